@@ -12,7 +12,9 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from service.api.common.openapi import summarize
 from service.api.routes import (
+    builtin_data,
     compare,
     datasets,
     deletions,
@@ -23,6 +25,7 @@ from service.api.routes import (
     monitoring,
     predict,
     promotions,
+    runs,
     saliency,
     samples,
     session,
@@ -54,12 +57,17 @@ from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
+from service.web.not_found import install_not_found_page
 from service.web.pages import read_site
 
 MAX_UPLOADS = 2
 """Maximum number of concurrent uploads of training images per worker."""
 MAX_EXPLANATIONS = 8
 """Maximum number of concurrent explanations per worker."""
+KEPT_CHAMPIONS = 4
+"""Number of champions that stay loaded without requests; those of other families are loaded by the first request."""
+IDLE_SECONDS = 600.0
+"""Time without requests after which the champion of another family is unloaded."""
 EXTRA_VERSIONS = 4
 """Number of requested versions other than champions that stay loaded."""
 RETRY_REFUSED_SECONDS = 30.0
@@ -79,10 +87,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     models.router,
     promotions.router,
     deletions.router,
+    builtin_data.router,
     datasets.router,
     train.router,
     jobs.router,
     job_events.router,
+    runs.router,
     session.router,
     monitoring.router,
     *v2.ROUTERS,
@@ -115,9 +125,11 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    summarize(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app, ROUTERS)
+    install_not_found_page(app)
     install_openapi(app, ROUTERS, settings.root_path)
 
     def around(inner: ASGIApp) -> ASGIApp:
@@ -194,6 +206,8 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
     models = ModelManager(
         repository,
         max_batch=settings.max_batch,
+        kept_champions=KEPT_CHAMPIONS,
+        idle_seconds=IDLE_SECONDS,
         extra_versions=EXTRA_VERSIONS,
         poll_seconds=settings.poll_seconds,
         retry_refused_seconds=RETRY_REFUSED_SECONDS,

@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(4096 * MIB, ge=1024)
     """Maximum size of a data set on disk and of an unpacked archive."""
 
+    max_datasets_bytes: int = Field(16 * 1024 * MIB, ge=1024)
+    """Maximum size of all data sets together on disk."""
+
     deadline_seconds: float = Field(10.0, ge=0)
     """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
 
@@ -123,7 +126,7 @@ class Settings(BaseSettings):
     training_python: Path | None = None
     """Python interpreter for jobs; default: the interpreter of the worker. It may be installed later."""
 
-    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate")
+    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate", "download")
     """Kinds of jobs that a worker runs, separated by commas."""
 
     worker_jobs: int = Field(1, ge=1, le=64)
@@ -140,7 +143,11 @@ class Settings(BaseSettings):
     make almost no progress and stop slowly."""
 
     job_free_mib: int = Field(1024, ge=0)
-    """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version."""
+    """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version. Uploads of
+    training images leave it free."""
+
+    max_queued_jobs: int = Field(200, ge=1)
+    """Maximum number of queued jobs; one API key may have half of them. Further jobs are rejected with 429."""
 
     job_lease_seconds: float = Field(30.0, ge=1)
     """Time after the last heartbeat of a worker when another worker resumes its jobs."""

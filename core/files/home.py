@@ -95,6 +95,8 @@ def _folder(text: str) -> Path:
 RUNS_NAME = "runs"
 LOG_NAME = "log.txt"
 """Output of a job's child process, all attempts in order."""
+PARAMETERS_NAME = "parameters.json"
+"""Parameters of a job, for its child process. A command line has too little room for them."""
 
 
 def named_run(home: Path, name: str) -> Path:

@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.images.cifar_files import FOLDER_NAME, META_FILE, TEST_FILE
 
-FOLDER_NAME = "cifar-10-batches-py"
-_TEST, _META = "test_batch", "batches.meta"
 _CHANNELS = 3
 _ARRAY_GLOBALS = frozenset(
     {
@@ -41,7 +40,7 @@ class LabelledImages:
     class_names: Sequence[str]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class _ArrayUnpickler(pickle.Unpickler):  # noqa: S301  finds only the names in _ARRAY_GLOBALS
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ARRAY_GLOBALS:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")
@@ -56,7 +55,9 @@ def find_python_batches(*places: Path | None) -> Path | None:
     """
     candidates = [folder for place in places if place is not None for folder in (place / FOLDER_NAME, place)]
     try:
-        return next((each for each in candidates if (each / _TEST).is_file() and (each / _META).is_file()), None)
+        return next(
+            (each for each in candidates if (each / TEST_FILE).is_file() and (each / META_FILE).is_file()), None
+        )
     except OSError as error:
         raise DataError(f"cannot read {error.filename} ({error.strerror}): check its permissions") from error
 
@@ -67,15 +68,15 @@ def read_test_images(folder: Path, *, every: int = 1) -> LabelledImages:
     Raises:
         DataError: a file cannot be read, or is not of this format.
     """
-    batch, names = _read(folder / _TEST), _read(folder / _META).get("label_names", [])
+    batch, names = _read(folder / TEST_FILE), _read(folder / META_FILE).get("label_names", [])
     labels_N, pixels = batch.get("labels", []), batch.get("data")
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8:
-        raise DataError(f"{folder / _TEST} does not have pixels as uint8: restore the original file")
+        raise DataError(f"{folder / TEST_FILE} does not have pixels as uint8: restore the original file")
     side = math.isqrt(pixels.size // (_CHANNELS * max(1, len(labels_N))))
     if not side or pixels.size != len(labels_N) * _CHANNELS * side * side:
-        raise DataError(f"{folder / _TEST} does not have square images and their labels: restore the original file")
+        raise DataError(f"{folder / TEST_FILE} does not have square images and their labels: restore the original file")
     if not all(label in range(len(names)) for label in labels_N):
-        raise DataError(f"{folder / _TEST} has labels that {_META} does not name: restore the original files")
+        raise DataError(f"{folder / TEST_FILE} has labels that {META_FILE} does not name: restore the original files")
     planes_NCHW = pixels.reshape(-1, _CHANNELS, side, side)[::every]
     return LabelledImages(np.ascontiguousarray(planes_NCHW.transpose(0, 2, 3, 1)), labels_N[::every], names)
 

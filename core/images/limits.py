@@ -7,6 +7,7 @@ before its size can be read. `check_structure` reads the structure of the file i
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 
@@ -24,10 +25,10 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from core.errors import ImageError, ImageTooLargeError
+from core.errors import ConfigurationError, ImageError, ImageTooLargeError
 
 MAX_PIXELS = 25_000_000
-"""Default limit of an image, in pixels."""
+"""Default limit of an image, in pixels; `configured_max_pixels` is the limit of an installation."""
 MAX_SIDE = 65_535
 """The resampling filter's table grows with the longer side, so a strip of one pixel's height needs a limit too."""
 MAX_DECODE_BYTES = 150_000_000
@@ -50,6 +51,18 @@ _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"})
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BMP_RLE = {1, 2}
+
+
+def configured_max_pixels() -> int:
+    """Limit of an image in pixels: DUET_MAX_PIXELS, or MAX_PIXELS if it is unset or empty.
+
+    Raises:
+        ConfigurationError: the variable is not a positive whole number.
+    """
+    text = os.environ.get("DUET_MAX_PIXELS", "").strip() or str(MAX_PIXELS)
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18 or int(text) < 1:
+        raise ConfigurationError("DUET_MAX_PIXELS is not a positive whole number: set it to a number of pixels")
+    return int(text)
 
 
 def check_structure(data: bytes, *, max_pixels: int) -> bytes:

@@ -48,7 +48,10 @@ class FitStarted(StrictModel):
 
 
 class Progress(StrictModel):
-    """Progress of the fit; loss and accuracy (on [0, 1]) are running means of the epoch."""
+    """Progress of the fit; loss and accuracy (on [0, 1]) are running means of the epoch.
+
+    The steps of a download are bytes; it has no epochs.
+    """
 
     event: Literal["progress"] = "progress"
     epoch: int = Field(ge=0)

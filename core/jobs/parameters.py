@@ -12,10 +12,12 @@ from core.recipes import RecipeConfig, recipe_config
 from core.repository.manifest import FamilyName
 from core.strict_model import StrictModel
 
-JobKind = Literal["train", "evaluate"]
+JobKind = Literal["train", "evaluate", "download"]
 PromotionPolicy = Literal["never", "if_better", "always"]
 DATA_PATTERN = rf"^(cifar10|{FOLDER_PREFIX}{NAME_PATTERN.removeprefix('^').removesuffix('$')})$"
 REFERENCE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$"
+MAX_OVERRIDES = 100
+MAX_EVALUATED_VERSIONS = 100
 DataReference = Annotated[str, Field(pattern=DATA_PATTERN)]
 VersionReference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
 
@@ -23,7 +25,7 @@ VersionReference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
 class TrainParameters(StrictModel):
     """One training run, from a recipe to a published version."""
 
-    recipe: str = Field(description="name of the recipe, such as cnn_baseline")
+    recipe: str = Field(max_length=100, description="name of the recipe, such as cnn_baseline")
     seed: int | None = Field(None, ge=0, lt=2**63, description="seed of weights, order and augmentation")
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
     family: FamilyName | None = Field(
@@ -31,7 +33,9 @@ class TrainParameters(StrictModel):
     )
     init_from: VersionReference | None = Field(None, description="start from this version's weights, such as cnn@3")
     overrides: dict[str, JsonValue] = Field(
-        default_factory=dict, description="settings of the recipe to change, dotted or nested, such as epochs"
+        default_factory=dict,
+        max_length=MAX_OVERRIDES,
+        description="settings of the recipe to change, dotted or nested, such as epochs",
     )
     promote: PromotionPolicy = Field(
         "if_better", description="when the new version becomes champion: never, if the gate passes it, or always"
@@ -64,8 +68,16 @@ class TrainParameters(StrictModel):
 class EvaluateParameters(StrictModel):
     """One evaluation of published versions on a data set."""
 
-    versions: tuple[VersionReference, ...] = Field((), description="such as cnn@3; empty for all champions")
+    versions: tuple[VersionReference, ...] = Field(
+        (), max_length=MAX_EVALUATED_VERSIONS, description="such as cnn@3; empty for all champions"
+    )
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
 
 
-JobParameters = TrainParameters | EvaluateParameters
+class DownloadParameters(StrictModel):
+    """One download of a built-in data set into DUET_HOME."""
+
+    data: Literal["cifar10"] = "cifar10"
+
+
+JobParameters = TrainParameters | EvaluateParameters | DownloadParameters

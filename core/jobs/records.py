@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.parameters import (
+    DownloadParameters,
+    EvaluateParameters,
+    JobKind,
+    JobParameters,
+    TrainParameters,
+)
 from core.schemas.api import ResponseModel
 
 JobState = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
@@ -15,8 +22,15 @@ FinalState = Literal["succeeded", "failed", "cancelled"]
 FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
 
+_PARAMETERS: Mapping[JobKind, type[TrainParameters] | type[EvaluateParameters] | type[DownloadParameters]] = {
+    "train": TrainParameters,
+    "evaluate": EvaluateParameters,
+    "download": DownloadParameters,
+}
+
+
 class JobProgress(ResponseModel):
-    """Progress of the attempt; unknown values are None."""
+    """Progress of the attempt; unknown values are None. The steps of a download are bytes."""
 
     stage: str | None = None
     epoch: int | None = None
@@ -62,5 +76,4 @@ class JobRecord(ResponseModel):
 
     def typed_parameters(self) -> JobParameters:
         """The parameters as their pydantic model."""
-        model = TrainParameters if self.kind == "train" else EvaluateParameters
-        return model.model_validate(self.parameters)
+        return _PARAMETERS[self.kind].model_validate(self.parameters)

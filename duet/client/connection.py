@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.request import proxy_bypass
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -91,6 +93,18 @@ class Connection:
             raise UnreachableError(
                 f"no answer from {self.http.base_url}: {reason}: check that `duet serve` is running"
             ) from error
+
+
+def is_direct(url: str) -> bool:
+    """Return whether no proxy applies to a URL: it is on this machine, or NO_PROXY lists its host."""
+    host = httpx.URL(url).host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        local = host == "localhost" or host.endswith(".localhost")
+    else:
+        local = address.is_loopback or address.is_unspecified
+    return local or bool(proxy_bypass(host))
 
 
 class Methods:

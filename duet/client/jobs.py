@@ -61,6 +61,10 @@ class JobMethods(Methods):
         """Start an evaluation job for versions such as cnn@3, by default all champions; see `train`."""
         return self._submit("/evaluate", {"versions": list(versions), "data": data}, idempotency_key)
 
+    def download(self, data: str = "cifar10") -> JobAccepted:
+        """Start the download of a built-in data set, or return the download that is queued or running."""
+        return self._connection.post(f"/datasets/{quote(data, safe='')}/download", JobAccepted)
+
     def jobs(
         self,
         *,
@@ -72,7 +76,7 @@ class JobMethods(Methods):
         """List a page of jobs, newest first.
 
         Args:
-            kind: train or evaluate; by default both.
+            kind: train, evaluate or download; by default all.
             state: only jobs in this state.
             limit: maximum number of jobs on the page.
             cursor: `next_cursor` of the previous page.

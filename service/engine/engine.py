@@ -60,7 +60,7 @@ class Engine:
             QueueFullError: the queue of the champion is full.
             PrecisionNotPublishedError: the champion has no graph of the requested precision.
         """
-        champion = self.models.champions.get(family)
+        champion = self.models.use(family)
         if champion is None:
             return None
         served = champion.variant(precision)

@@ -59,6 +59,13 @@ class GateRefusedError(ProblemError):
         )
 
 
+class NoSuchRunError(ProblemError):
+    """No run folder has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no run {name[:100]!r}: GET /runs lists the runs from the command line, GET /jobs the jobs")
+
+
 class TooManyStreamsError(ProblemError):
     """The limit of open event streams is reached."""
 
@@ -84,6 +91,30 @@ class TrainingNotReadyError(ProblemError):
             f"no worker can run this job yet: {reason} (since {since:%Y-%m-%d %H:%M:%S} UTC)",
             reason=reason,
             since=since.isoformat(),
+        )
+
+
+class TooManyQueuedJobsError(ProblemError):
+    """The limit of queued jobs, in all or of one API key, is reached."""
+
+    def __init__(self, queued: int, limit: int, *, of_key: bool = False) -> None:
+        owner = " by this key" if of_key else ""
+        super().__init__(
+            f"{queued} jobs are queued{owner} and the limit is {limit}: cancel some, or try again when some have ended",
+            queued=queued,
+            limit=limit,
+        )
+
+
+class DatasetMissingError(ProblemError):
+    """A built-in data set is not on the machines of the jobs; the response has the path of its download."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "CIFAR-10 is not there: POST /datasets/cifar10/download downloads it (170 MB) as a job, or set "
+            "DUET_DATA_DIR to a folder that contains cifar-10-batches-py and restart the service",
+            data="cifar10",
+            download="/datasets/cifar10/download",
         )
 
 
@@ -118,10 +149,12 @@ class UnsafeArchiveError(ProblemError):
 class DatasetTooLargeError(ProblemError):
     """The upload would exceed the data set's limit of images or bytes; nothing of it is stored."""
 
-    def __init__(self, what: str, limit: int) -> None:
+    def __init__(self, what: str, limit: int, *, together: bool = False) -> None:
+        """`together` is for the limit of all data sets."""
+        owner, sets = ("all data sets together", "DATASETS") if together else ("a data set", "DATASET")
         super().__init__(
-            f"a data set may have at most {limit:,} {what}, and nothing of this upload was stored: send less, or raise "
-            f"DUET_MAX_DATASET_{what.upper()}",
+            f"{owner} may have at most {limit:,} {what}, and nothing of this upload was stored: send less, or raise "
+            f"DUET_MAX_{sets}_{what.upper()}",
             limit=limit,
         )
 
@@ -144,11 +177,35 @@ class TooManyUploadsError(ProblemError):
         super().__init__(f"{running} uploads are running: try again later")
 
 
+class TooMuchWorkError(ProblemError):
+    """The images of an upload have too many pixels for its size; nothing of it is stored."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the images of this upload have more than {limit / 1e6:,.0f} megapixels together, the limit for its size, "
+            "and nothing of it was stored: scale the images down, or send fewer at a time",
+            limit_pixels=limit,
+        )
+
+
 class StorageFullError(ProblemError):
-    """The disk is full; nothing of the upload is stored."""
+    """The disk has too little space; nothing of the upload is stored."""
 
     def __init__(self) -> None:
-        super().__init__("the disk of DUET_HOME is full, and nothing of this upload was stored: free some space")
+        super().__init__(
+            "the disk of DUET_HOME has too little free space, and nothing of this upload was stored: free some space. "
+            "Uploads leave DUET_JOB_FREE_MIB free for jobs"
+        )
+
+
+class HomeNotWritableError(ProblemError):
+    """DUET_HOME is read-only or belongs to another user; nothing is changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service cannot write to DUET_HOME, and nothing was stored: mount it writable, or give the user of the "
+            "service write access"
+        )
 
 
 class NoSuchSampleError(ProblemError):

@@ -84,11 +84,14 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.JobNotRetryableError: (409, "job-not-retryable", "The job cannot be retried"),
     core.IdempotencyConflictError: (422, "idempotency-key-reused", "The idempotency key belongs to another request"),
     core.IdempotencyInFlightError: (409, "request-in-flight", "The same request is still being processed"),
+    resources.NoSuchRunError: (404, "unknown-run", "There is no such run"),
     resources.TooManyStreamsError: (429, "too-many-streams", "Too many open event streams"),
     resources.JobsNotConfiguredError: (503, "jobs-not-configured", "Jobs are not configured"),
     core.BrokerUnavailableError: (503, "broker-unavailable", "The job broker is unavailable"),
     resources.TrainingNotReadyError: (503, "training-not-ready", "No worker can run this job yet"),
+    resources.TooManyQueuedJobsError: (429, "too-many-queued-jobs", "Too many queued jobs"),
     core.UnknownDatasetError: (404, "unknown-dataset", "There is no such data set"),
+    resources.DatasetMissingError: (409, "dataset-missing", "The data set is not there"),
     resources.DatasetMediaTypeError: (
         415,
         "dataset-media-type",
@@ -99,7 +102,9 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     resources.DatasetTooLargeError: (413, "dataset-too-large", "The data set would be too large"),
     resources.NoUsableImageError: (422, "no-usable-image", "There is no image to add"),
     resources.TooManyUploadsError: (429, "too-many-uploads", "Too many simultaneous uploads"),
+    resources.TooMuchWorkError: (413, "too-much-work", "The images have too many pixels"),
     resources.StorageFullError: (507, "storage-full", "The disk is full"),
+    resources.HomeNotWritableError: (503, "home-not-writable", "The state folder is not writable"),
     resources.NoSuchSampleError: (404, "no-such-sample", "There is no such test image"),
 }
 _RETRY_AFTER: dict[type[core.DuetError], int] = {
@@ -108,6 +113,7 @@ _RETRY_AFTER: dict[type[core.DuetError], int] = {
     core.BrokerUnavailableError: 5,
     resources.TrainingNotReadyError: 30,
     resources.TooManyUploadsError: 10,
+    resources.TooManyQueuedJobsError: 60,
 }
 
 PROBLEMS: Mapping[type[core.DuetError], ProblemType] = MappingProxyType(
@@ -193,20 +199,25 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             core.IdempotencyInFlightError(
                 "the first request with this Idempotency-Key is still being processed: send it again in a moment"
             ),
+            resources.NoSuchRunError("cnn_fast-seed9"),
             resources.TooManyStreamsError(1000),
             resources.JobsNotConfiguredError(),
             core.BrokerUnavailableError("the job broker does not respond: start it again, or check DUET_REDIS_URL"),
             resources.TrainingNotReadyError(
                 "the training environment is being installed", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
             ),
+            resources.TooManyQueuedJobsError(100, 100, of_key=True),
             core.UnknownDatasetError("pets", ["birds", "leaves"]),
+            resources.DatasetMissingError(),
             resources.DatasetMediaTypeError("application/json"),
             resources.UnreadableArchiveError("File is not a zip file"),
             resources.UnsafeArchiveError("'../../etc/job' leads out of the archive: use folder names without .."),
             resources.DatasetTooLargeError("images", 50_000),
             resources.NoUsableImageError([("cat/notes.txt", "the data is not an image in a supported format")]),
             resources.TooManyUploadsError(2),
+            resources.TooMuchWorkError(250_000_000),
             resources.StorageFullError(),
+            resources.HomeNotWritableError(),
             resources.NoSuchSampleError(1000, 1000),
         )
     }

@@ -27,6 +27,8 @@ from service.errors import (
 )
 
 FIELD = "file"
+HEADER_CHARSET = "latin-1"
+"""Decodes any header of a part, so that a file name that is not UTF-8 does not fail the request; see `header_text`."""
 MAX_BOUNDARY_LENGTH = 70
 """See RFC 2046, section 5.1.1."""
 
@@ -173,6 +175,14 @@ def _check_length(content_length: str, limit: int) -> None:
         raise BodyTooLargeError(limit)
 
 
+def header_text(decoded: str) -> str:
+    r"""Text of a part's header that was decoded with HEADER_CHARSET: UTF-8, with other bytes as escapes like `\xe9`."""
+    try:
+        return decoded.encode(HEADER_CHARSET).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return decoded
+
+
 class MultipartImages:
     """Parser for the files of the field `file` in a multipart/form-data body: feed every chunk, then finish."""
 
@@ -188,7 +198,7 @@ class MultipartImages:
                 f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
             )
         try:
-            self._parser = PushMultipartParser(boundary, max_segment_count=max_files)
+            self._parser = PushMultipartParser(boundary, max_segment_count=max_files, header_charset=HEADER_CHARSET)
         except MultipartError as error:
             raise MalformedBodyError(f"the multipart boundary cannot be used: {error}") from error
         self._max_files = max_files
@@ -209,9 +219,9 @@ class MultipartImages:
                 if isinstance(event, bytes | bytearray):
                     self._files[-1][1].append(bytes(event))
                 elif event.name != FIELD:
-                    raise WrongFieldError(event.name, FIELD)
+                    raise WrongFieldError(header_text(event.name), FIELD)
                 else:
-                    self._files.append((event.filename or None, []))
+                    self._files.append((header_text(event.filename or "") or None, []))
         except MultipartError as error:
             cause = _without_frames(error)
             if isinstance(error, ParserLimitReached) and len(self._files) == self._max_files:

@@ -13,10 +13,12 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
-from core.jobs.records import JobRecord
+from core.images.labelled_folders import folder_of
+from core.jobs.parameters import DownloadParameters, EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.records import JobRecord, JobState
 from core.repository.repository import ModelRepository
-from service.errors import DeadlineExceededError, TrainingNotReadyError
+from service.errors import DatasetMissingError, DeadlineExceededError, TooManyQueuedJobsError, TrainingNotReadyError
+from service.jobs.data_sets import has_cifar10
 from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
 from service.jobs.maintenance.loop import run_maintenance
@@ -24,6 +26,7 @@ from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
+from service.jobs.store.indexes import JobQueues
 from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
 from service.jobs.validation import check_home
@@ -35,6 +38,7 @@ _THREADS = 16
 IDEMPOTENCY_SECONDS = 24 * 3600.0
 """Time for which an Idempotency-Key is remembered after its job was created."""
 _LAST_ROUND_SECONDS = 5.0
+_LIVE: tuple[JobState, ...] = ("running", "queued")
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,14 @@ class JobService:
     Blocking calls run in a separate thread limit, so that a slow broker does not block other routes.
     """
 
+    settings: Settings
     store: JobStore
     idempotency: IdempotencyKeys
     dispatcher: Dispatcher
     heartbeats: Heartbeats
     feed: EventFeed
     check_home: Callable[[], None]
+    max_queued: int
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
     async def call(self, call: Callable[[], Result], deadline: float) -> Result:
@@ -74,6 +80,7 @@ class JobService:
         parameters: JobParameters,
         context: RequestContext,
         *,
+        key_id: str,
         idempotency_key: str | None,
         check: Callable[[], None],
     ) -> JobRecord:
@@ -82,6 +89,7 @@ class JobService:
         Args:
             parameters: of the job.
             context: of the request.
+            key_id: id of the caller's API key, whose share of the queue is limited.
             idempotency_key: if it already has a job, that job is returned.
             check: raises if a new job could not run.
 
@@ -89,6 +97,7 @@ class JobService:
             JobError: from the store or the key.
             NotReadyError: DUET_HOME was removed or emptied.
             TrainingNotReadyError: workers are alive, but none can run such a job.
+            TooManyQueuedJobsError: the queue is full, or the key's half of it.
         """
         kind = kind_of(parameters)
         reserved = self.idempotency.reserve(idempotency_key, kind, parameters) if idempotency_key else nullcontext()
@@ -98,19 +107,60 @@ class JobService:
             self.check_home()
             check()
             self._check_workers(kind)
+            self._check_queue(key_id)
             record = self.store.create(
-                kind, parameters, request_id=context.id, traceparent=context.traceparent, reservation=reservation
+                kind,
+                parameters,
+                request_id=context.id,
+                traceparent=context.traceparent,
+                key_id=key_id,
+                reservation=reservation,
             )
         self.dispatcher.send(record)
         return record
 
-    def retry(self, job_id: str) -> JobRecord:
-        """Queue a job again and wake a worker. Raises as `submit`, and JobNotRetryableError."""
+    def retry(self, job_id: str, *, key_id: str) -> JobRecord:
+        """Queue a job again and wake a worker. Raises as `submit` and `require_data`, and JobNotRetryableError."""
         self.check_home()
-        self._check_workers(self.store.get(job_id).kind)
+        job = self.store.get(job_id)
+        if job.kind != "download":
+            self.require_data(str(job.parameters["data"]))
+        self._check_workers(job.kind)
+        self._check_queue(key_id)
         record = self.store.retry(job_id)
         self.dispatcher.send(record)
         return record
+
+    def require_data(self, data: str) -> None:
+        """Check that the data set is there, if it is a built-in one.
+
+        Raises:
+            DatasetMissingError: it is not.
+        """
+        if folder_of(data) is None and not self.has_cifar10():
+            raise DatasetMissingError
+
+    def has_cifar10(self) -> bool:
+        """Return whether this process or a live worker finds the files of CIFAR-10.
+
+        They may be configured with different folders, and the report of a worker may be seconds old.
+        """
+        return has_cifar10(self.settings) or any(worker.cifar10 for worker in self.heartbeats.all())
+
+    def download(self, context: RequestContext, *, key_id: str) -> JobRecord:
+        """Return the download job that is queued or running, or submit one. Raises as `submit`."""
+        for state in _LIVE:
+            if found := self.store.list(kind="download", state=state, limit=1).records:
+                return found[0]
+        return self.submit(DownloadParameters(), context, key_id=key_id, idempotency_key=None, check=lambda: None)
+
+    def _check_queue(self, key_id: str) -> None:
+        """Reject a job if the queue is full. Simultaneous requests may exceed the limit by a few jobs."""
+        queued, own = JobQueues(self.store.client).queued(key_id)
+        if queued >= self.max_queued:
+            raise TooManyQueuedJobsError(queued, self.max_queued)
+        if own >= max(1, self.max_queued // 2):
+            raise TooManyQueuedJobsError(own, max(1, self.max_queued // 2), of_key=True)
 
     def _check_workers(self, kind: JobKind) -> None:
         """Reject a job that no live worker can run. Without live workers the job is queued."""
@@ -127,6 +177,8 @@ def kind_of(parameters: JobParameters) -> JobKind:
             return "train"
         case EvaluateParameters():
             return "evaluate"
+        case DownloadParameters():
+            return "download"
 
 
 @asynccontextmanager
@@ -146,12 +198,14 @@ async def open_job_service(
     feed = EventFeed(connect_async(url), is_closing=is_closing)
     dispatcher = Dispatcher(url)
     job_service = JobService(
+        settings=settings,
         store=store,
         idempotency=IdempotencyKeys(store.client, retention_seconds=IDEMPOTENCY_SECONDS),
         dispatcher=dispatcher,
         heartbeats=Heartbeats(store.client),
         feed=feed,
         check_home=partial(check_home, settings),
+        max_queued=settings.max_queued_jobs,
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)

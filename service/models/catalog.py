@@ -131,6 +131,7 @@ class ModelCatalog:
             recipe=manifest and manifest.recipe,
             metrics=manifest and manifest.metrics,
             test_accuracy=manifest and _test_accuracy(manifest),
+            test_images=manifest and manifest.data.counts["test"],
             cost=manifest and manifest.cost,
             refused=refused,
         )

@@ -44,6 +44,8 @@ PAGES = (
 )
 """Pages in the order of the navigation."""
 
+_NOT_FOUND = Page("not_found", "", "Page not found", "There is no page at this address.")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -52,10 +54,12 @@ class Site:
     Attributes:
         assets: scripts, styles, fonts and images.
         pages: by path.
+        not_found: page for unknown addresses.
     """
 
     assets: Assets
     pages: Mapping[str, Asset]
+    not_found: Asset
 
 
 @cache
@@ -65,7 +69,8 @@ def read_site(root: str = "") -> Site:
     shell, base = Template(_template("shell")), f"{root}{ASSETS_PATH}/{assets.digest}"
     pages = {page.path: _html(shell, assets, root, base, page) for page in PAGES}
     reference = Template(_template("reference")).substitute(assets=base, root=root)
-    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)})
+    not_found = _html(shell, assets, root, base, _NOT_FOUND)
+    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)}, not_found)
 
 
 def _html(shell: Template, assets: Assets, root: str, base: str, page: Page) -> Asset:

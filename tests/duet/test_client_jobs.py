@@ -11,6 +11,7 @@ import pytest
 
 from core.jobs.events import Claimed, Finished, Note
 from duet import Client, ClientError, ConflictError, InvalidRequestError, NotAllowedError, NotFoundError
+from tests.support.job_api import empty_cifar
 from tests.support.job_children import STEPS, double
 from tests.support.labelled_folders import picture
 from tests.support.service import ServiceProcess, service_process, write_home
@@ -29,6 +30,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
         DUET_API_KEYS=f"admin:{KEY}",
         DUET_EMBEDDED_BROKER="1",
         DUET_TRAINING_PYTHON=str(double(folder / "python", STEPS)),
+        DUET_DATA_DIR=str(empty_cifar(folder / "cifar")),
         DUET_JOB_FREE_MIB="0",
         DUET_DRAIN_NOTICE_SECONDS="0",
     ) as running:
@@ -39,6 +41,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
 def client(service: ServiceProcess) -> Iterator[Client]:
     with Client(service.url, api_key=KEY) as connected:
         yield connected
+
+
+@pytest.mark.slow
+def test_download_is_a_job(client: Client) -> None:
+    job = client.download()
+    assert (job.kind, job.parameters) == ("download", {"data": "cifar10"})
+    assert client.wait(job.id).finished
 
 
 @pytest.mark.slow

@@ -40,8 +40,10 @@ def test_compare_prints_the_verdict_then_the_figures(
     def row(name: str) -> str:
         return " ".join(next(line for line in lines if line.strip().startswith(name)).split())
 
-    assert row("accuracy ").startswith("accuracy 83.33% (73.33% to 93.33%) 16.67% (6.67% to 26.67%) +66.67 (")
-    assert row("light").startswith("light 50.0% 0.0% +50.00 (")
+    assert row("accuracy ").startswith(
+        "accuracy on 6 test images 83.33% (73.33% to 93.33%) 16.67% (6.67% to 26.67%) +66.67 ("
+    )
+    assert row("light").startswith("light 2 50.0% 0.0% +50.00 (")
     assert row("clean") == "clean 90.0% 50.0%"
     assert row("rotation").startswith("rotation 45.0% 25.0% +20.00 (")
     assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"

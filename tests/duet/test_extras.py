@@ -123,7 +123,7 @@ def test_missing_training_environment_is_an_error(
 def test_training_environment_without_torch_is_an_error(
     duet: Duet, python: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    python.write_text("#!/bin/sh\necho torch captum\n")
+    python.write_text("#!/bin/sh\necho torch captum\n", encoding="utf-8")
     assert duet("explore") == 1
     assert "duet explore needs torch, captum, which" in capsys.readouterr().err
 

@@ -65,9 +65,9 @@ def test_list_shows_every_version_and_marks_champions(duet: Duet) -> None:
     assert outcome.code == 0
     day = f"{CREATED_AT.astimezone():%Y-%m-%d}"
     assert rows_of(outcome.out) == [
-        ["cnn@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
-        ["cnn@2", "home", day, "90.00%", "579", "34", "B"],
-        ["mlp@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
+        ["cnn@1", "*", "shipped", day, "90.00%", "10", "579", "34", "B"],
+        ["cnn@2", "home", day, "90.00%", "10", "579", "34", "B"],
+        ["mlp@1", "*", "shipped", day, "90.00%", "10", "579", "34", "B"],
     ]
 
 
@@ -85,6 +85,7 @@ def test_list_as_json(duet: Duet) -> None:
         "layer": "shipped",
         "created_at": CREATED_AT.isoformat(),
         "test_accuracy": 0.9,
+        "test_images": 10,
         "parameters": 579,
         "bytes": 34,
         "error": None,
@@ -234,6 +235,20 @@ def test_promote_with_force_overrides_the_gate(duet: Duet, measured: ModelReposi
     assert outcome.json["gate"]["passed"] is False
     assert outcome.json["promotion"]["evidence"]["forced"] is True
     assert measured.champion("cnn") == 3
+
+
+def test_gate_of_a_first_version_prints_the_floor(duet: Duet, judged: ModelRepository) -> None:
+    write_judged_version(judged.home_models, 1, wrong=32, family="own")
+    outcome = duet("models", "gate", "own@1")
+    assert outcome.code == 1
+    assert outcome.out.startswith(
+        "own@1 may not be promoted, although own has no champion: 20.00% of 200 holdout images"
+    )
+    checks = [line.split() for line in outcome.out.splitlines()]
+    assert ["accuracy", "floor", "no"] in [words[:3] for words in checks]
+    assert ["class", "images"] not in [words[:2] for words in checks]
+    assert duet("models", "promote", "own@1", "--reason", "only one", "--force").code == 0
+    assert judged.champion("own") == 1
 
 
 def test_gate_as_json_uses_thresholds_of_the_environment(

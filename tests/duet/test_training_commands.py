@@ -47,6 +47,16 @@ def folders(home: Path) -> Path:
     return home / "datasets"
 
 
+@pytest.mark.parametrize("name", ["DUET_GATE", "DUET_PORT", "DUET_MAX_PIXELS"])
+def test_invalid_setting_is_noticed_before_the_training(
+    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "nonsense")
+    assert duet("train", "mlp_baseline", *SMALL) == 1
+    assert name in capsys.readouterr().err
+    assert not (home / "runs").exists()
+
+
 @pytest.mark.usefixtures("small_data")
 def test_version_is_trained_evaluated_and_exported(
     duet: Duet, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

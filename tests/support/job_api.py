@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from core.files.home import LOG_NAME, named_run
+from core.images.cifar_files import CIFAR10_FILES
 from core.jobs.events import ReportedEvent, Stage
 from service.jobs.service import JobService
 from service.jobs.store.heartbeats import Readiness, WorkerReport
@@ -25,10 +26,23 @@ TRAIN = {"recipe": "mlp_baseline", "seed": 3, "overrides": {"epochs": 2}}
 
 @asynccontextmanager
 async def job_app(home: Path, broker: Broker, **changes: Any) -> AsyncIterator[RunningApp]:
-    """Return the app over this broker; its client sends no key by default."""
-    own = {"redis_url": broker.url, "api_keys": f"jobs:{JOBS_KEY},admin:{ADMIN_KEY}", "deadline_seconds": 60}
+    """Return the app over this broker; its client sends no key by default. CIFAR-10's files are there, but empty."""
+    own = {
+        "data_dir": empty_cifar(home / "cifar"),
+        "redis_url": broker.url,
+        "api_keys": f"jobs:{JOBS_KEY},admin:{ADMIN_KEY}",
+        "deadline_seconds": 60,
+    }
     async with running_app(settings_for(home, **(own | changes))) as app:
         yield app
+
+
+def empty_cifar(folder: Path) -> Path:
+    """Write the files of CIFAR-10, without content, to the folder and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, _ in CIFAR10_FILES:
+        (folder / name).touch()
+    return folder
 
 
 def desk_of(app: RunningApp) -> JobService:
@@ -69,11 +83,15 @@ def write_log(app: RunningApp, job_id: str, content: bytes) -> Path:
     return path
 
 
-def worker_report(name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate")) -> WorkerReport:
+def worker_report(
+    name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate", "download"), cifar10: bool = True
+) -> WorkerReport:
     """Return a worker's heartbeat."""
     reason = None if ready else f"the training environment of {name} is being installed"
     training = Readiness(ready=ready, reason=reason, since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    return WorkerReport(name=name, host="test", pid=1, queues=tuple(queues), jobs=1, running=(), training=training)
+    return WorkerReport(
+        name=name, host="test", pid=1, queues=tuple(queues), jobs=1, running=(), training=training, cifar10=cifar10
+    )
 
 
 def sse_events(text: str) -> list[dict[str, str]]:

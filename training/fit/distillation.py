@@ -254,7 +254,7 @@ def _dtype(folder: Path, device: torch.device) -> Dtype:
     if not path.exists():
         dtype = pick_dtype(device)
         atomic_replace(path, dtype.encode())
-    return cast(Dtype, path.read_text())
+    return cast(Dtype, path.read_text(encoding="utf-8"))
 
 
 def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor) -> str:

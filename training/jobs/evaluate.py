@@ -49,6 +49,7 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: W
             {
                 "reference": manifest.reference,
                 "reproduced": None if record.differences is None else not record.differences,
+                "images": record.evaluation.data.images,
                 "accuracy": {name: scores.accuracy.value for name, scores in record.evaluation.scores.items()},
             }
         )

@@ -9,12 +9,12 @@ from core.errors import CheckpointError
 from core.files.home import named_run
 from core.jobs.events import Note, Published, Result
 from core.jobs.parameters import TrainParameters
+from core.jobs.run_folder import CHECKPOINT_NAME
 from core.repository.repository import ModelRepository
 from training.fit.dtype import pick_device
 from training.jobs.reporter import EventReporter
 from training.jobs.worker_channel import WorkerChannel
 from training.pipeline.requests import run_request
-from training.run.checkpoint import CHECKPOINT_NAME
 from training.run.run_folder import locked_run, published_as, recover_publishing
 
 POLL_SECONDS = 0.5
@@ -51,7 +51,7 @@ def train(job_id: str, parameters: TrainParameters, home: Path, channel: WorkerC
     accuracy = manifest.metrics.test_accuracy
     channel.send(Published(reference=manifest.reference, test_accuracy=accuracy))
     version = {"reference": manifest.reference, "family": manifest.family, "version": manifest.version}
-    channel.send(Result(result={**version, "test_accuracy": accuracy}))
+    channel.send(Result(result={**version, "test_accuracy": accuracy, "test_images": manifest.data.counts["test"]}))
 
 
 def _wait_until_free(run_folder: Path, channel: WorkerChannel) -> None:

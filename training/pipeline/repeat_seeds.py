@@ -12,12 +12,13 @@ import numpy as np
 
 from core.errors import CheckpointError
 from core.files.durable import atomic_replace
+from core.jobs.run_folder import CHECKPOINT_NAME
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.statistics.intervals import mean_at_least
 from training.fit.distillation import pin_teacher_version
-from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
+from training.run.checkpoint import load_checkpoint
 from training.run.run_folder import published_as, recover_publishing
 
 Train = Callable[[RecipeConfig, Path, bool], Manifest]

@@ -30,6 +30,7 @@ from training.run.environment import environment_record, source_digest
 from training.run.reporter import Reporter
 from training.run.run_folder import (
     clear_run,
+    describe_run,
     locked_run,
     mark_published,
     mark_publishing,
@@ -122,6 +123,7 @@ def train(run: Run, *, reporter: Reporter, threads: int, device: torch.device) -
         clear_run(run.folder)
     else:
         _note_software_changes(run.checkpoint, source, reporter)
+    describe_run(run.folder, run.config, family=run.family, data=run.images.dataset.name)
     targets = _soft_labels(run, reporter, threads, device)
     reporter.stage(f"fit {run.config.recipe}")
     inputs = FitInputs.of(run.config, run.images)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from core.jobs.run_folder import HISTORY_NAME
 from core.recipes import RecipeConfig
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.records.base import ReportedModel, write_report
@@ -45,10 +45,9 @@ from training.export.weights import WEIGHTS_NAME
 from training.networks import Classifier, count_macs, count_parameters
 from training.publish.figures import write_figures
 from training.publish.model_card import model_card
-from training.run.checkpoint import EpochRecord
+from training.run.checkpoint import EpochRecord, history_lines
 from training.run.reporter import Reporter
 
-HISTORY_NAME = "history.jsonl"
 _GRADIENT_IMAGES = 256
 """Maximum number of images for the check of gradient.onnx."""
 _WEIGHTS_TERMS = "Weights: Apache-2.0."
@@ -221,12 +220,11 @@ def _provenance(config: RecipeConfig) -> str:
 
 def _write_records(staging: Staging, manifest: Manifest, origin: Origin, result: EvaluationResult) -> None:
     folder = staging.folder
-    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json())
+    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json(), encoding="utf-8")
     save_predictions(folder / PREDICTIONS_NAME, result.predictions)
-    lines = [json.dumps(asdict(record)) + "\n" for record in origin.history]
-    (folder / HISTORY_NAME).write_text("".join(lines))
+    (folder / HISTORY_NAME).write_text(history_lines(origin.history), encoding="utf-8")
     write_figures(folder, staging.reference, origin.history, result.scores)
-    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation))
+    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation), encoding="utf-8")
 
 
 def _file_records(folder: Path) -> dict[str, FileRecord]:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 
 from core.errors import DataError
+from core.jobs.run_folder import HISTORY_NAME
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
 from training.export.weights import stored_classifier
-from training.publish.publish import HISTORY_NAME, Origin, publish_version
+from training.publish.publish import Origin, publish_version
 from training.run.checkpoint import EpochRecord
 from training.run.environment import source_digest
 from training.run.reporter import Reporter
@@ -35,7 +36,7 @@ def republish(
     folder = repository.folder(family, version)
     _require_same_images(manifest, images)
     classifier = stored_classifier(manifest, folder)
-    lines = (folder / HISTORY_NAME).read_text().splitlines()
+    lines = (folder / HISTORY_NAME).read_text(encoding="utf-8").splitlines()
     origin = Origin(
         config=RecipeConfig.model_validate(manifest.config),
         history=tuple(EpochRecord(**json.loads(line)) for line in lines),

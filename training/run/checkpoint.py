@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from io import BytesIO
 from pathlib import Path
@@ -12,9 +14,9 @@ from pydantic import ValidationError
 
 from core.errors import CheckpointError, explain
 from core.files.durable import atomic_replace
+from core.jobs.run_folder import CHECKPOINT_NAME, HISTORY_NAME
 from core.recipes import RecipeConfig
 
-CHECKPOINT_NAME = "checkpoint.pt"
 Dtype = Literal["float32", "bfloat16"]
 
 
@@ -71,6 +73,8 @@ class Checkpoint:
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write `folder`/checkpoint.pt atomically: a kill or a full disk leaves the previous checkpoint intact.
 
+    The history is also written to `folder`/history.jsonl, for readers without torch.
+
     Raises:
         CheckpointError: the file cannot be written; the message contains the reason and the path.
     """
@@ -82,11 +86,17 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     torch.save(content, written)
     try:
         atomic_replace(folder / CHECKPOINT_NAME, written.getbuffer())
+        atomic_replace(folder / HISTORY_NAME, history_lines(checkpoint.history).encode())
     except OSError as error:
         raise CheckpointError(
             f"cannot save a checkpoint in {folder}: {error}. The previous one is kept: free some disk space and "
             "continue with --resume"
         ) from error
+
+
+def history_lines(history: Sequence[EpochRecord]) -> str:
+    """The content of a history.jsonl."""
+    return "".join(json.dumps(asdict(record)) + "\n" for record in history)
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:

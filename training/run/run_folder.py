@@ -5,25 +5,36 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 from torch import nn
 
 from core.errors import CheckpointError
 from core.files.durable import atomic_replace, remove_temporaries
 from core.files.home import LOG_NAME, MIB
+from core.jobs.run_folder import (
+    CHECKPOINT_NAME,
+    DESCRIPTION_NAME,
+    HISTORY_NAME,
+    LOCK_NAME,
+    PUBLISHED_NAME,
+    RunDescription,
+)
+from core.recipes import RecipeConfig
 from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
-from training.run.checkpoint import CHECKPOINT_NAME, load_checkpoint
+from training.run.checkpoint import load_checkpoint
 
 PUBLISHING_NAME = "publishing"
-PUBLISHED_NAME = "published"
-LOCK_NAME = ".lock"
 _KEPT = (LOCK_NAME, LOG_NAME)
 _COPIES = 10
 """Maximum disk usage of a run, in copies of the weights: two checkpoints during replacement, each with network, weight
 average and two optimizer moments (8), and a version with weights and an int8 graph (2)."""
+_LOCK_SECONDS = 1.0
+"""Time limit for the lock of a run folder: a reader that looks whether it is locked holds it for an instant."""
 _FIXED_BYTES = 4 * MIB
 """Disk usage that does not depend on the network: history, predictions, figures."""
 
@@ -46,7 +57,7 @@ def require_free(run_folder: Path) -> None:
 def published_as(run_folder: Path) -> str | None:
     """Reference of the version published from the folder, such as `cnn@3`; None if the run is not published."""
     try:
-        return (run_folder / PUBLISHED_NAME).read_text().strip()
+        return (run_folder / PUBLISHED_NAME).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
 
@@ -60,7 +71,7 @@ def mark_publishing(run_folder: Path, manifest: Manifest) -> None:
 def recover_publishing(run_folder: Path, repository: ModelRepository) -> None:
     """Mark the run as published if it was killed after its version was put in place."""
     try:
-        reference, digest = (run_folder / PUBLISHING_NAME).read_text().split()
+        reference, digest = (run_folder / PUBLISHING_NAME).read_text(encoding="utf-8").split()
     except FileNotFoundError:
         return
     family, _, version = reference.partition("@")
@@ -78,6 +89,23 @@ def mark_published(run_folder: Path, reference: str) -> None:
     atomic_replace(run_folder / PUBLISHED_NAME, f"{reference}\n".encode())
 
 
+def describe_run(run_folder: Path, config: RecipeConfig, *, family: str, data: str) -> None:
+    """Write the description of a run that starts or resumes; a resumed one keeps the time of its start.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path = run_folder / DESCRIPTION_NAME
+    try:
+        started_at = RunDescription.model_validate_json(path.read_bytes()).started_at
+    except (FileNotFoundError, ValidationError):
+        started_at = datetime.now(UTC)
+    description = RunDescription(
+        recipe=config.recipe, family=family, data=data, seed=config.seed, epochs=config.epochs, started_at=started_at
+    )
+    atomic_replace(path, description.model_dump_json().encode())
+
+
 def room_for(network: nn.Module) -> int:
     """Maximum disk usage, in bytes, of the checkpoints and the version of a run."""
     weights: int = sum(tensor.nbytes for tensor in network.state_dict().values())
@@ -93,8 +121,9 @@ def locked_run(run_folder: Path) -> Iterator[None]:
     """
     run_folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(run_folder / LOCK_NAME).acquire(timeout=0):
-            remove_temporaries(run_folder / CHECKPOINT_NAME)
+        with FileLock(run_folder / LOCK_NAME).acquire(timeout=_LOCK_SECONDS):
+            for name in (CHECKPOINT_NAME, HISTORY_NAME):
+                remove_temporaries(run_folder / name)
             yield
     except Timeout:
         raise CheckpointError(

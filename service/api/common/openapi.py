@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from core.errors import DuetError, UnknownFamilyError, UnknownVersionError
 from service.errors import (
@@ -108,3 +112,11 @@ def content(
             for name, (text, example) in headers.items()
         }
     return {200: entry}
+
+
+def summarize(routers: Iterable[APIRouter]) -> None:
+    """Give every route a summary for lists of routes: its description up to the first colon, semicolon or period."""
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            paragraph = " ".join(route.description.partition("\n\n")[0].split())
+            route.summary = re.split(r"[:;.](?:\s|$)", paragraph)[0].replace("`", "")

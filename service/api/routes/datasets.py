@@ -16,6 +16,7 @@ from core.images.labelled_folders import (
     LabelledFolder,
     dataset_names,
     label_problem,
+    normalized_label,
     read_folder,
 )
 from core.schemas.datasets import (
@@ -30,9 +31,12 @@ from core.schemas.models import DEFAULT_REASON, MAX_REASON
 from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
+from service.datasets.uploads import storage_problem
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
+    DeadlineExceededError,
+    HomeNotWritableError,
     InvalidParametersError,
     MalformedBodyError,
     NotReadyError,
@@ -40,6 +44,7 @@ from service.errors import (
     StorageFullError,
     TooManyFilesError,
     TooManyUploadsError,
+    TooMuchWorkError,
     UnreadableArchiveError,
     UnsafeArchiveError,
     WrongFieldError,
@@ -123,6 +128,9 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
             TooManyUploadsError,
             NotReadyError,
             StorageFullError,
+            TooMuchWorkError,
+            DeadlineExceededError,
+            HomeNotWritableError,
         ),
     },
     openapi_extra=_BODY,
@@ -137,6 +145,7 @@ async def add_images(
     """
     check_encoding(request.headers.get("content-encoding", "").encode("latin-1"))
     _check_not_reserved(name)
+    label = None if label is None else normalized_label(label)
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])
@@ -161,7 +170,7 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError),
+        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError, HomeNotWritableError),
     },
 )
 def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reason = None) -> DatasetDetail:
@@ -176,7 +185,8 @@ def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reas
     except UnknownDatasetError:
         raise
     except DataError as error:
-        raise NotReadyError(str(error)) from error
+        cause = error.__cause__
+        raise (storage_problem(cause) if isinstance(cause, OSError) else NotReadyError(str(error))) from error
     return detail(found)
 
 

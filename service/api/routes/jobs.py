@@ -17,7 +17,13 @@ from service.api.common.job_responses import BROKER_ERRORS, job_answer, job_path
 from service.api.common.openapi import success
 from service.api.deps import CALLER_ERRORS, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.errors import InvalidParametersError, TrainingNotReadyError, responses
+from service.errors import (
+    DatasetMissingError,
+    InvalidParametersError,
+    TooManyQueuedJobsError,
+    TrainingNotReadyError,
+    responses,
+)
 from service.jobs.log import log_path, read_between, size_of, start_of_last_lines
 from service.jobs.store.keys import JOB_ID_PATTERN
 
@@ -34,7 +40,7 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: JobKind | None = Field(None, description="train or evaluate; default: both")
+    kind: JobKind | None = Field(None, description="train, evaluate or download; default: all")
     state: JobState | None = Field(None, description="default: any")
     limit: int = Field(50, ge=1, le=200, description="maximum number of jobs on a page")
     cursor: str | None = Field(None, pattern=JOB_ID_PATTERN, description="`next_cursor` of the previous page")
@@ -102,7 +108,9 @@ async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceD
             JobNotFoundError,
             JobNotRetryableError,
             InvalidParametersError,
+            DatasetMissingError,
             TrainingNotReadyError,
+            TooManyQueuedJobsError,
             *BROKER_ERRORS,
         ),
     },
@@ -111,7 +119,7 @@ async def retry_job(
     response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep
 ) -> JobAnswer:
     """Retry a failed or cancelled job; it resumes from its last checkpoint."""
-    record = await job_service.call(lambda: job_service.retry(job_id), state["context"].deadline)
+    record = await job_service.call(lambda: job_service.retry(job_id, key_id=caller.key_id), state["context"].deadline)
     response.headers["Location"] = job_path(job_id, state["settings"].root_path)
     return job_answer(record, state["settings"].root_path)
 

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Header
 from starlette.responses import Response
 
 from core.errors import IdempotencyConflictError, IdempotencyInFlightError
-from core.jobs.parameters import EvaluateParameters, JobParameters, TrainParameters
+from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES, RecipeConfig
 from core.schemas.jobs import JobAccepted, Recipe, RecipeList
 from service.api.common.job_responses import BROKER_ERRORS, job_accepted, job_path
@@ -19,7 +19,13 @@ from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, VERSION_ERRORS, success
 from service.api.deps import CALLER_ERRORS, CatalogDep, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.errors import ScopeRequiredError, TrainingNotReadyError, responses
+from service.errors import (
+    DatasetMissingError,
+    ScopeRequiredError,
+    TooManyQueuedJobsError,
+    TrainingNotReadyError,
+    responses,
+)
 from service.jobs.service import JobService
 from service.jobs.validation import check_evaluation, check_training
 from service.observability.logging import RequestContext
@@ -51,7 +57,9 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         *BROKER_ERRORS,
         IdempotencyInFlightError,
         IdempotencyConflictError,
+        DatasetMissingError,
         TrainingNotReadyError,
+        TooManyQueuedJobsError,
     ),
 }
 
@@ -77,10 +85,23 @@ class Submission:
     idempotency_key: str | None
     root: str
 
-    async def answer(self, parameters: JobParameters, check: Callable[[], None], response: Response) -> JobAccepted:
+    async def answer(
+        self, parameters: TrainParameters | EvaluateParameters, check: Callable[[], None], response: Response
+    ) -> JobAccepted:
         """Store the job and return its links; `check` raises if the job could not run."""
+
+        def check_all() -> None:
+            check()
+            self.jobs.require_data(parameters.data)
+
         record = await self.jobs.call(
-            lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check),
+            lambda: self.jobs.submit(
+                parameters,
+                self.context,
+                key_id=self.caller.key_id,
+                idempotency_key=self.idempotency_key,
+                check=check_all,
+            ),
             self.context.deadline,
         )
         response.headers["Location"] = job_path(record.id, self.root)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from core.errors import JobNotFoundError
 from core.files.home import LOG_NAME, RUNS_NAME
+from core.jobs.run_folder import DESCRIPTION_NAME, HISTORY_NAME
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
 from service.jobs.store.indexes import JobQueues
@@ -25,6 +26,7 @@ EVERY_SECONDS = 3600.0
 CHECKPOINT_RETENTION_SECONDS = 7 * 86_400.0
 """Time for which the checkpoint of a succeeded job is kept."""
 _FRESH = timedelta(days=1)
+_KEPT = (LOG_NAME, DESCRIPTION_NAME, HISTORY_NAME)
 
 
 class Retention:
@@ -66,14 +68,14 @@ class Retention:
                 log.info("job %s exceeded its retention: removed its record and folder", job_id)
 
     def _drop_checkpoints(self) -> None:
-        """Keep only the log of jobs that succeeded; the others can still be retried from their checkpoints."""
+        """Keep only log and metrics of jobs that succeeded; the others can still be retried from their checkpoints."""
         for job_id in self._queues.ended(CHECKPOINT_RETENTION_SECONDS):
             folder = self._runs / job_id
-            if not _has_more_than_log(folder):
+            if not _has_more(folder):
                 continue
             with suppress(JobNotFoundError):
                 if self._store.get(job_id).state == "succeeded":
-                    _keep_log_alone(folder)
+                    _keep_log_and_metrics(folder)
 
     def _remove_orphans(self) -> None:
         """Remove old run folders without a record, for example after the broker lost its data."""
@@ -100,15 +102,15 @@ class Retention:
                 log.info("removed %s@%d, which was never promoted (keep_unpromoted_versions)", family, number)
 
 
-def _has_more_than_log(folder: Path) -> bool:
-    return folder.is_dir() and any(path.name != LOG_NAME for path in folder.iterdir())
+def _has_more(folder: Path) -> bool:
+    return folder.is_dir() and any(path.name not in _KEPT for path in folder.iterdir())
 
 
-def _keep_log_alone(folder: Path) -> None:
+def _keep_log_and_metrics(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != LOG_NAME:
+        elif path.name not in _KEPT:
             path.unlink(missing_ok=True)
 
 

@@ -38,6 +38,7 @@ class WorkerReport(_Plain):
     jobs: int = Field(description="concurrency")
     running: tuple[str, ...] = Field(description="ids of its running jobs")
     training: Readiness
+    cifar10: bool = Field(False, description="whether its jobs find the files of CIFAR-10")
 
 
 class Heartbeats:

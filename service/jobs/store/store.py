@@ -68,8 +68,8 @@ class JobStore:
     """Reads and changes jobs; safe for any number of threads and processes.
 
     Every method raises BrokerUnavailableError if the broker is unavailable. Methods with a job id raise
-    JobNotFoundError if there is no such job. `append`, `finish` and `interrupt` raise LostClaimError if the token is not
-    the newest or the job has ended.
+    JobNotFoundError if there is no such job. `append`, `finish` and `interrupt` raise LostClaimError if the token is
+    not the newest or the job has ended.
 
     Args:
         client: must decode responses to str.
@@ -93,9 +93,12 @@ class JobStore:
         *,
         request_id: str,
         traceparent: str | None,
+        key_id: str = "",
         reservation: Reservation | None = None,
     ) -> JobRecord:
         """Record a new queued job, or return the job that the reservation's idempotency key already has.
+
+        `key_id` is the id of the API key that submits it, see `JobQueues.queued`.
 
         Raises:
             IdempotencyConflictError: the reservation expired and another request took the key.
@@ -105,7 +108,7 @@ class JobStore:
         with broker_errors():
             seconds, microseconds = self.client.time()
         job_id = keys.new_job_id(seconds * 1000 + microseconds // 1000)
-        args = [kind, parameters.model_dump_json(), request_id, traceparent or "", to_text(Submitted())]
+        args = [kind, parameters.model_dump_json(), request_id, key_id, traceparent or "", to_text(Submitted())]
         more_args: list[Any] = [] if reservation is None else [reservation.digest, reservation.retention_ms]
         more_keys = [] if reservation is None else [reservation.key]
         answer, *rest = self._run("create", job_id, *args, *more_args, more_keys=more_keys)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import BrokerUnavailableError
+from service.jobs.data_sets import has_cifar10
 from service.jobs.store.heartbeats import BEAT_SECONDS, Heartbeats, Readiness, WorkerReport
 from service.settings import Settings
 from service.supervisor.training_env import read_setup
@@ -114,5 +115,6 @@ class HeartbeatThread:
                 jobs=self._settings.worker_jobs,
                 running=self._running(),
                 training=training,
+                cifar10=has_cifar10(self._settings),
             )
         )

@@ -201,6 +201,64 @@ async def test_damaged_alias_file_keeps_the_served_versions(running: RunningApp)
     assert (await predicted(running))["version"] == 1
 
 
+def loaded(running: RunningApp) -> set[str]:
+    return set(running.state["engine"].models.champions)
+
+
+async def until_loaded(running: RunningApp, *families: str) -> None:
+    async def settled() -> bool:
+        return loaded(running) == set(families)
+
+    await until(settled)
+
+
+async def test_families_beyond_the_kept_ones_are_loaded_by_a_request(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.app.KEPT_CHAMPIONS", 2)
+    models = home / "models"
+    write_onnx_version(models / "ants" / "1", "ants", 1, inverted=True)
+    set_champions(models, ants=1, cnn=1, mlp=1)
+    async with running_app(settings_for(home)) as running:
+        await until_loaded(running, "cnn", "mlp")
+        assert (await running.client.get("/readyz")).json()["state"] == "ready"
+        ants = (await readiness(running))["ants"]
+        assert (ants["champion"], ants["served"], ants["reason"]) == (1, 1, None)
+        write_onnx_version(models / "ants" / "2", "ants", 2)
+        set_champions(models, ants=2, cnn=1, mlp=1)
+        await until_served(running, "ants", 2)
+        assert loaded(running) == {"cnn", "mlp"}
+        together = await asyncio.gather(*(predicted(running, "?model=ants") for _ in range(3)))
+        assert [(one["version"], one["label"]) for one in together] == [(2, "black")] * 3
+        assert loaded(running) == {"ants", "cnn", "mlp"}
+
+
+async def test_idle_champions_are_unloaded_except_the_last_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.app.KEPT_CHAMPIONS", 1)
+    monkeypatch.setattr("service.app.IDLE_SECONDS", 0.0)
+    async with running_app(settings_for(home)) as running:
+        await until_loaded(running, "cnn")
+        for family, label in (("mlp", "white"), ("cnn", "black"), ("mlp", "white")):
+            assert (await predicted(running, f"?model={family}"))["label"] == label
+            await until_loaded(running, family)
+        assert (await predicted(running, "?model=cnn&version=1"))["label"] == "black"
+        await until_loaded(running, "cnn")
+        assert (await running.client.get("/readyz")).json()["state"] == "ready"
+
+
+async def test_damaged_champion_is_refused_by_its_first_request(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.app.KEPT_CHAMPIONS", 1)
+    change_a_byte(home / "models" / "mlp" / "1" / "weights.safetensors")
+    async with running_app(settings_for(home)) as running:
+        await until_loaded(running, "cnn")
+        answer = await running.client.post("/predict?model=mlp", content=gray_png(0), headers=RAW)
+        assert "mlp@1: weights.safetensors" in assert_problem(answer, 503, "not-ready")["detail"]
+        mlp = (await readiness(running))["mlp"]
+        assert (mlp["champion"], mlp["served"]) == (1, None)
+        assert "weights.safetensors" in mlp["reason"]
+        assert (await predicted(running))["label"] == "black"
+
+
 async def test_family_without_champion_needs_a_version(running: RunningApp) -> None:
     write_onnx_version(running.state["repository"].home_models / "pets" / "4", "pets", 4, inverted=True)
     answer = await running.client.post("/predict?model=pets", content=gray_png(0), headers=RAW)

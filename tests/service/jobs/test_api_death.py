@@ -14,7 +14,7 @@ import pytest
 from core.jobs.events import Note
 from service.jobs.store.keys import queue_key
 from tests.support.broker import Broker
-from tests.support.job_api import sse_events
+from tests.support.job_api import empty_cifar, sse_events
 from tests.support.job_children import STEPS, double
 from tests.support.job_workers import Jobs, workers
 from tests.support.service import ServiceProcess, service_process, write_home
@@ -49,7 +49,8 @@ def steps(count: int) -> dict[str, object]:
 
 
 def serving(home: Path, broker: Broker, **environment: str) -> AbstractContextManager[ServiceProcess]:
-    return service_process(home, DUET_REDIS_URL=broker.url, DUET_API_KEYS=f"jobs:{KEY}", **environment)
+    own = {"DUET_DATA_DIR": str(empty_cifar(home / "cifar")), "DUET_API_KEYS": f"jobs:{KEY}"}
+    return service_process(home, DUET_REDIS_URL=broker.url, **own, **environment)
 
 
 def test_killed_between_record_and_message_it_loses_no_job(

@@ -3,22 +3,17 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
-import tarfile
 import warnings
-from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from typing import NamedTuple
 
 import numpy as np
 import pytest
-from torchvision.datasets import CIFAR10
 
 from core.errors import DataError
+from core.images.cifar_files import CIFAR10_FILES, FOLDER_NAME
 from tests.support.cifar_files import CLASS_NAMES, real_cifar10, write_cifar_files, write_pickle
-from training.data.cifar10 import CIFAR10_FILES, FOLDER_NAME, load_cifar10
+from tests.support.cifar_server import PublishedCifar
+from training.data.cifar10 import load_cifar10
 
 NAMES = [name for name, _ in CIFAR10_FILES]
 
@@ -143,81 +138,52 @@ def test_old_pickles_cause_no_warnings(tmp_path: Path) -> None:
     assert len(load_cifar10(tmp_path, files=list(files.items())).test) == 50
 
 
-class Published(NamedTuple):
-    archive: Path
-    files: list[tuple[str, str]]
-    digest: str
-
-
-class _QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-
-@pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Published]:
-    """An archive of small files, like the published one, at a URL that torchvision downloads from."""
-    folder = tmp_path / "published"
-    files = write_cifar_files(folder / FOLDER_NAME)
-    archive = folder / "cifar-10-python.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        tar.add(folder / FOLDER_NAME, FOLDER_NAME)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_QuietHandler, directory=str(folder))) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        monkeypatch.setenv("no_proxy", "127.0.0.1")
-        monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{server.server_port}/{archive.name}")
-        monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
-        yield Published(archive, files, load_cifar10(folder, files=files).digest)
-        server.shutdown()
-        thread.join()
-
-
 def test_download_fills_the_home_folder_once(
-    tmp_path: Path, published: Published, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, published: PublishedCifar, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert load_cifar10(download=True, files=published.files).digest == published.digest
-    assert "downloading 170 MB" in capsys.readouterr().err
-    assert not list((tmp_path / "home" / "datasets" / "cifar10").glob("*.tar.gz"))
+    dataset = load_cifar10(download=True, files=published.files, archive=published.archive)
+    assert dataset.digest == published.digest
+    assert f"downloading {published.archive.url}" in capsys.readouterr().err
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
 
-    published.archive.unlink()
-    assert load_cifar10(download=True, files=published.files).digest == published.digest
-    assert "downloading" not in capsys.readouterr().err
+    published.path.unlink()
+    again = load_cifar10(download=True, files=published.files, archive=published.archive)
+    assert again.digest == published.digest
+    assert capsys.readouterr().err == ""
 
 
-def test_download_replaces_a_damaged_file_in_home(tmp_path: Path, published: Published) -> None:
-    load_cifar10(download=True, files=published.files)
+def test_download_replaces_a_damaged_file_in_home(tmp_path: Path, published: PublishedCifar) -> None:
+    load_cifar10(download=True, files=published.files, archive=published.archive)
     damaged = tmp_path / "home" / "datasets" / "cifar10" / FOLDER_NAME / "test_batch"
     damaged.write_bytes(b"half a file")
     with pytest.raises(DataError, match="test_batch is damaged"):
         load_cifar10(files=published.files)
-    assert load_cifar10(download=True, files=published.files).digest == published.digest
+    again = load_cifar10(download=True, files=published.files, archive=published.archive)
+    assert again.digest == published.digest
 
 
-def test_download_never_writes_to_a_given_folder(tmp_path: Path, published: Published) -> None:
+def test_download_never_writes_to_a_given_folder(
+    tmp_path: Path, published: PublishedCifar, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     with pytest.raises(DataError, match="data_batch_1 is missing"):
-        load_cifar10(mine, download=True, files=published.files)
-    assert not list(mine.iterdir())
+        load_cifar10(mine, download=True, files=published.files, archive=published.archive)
+    (mine / "test_batch").write_bytes(b"half a file")
+    monkeypatch.setenv("DUET_DATA_DIR", str(mine))
+    with pytest.raises(DataError, match="test_batch is damaged"):
+        load_cifar10(download=True, files=published.files, archive=published.archive)
+    assert [path.name for path in mine.iterdir()] == ["test_batch"]
 
 
-@pytest.mark.parametrize("damage", ["absent", "changed"])
-def test_failed_download_says_what_to_do(published: Published, damage: str) -> None:
-    if damage == "absent":
-        published.archive.unlink()
-    else:
-        published.archive.write_bytes(published.archive.read_bytes()[:-1])
-    with pytest.raises(DataError, match=r"could not be downloaded from .* set --data-dir"):
-        load_cifar10(download=True, files=published.files)
-
-
-def test_download_to_unwritable_home_fails(tmp_path: Path, published: Published) -> None:
-    (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "datasets").write_text("a file where a folder should be")
-    with pytest.raises(DataError, match=r"could not be downloaded .*Not a directory"):
-        load_cifar10(download=True, files=published.files)
+def test_download_is_found_if_the_users_folder_has_none(
+    tmp_path: Path, published: PublishedCifar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("DUET_DATA_DIR", str(tmp_path / "empty"))
+    dataset = load_cifar10(download=True, files=published.files, archive=published.archive)
+    assert dataset.digest == load_cifar10(files=published.files).digest == published.digest
+    assert not list((tmp_path / "empty").iterdir())
 
 
 @pytest.mark.cifar10

@@ -84,6 +84,7 @@ def test_training_job_sends_events_and_publishes(published: tuple[Path, WorkerEn
     manifest = ModelRepository(home / "models", home / "none").verify("mlp", 1)
     assert of(worker, Result)[0].result == {
         "reference": "mlp@1", "family": "mlp", "version": 1, "test_accuracy": manifest.metrics.test_accuracy,
+        "test_images": manifest.data.counts["test"],
     }  # fmt: skip
 
 
@@ -166,6 +167,7 @@ def test_evaluation_job_writes_records(data: Path, published: tuple[Path, Worker
     result = of(worker, Result)[0].result
     assert result["evaluations"][0]["reference"] == "mlp@1"
     assert result["evaluations"][0]["reproduced"] is True
+    assert result["evaluations"][0]["images"] == record.evaluation.data.images
     assert result["evaluations"][0]["accuracy"]["fp32"] == record.evaluation.scores["fp32"].accuracy.value
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 

@@ -9,6 +9,7 @@ import torch
 
 from core.errors import CheckpointError, ExportError, LowDiskError, PublishError
 from core.files.home import MIB
+from core.jobs.run_folder import CHECKPOINT_NAME
 from core.recipes import recipe_config
 from core.records.base import ReportedModel, read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
@@ -16,6 +17,8 @@ from core.repository.evaluation import read_evaluation
 from core.repository.manifest import GRAPHS, Manifest
 from core.repository.predictions import load_predictions
 from core.repository.repository import ModelRepository
+from core.schemas.runs import RunDetail
+from service.jobs.runs import Runs
 from tests.support.disks import let_disks_have
 from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
@@ -26,7 +29,7 @@ from training.export import run_onnx
 from training.export.gradients import check
 from training.pipeline import train
 from training.pipeline.train import new_classifier
-from training.run.checkpoint import CHECKPOINT_NAME
+from training.run.checkpoint import EpochRecord
 from training.run.environment import source_digest
 from training.run.run_folder import locked_run, require_free
 
@@ -149,12 +152,12 @@ def test_card_has_the_measured_accuracies_and_speedups(published: Published) -> 
     folder = repository.folder("cnn", 1)
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\n")
-    assert f"{manifest.metrics.test_accuracy:.2%}" in card
+    assert f"**{manifest.metrics.test_accuracy:.2%}**\nof 50 test images are correct" in card
     assert f"value: {manifest.metrics.test_accuracy:.6f}" in card
     card = " ".join(card.split())
     accuracy = read_evaluation(folder).scores["int8"].accuracy
     assert "Speed-up over float32 on one thread: 2.00 for single images, 2.00 for batches of 32" in card
-    assert f"a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%})" in card
+    assert f"an accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}) on 50 test images" in card
     assert f"{manifest.calibration['int8'].temperature:.6f}" in card
 
 
@@ -230,6 +233,27 @@ def test_run_with_a_wrong_graph_is_not_published_and_not_lost(
     with pytest.raises(CheckpointError, match="published as mlp@1"):
         run(repository, images, tmp_path / "run", kind="mlp", epochs=1, resume=True)
     require_free(tmp_path / "run")
+
+
+def test_service_reads_a_run_while_it_trains_and_after(
+    repository: ModelRepository, images: Images, tmp_path: Path
+) -> None:
+    runs = Runs(tmp_path / "home", repository)
+    folder = tmp_path / "home" / "runs" / "mine"
+    seen: list[RunDetail] = []
+
+    class Looking(RecordingReporter):
+        def epoch(self, record: EpochRecord, epochs: int) -> None:
+            seen.append(runs.read("mine"))
+            super().epoch(record, epochs)
+
+    run(repository, images, folder, kind="mlp", reporter=Looking())
+    assert [(run.state, run.epoch, run.epochs) for run in seen] == [("running", n, 3) for n in (1, 2, 3)]
+    (ended,) = runs.list()
+    assert (ended.name, ended.state, ended.recipe, ended.family) == ("mine", "published", "mlp_baseline", "mlp")
+    assert (ended.published, ended.data, ended.epoch) == ("mlp@1", images.dataset.name, 3)
+    assert ended.started_at == seen[0].started_at
+    assert ended.accuracy == runs.read("mine").history[-1].validation_accuracy
 
 
 def test_run_folder_in_use_is_refused(repository: ModelRepository, images: Images, tmp_path: Path) -> None:

@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from core.errors import CheckpointError
+from core.jobs.run_folder import CHECKPOINT_NAME, HISTORY_NAME, LOCK_NAME
+from core.schemas.runs import EpochMetrics
 from tests.support.training_runs import small_recipe
 from training.run.checkpoint import (
-    CHECKPOINT_NAME,
     Checkpoint,
     EpochRecord,
     load_checkpoint,
     require_same_run,
     save_checkpoint,
 )
-from training.run.run_folder import LOCK_NAME, locked_run
+from training.run.run_folder import locked_run
 
 RECORD = EpochRecord(1, 2.0, 0.3, None, None, 0.01, 1.5)
 
@@ -41,7 +42,14 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     assert (loaded.dtype, loaded.threads) == ("float32", 2)
     assert (loaded.source_digest, loaded.torch_version) == ("e" * 64, "2.9.0")
     assert loaded.optimizer == checkpoint().optimizer
-    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT_NAME, HISTORY_NAME]
+
+
+def test_history_can_be_read_without_torch(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, checkpoint())
+    save_checkpoint(tmp_path, replace(checkpoint(), history=(RECORD, replace(RECORD, epoch=2, train_loss=1.5))))
+    lines = [EpochMetrics.model_validate_json(line) for line in (tmp_path / HISTORY_NAME).read_text().splitlines()]
+    assert [(each.epoch, each.train_loss, each.validation_loss) for each in lines] == [(1, 2.0, None), (2, 1.5, None)]
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,7 +62,7 @@ def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch:
     with pytest.raises(CheckpointError, match=r"No space left.*--resume"):
         save_checkpoint(tmp_path, checkpoint(2.0))
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
-    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT_NAME, HISTORY_NAME]
 
 
 class SmallDisk(FileIO):
@@ -73,7 +81,7 @@ def test_disk_full_during_write_raises_checkpoint_error(tmp_path: Path, monkeypa
     with pytest.raises(CheckpointError, match=r"No space left on device.*previous one is kept.*--resume"):
         save_checkpoint(tmp_path, large)
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
-    assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT_NAME]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [CHECKPOINT_NAME, HISTORY_NAME]
 
 
 def test_locked_run_removes_incomplete_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,9 +90,10 @@ def test_locked_run_removes_incomplete_checkpoints(tmp_path: Path, monkeypatch: 
         save_checkpoint(tmp_path, checkpoint(1.0))
         watched.setattr(os, "fsync", lambda _descriptor: half_written.extend(tmp_path.glob("*.tmp")))
         save_checkpoint(tmp_path, checkpoint(1.0))
-    half_written[0].write_bytes(b"half of a checkpoint")
+    for left in half_written:
+        left.write_bytes(b"half of a file")
     with locked_run(tmp_path):
-        assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, LOCK_NAME}
+        assert {path.name for path in tmp_path.iterdir()} == {CHECKPOINT_NAME, HISTORY_NAME, LOCK_NAME}
     assert torch.equal(load_checkpoint(tmp_path).network["weight"], torch.ones(3, 2))
 
 

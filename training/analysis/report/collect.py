@@ -14,6 +14,7 @@ import numpy.typing as npt
 from core.comparison.evaluated import current_scores
 from core.comparison.pairwise import Pairwise
 from core.errors import DataError
+from core.jobs.run_folder import HISTORY_NAME
 from core.records.base import read_report
 from core.records.explanations import Activations, Explanations
 from core.records.latency import Latency
@@ -25,7 +26,6 @@ from core.repository.manifest import Manifest
 from core.statistics.intervals import ConfidenceInterval, proportion
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.findings import Agreement, Findings, VersionResults
-from training.publish.publish import HISTORY_NAME
 from training.run.checkpoint import EpochRecord
 
 AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
@@ -123,7 +123,7 @@ def together(first: VersionPredictions, second: VersionPredictions) -> Agreement
 
 def read_history(folder: Path) -> tuple[EpochRecord, ...]:
     """Read history.jsonl of a version."""
-    lines = (folder / HISTORY_NAME).read_text().splitlines()
+    lines = (folder / HISTORY_NAME).read_text(encoding="utf-8").splitlines()
     return tuple(EpochRecord(**json.loads(line)) for line in lines)
 
 

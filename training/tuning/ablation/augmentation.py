@@ -211,7 +211,7 @@ def read_study(folder: Path) -> Study:
     """
     path = folder / RESULTS_NAME
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         runs = [Run(**run) for run in content["runs"]]
         for run in runs:
             RecipeConfig.model_validate(run.config)

@@ -107,7 +107,7 @@ def run_settings(
             store=lambda runs: _write(folder, earlier, runs),
             progress=progress,
         )
-        (folder / PAGE_NAME).write_text(_page(earlier, runs, configs))
+        (folder / PAGE_NAME).write_text(_page(earlier, runs, configs), encoding="utf-8")
     return folder / PAGE_NAME
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from core.errors import ConfigurationError
+from core.jobs.run_folder import CHECKPOINT_NAME
 from core.recipes import RecipeConfig
 from core.repository.repository import ModelRepository
 from training.augment.teacher_rounds import RoundSoftLabels
@@ -19,7 +20,7 @@ from training.data.types import LabelledImages
 from training.fit.distillation import read_teachers, soft_labels
 from training.fit.loop import FitInputs, FitResult, fit
 from training.pipeline.train import new_classifier
-from training.run.checkpoint import CHECKPOINT_NAME, EpochRecord, load_checkpoint, require_same_run
+from training.run.checkpoint import EpochRecord, load_checkpoint, require_same_run
 from training.run.reporter import Reporter
 from training.tuning.ablation.study_folder import STUDY_BYTES
 

@@ -1,4 +1,4 @@
-// Jobs page: list, one job, a form, or the data sets, depending on the address.
+// Jobs page: list, one job or run, curves of several, a form, or the data sets, depending on the address.
 import { byId } from "./dom.js";
 import { heading } from "./parts/heading.js";
 
@@ -8,6 +8,12 @@ const query = new URLSearchParams(location.search);
 if (query.get("job")) {
   const { jobView } = await import("./jobs/job-view.js");
   await jobView(place, query.get("job"));
+} else if (query.get("run")) {
+  const { runView } = await import("./jobs/runs.js");
+  await runView(place, query.get("run"));
+} else if (query.get("curves")) {
+  const { overlayView } = await import("./jobs/overlay.js");
+  await overlayView(place, query.get("curves").split(","));
 } else if (query.get("new") === "train") {
   heading("A recipe is a complete configuration. The service validates your changes before the job starts.", "New training");
   const { trainView } = await import("./jobs/train-view.js");
@@ -21,7 +27,7 @@ if (query.get("job")) {
   const { dataView } = await import("./jobs/data-view.js");
   await dataView(place);
 } else {
-  heading("Trainings and evaluations, newest first. They continue when you leave this page.");
+  heading("Trainings, evaluations and downloads, newest first. They continue when you leave this page.");
   const { listView } = await import("./jobs/list-view.js");
   await listView(place);
 }

@@ -43,7 +43,7 @@ def clean_up(store: JobStore, repository: ModelRepository, **fields: Any) -> Non
 def run_folder(repository: ModelRepository, name: str) -> Path:
     folder = named_run(repository.home_models.parent, name)
     folder.mkdir(parents=True)
-    for file in (LOG_NAME, "checkpoint.pt", "published"):
+    for file in (LOG_NAME, "checkpoint.pt", "history.jsonl", "published", "run.json"):
         (folder / file).write_text(file)
     return folder
 
@@ -70,7 +70,7 @@ def test_retention_removes_old_jobs_and_their_folders(store: JobStore, repositor
         with pytest.raises(JobNotFoundError):
             store.get(job_id)
         assert not folder.exists()
-    assert left_in(young[1]) == ["checkpoint.pt", LOG_NAME, "published"]
+    assert left_in(young[1]) == ["checkpoint.pt", "history.jsonl", LOG_NAME, "published", "run.json"]
     assert {record.id for record in store.list().records} == {young[0], live, waits}
 
 
@@ -80,16 +80,16 @@ def test_retention_keeps_the_log_of_a_succeeded_job(
     week_old = {state: ended(store, repository, state, days_ago=8)[1] for state in ("succeeded", "failed", "cancelled")}
     fresh = ended(store, repository, "succeeded", days_ago=6)[1]
     clean_up(store, repository)
-    everything = ["checkpoint.pt", LOG_NAME, "published"]
+    everything = ["checkpoint.pt", "history.jsonl", LOG_NAME, "published", "run.json"]
     assert {state: left_in(folder) for state, folder in week_old.items()} == {
-        "succeeded": [LOG_NAME],
+        "succeeded": ["history.jsonl", LOG_NAME, "run.json"],
         "failed": everything,  # it can still be tried again
         "cancelled": everything,
     }
     assert left_in(fresh) == everything
     monkeypatch.setattr("service.jobs.maintenance.retention.CHECKPOINT_RETENTION_SECONDS", 5 * 86_400)
     clean_up(store, repository)
-    assert left_in(fresh) == [LOG_NAME]
+    assert left_in(fresh) == ["history.jsonl", LOG_NAME, "run.json"]
 
 
 def test_retention_removes_old_orphans_only(store: JobStore, repository: ModelRepository) -> None:

@@ -151,6 +151,14 @@ def test_child_gets_its_environment_without_secrets(setup: RunnerSetup, monkeypa
     assert record.result["parameters"] == record.parameters
 
 
+def test_parameters_longer_than_a_command_line_reach_the_child(setup: RunnerSetup) -> None:
+    long = "x" * 200_000  # Linux allows 128 KiB per argument
+    parameters = TrainParameters(recipe="mlp_baseline", promote="never", overrides={"recipe": long})
+    job = setup.jobs.submit(parameters, send=False)
+    setup.runner('tell("note", text=str(len(parameters["overrides"]["recipe"])))').run(job)
+    assert setup.notes(job)[0] == "200000"
+
+
 def test_invalid_lines_become_notes(setup: RunnerSetup) -> None:
     record = setup.run(
         """

@@ -5,6 +5,7 @@ import { deleteDialog } from "../parts/reason-dialog.js";
 import { bytes, count, counted } from "../parts/size.js";
 import { askForKey, currentScopes, withKey } from "../session.js";
 import { errorNotice, toast } from "../toast.js";
+import { builtinCard } from "./builtin-data.js";
 import { piecesOfArchive, piecesOfFolder, upload } from "./upload.js";
 
 const NAME = "[a-z0-9][a-z0-9_\\-]{0,63}";
@@ -14,8 +15,8 @@ export async function dataView(place) {
   const sets = h("div", h("p.loading", "Loading the data sets"));
   const refresh = async () => {
     try {
-      const { datasets } = await askJSON("/datasets");
-      fill(sets, datasets.length ? h("ul.data-list", datasets.map((one) => dataset(one, refresh))) : h("div.empty", h("p", "There are no data sets yet except CIFAR-10.")));
+      const [{ datasets }, builtin] = await Promise.all([askJSON("/datasets"), askJSON("/datasets/cifar10")]);
+      fill(sets, h("ul.data-list", datasets.map((one) => dataset(one, refresh)), builtinCard(builtin)));
     } catch (error) {
       fill(sets, errorNotice(error));
     }

@@ -1,6 +1,6 @@
 // Texts that describe jobs.
 import { percent } from "../format.js";
-import { counted } from "../parts/size.js";
+import { bytes, counted } from "../parts/size.js";
 import { duration } from "../parts/when.js";
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
@@ -20,14 +20,16 @@ export function stateOf(state) {
   return { text, kind };
 }
 
-/** "cnn_fast", or the evaluated versions. */
+/** "cnn_fast", the evaluated versions, or the downloaded data. */
 export function titleOf({ kind, parameters }) {
   if (kind === "train") return parameters.recipe;
+  if (kind === "download") return "CIFAR-10";
   return parameters.versions.length ? `Evaluate ${parameters.versions.join(", ")}` : "Evaluate all champions";
 }
 
 /** Kind, data, family and changed settings. */
 export function subtitleOf({ kind, parameters }) {
+  if (kind === "download") return "Download of a data set";
   const changes = kind === "train" ? Object.keys(parameters.overrides).length : 0;
   return [
     kind === "train" ? "Training" : "Evaluation",
@@ -43,17 +45,26 @@ export function colorOf({ kind, parameters }) {
   return ["mlp", "cnn"].find((family) => name.startsWith(family)) ?? "";
 }
 
-/** Progress or result in one line. */
-export function lineOf({ state, progress, result, error, kind }) {
+/**
+ * Progress or result in one line.
+ *
+ * @param {object} job
+ * @param {number} now time in ms to which the elapsed time is counted
+ * @param {number} at time in ms at which the remaining time was estimated
+ */
+export function lineOf({ state, progress, result, error, kind, claimed_at: claimed }, now = Date.now(), at = now) {
   if (state === "failed") return error ? error.message : "";
-  if (state === "succeeded") return kind === "train" ? trainedLine(result) : evaluatedLine(result);
+  if (state === "succeeded") return { train: trainedLine, evaluate: evaluatedLine, download: () => "All files are there." }[kind](result);
   // A job that is queued again still has the progress of its last attempt.
-  if (progress === null || state === "queued" || FINAL.has(state)) return "";
+  if (state === "queued" || FINAL.has(state)) return "";
+  const { stage, epoch, epochs, step, steps, accuracy, seconds_left: left } = progress ?? {};
   return [
-    progress.stage,
-    progress.epochs && `epoch ${progress.epoch} of ${progress.epochs}`,
-    progress.accuracy !== null && progress.accuracy !== undefined && percent(progress.accuracy),
-    progress.seconds_left ? `${duration(progress.seconds_left)} left` : null,
+    stage ?? "Starting",
+    epochs && `epoch ${epoch} of ${epochs}`,
+    kind === "download" && steps && `${bytes(step)} of ${bytes(steps)}`,
+    accuracy !== null && accuracy !== undefined && percent(accuracy),
+    claimed && `${duration(Math.max(0, (now - Date.parse(claimed)) / 1000))} elapsed`,
+    left ? `about ${duration(Math.max(1, left - (now - at) / 1000))} left` : null,
   ].filter(Boolean).join(" · ");
 }
 

@@ -3,6 +3,7 @@ import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { counted } from "../parts/size.js";
 import { errorNotice } from "../toast.js";
+import { MissingData, builtinChoice } from "./builtin-data.js";
 import { startForm } from "./start.js";
 
 let made = 0;
@@ -11,14 +12,14 @@ let made = 0;
 export async function evaluateView(place, query) {
   fill(place, h("p.loading", "Loading the versions"));
   try {
-    const [{ models }, { datasets }] = await Promise.all([askJSON("/models"), askJSON("/datasets")]);
-    draw(place, models, datasets, query.get("version"));
+    const [{ models }, { datasets }, builtin] = await Promise.all([askJSON("/models"), askJSON("/datasets"), askJSON("/datasets/cifar10")]);
+    draw(place, models, datasets, builtin, query.get("version"));
   } catch (error) {
     fill(place, errorNotice(error));
   }
 }
 
-function draw(place, models, datasets, begin) {
+function draw(place, models, datasets, builtin, begin) {
   const boxes = models.flatMap(({ model, champion, versions }) => versions.toReversed().map((version) => ({
     model, text: `${model}@${version}`, isChampion: version === champion,
     control: h("input", { type: "checkbox", name: "versions", value: `${model}@${version}`, checked: begin === `${model}@${version}` }),
@@ -26,13 +27,16 @@ function draw(place, models, datasets, begin) {
   const versions = new Choice("Versions", h("div.version-boxes", models.map(({ model }) => h("fieldset", h("legend.label", model),
     boxes.filter((box) => box.model === model).map(({ control, text, isChampion }) => h("label.check.small", control, text, isChampion && h("span.badge", "champion")))))),
     "The selected versions; all champions if none is selected.", boxes[0]?.control);
-  const select = h("select", { name: "data" }, h("option", { value: "cifar10" }, "cifar10"),
+  const select = h("select", { name: "data" }, h("option", { value: builtin.data }, builtinChoice(builtin).text),
     datasets.map(({ data, images }) => h("option", { value: data }, `${data} · ${counted("image", images)}`)));
   const data = new Choice("Data", select, "Its test split is used. The version must have the same classes.", select);
+  const missing = new MissingData(builtin, () => select.value);
+  select.addEventListener("change", () => missing.show());
+  missing.show();
   const fields = () => new Map([["versions", versions], ["data", data]]);
   const job = () => ({ versions: boxes.filter((box) => box.control.checked).map((box) => box.text), data: select.value });
   fill(place, startForm("/evaluate", job, fields, "Start the evaluation",
-    h("section.card", h("div.evaluate-fields", versions.element, data.element))));
+    h("section.card", h("div.evaluate-fields", versions.element, data.element), missing.element)));
 }
 
 /** A control with label, help and error, like `FormField`. */

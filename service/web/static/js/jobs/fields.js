@@ -1,6 +1,7 @@
 // Form fields generated from a schema: value, help and error of each setting.
 import { fill, h } from "../dom.js";
 import { choose } from "../parts/choose.js";
+import { VersionPicker } from "./version-picker.js";
 
 let made = 0;
 
@@ -8,14 +9,15 @@ let made = 0;
 export class FormField {
   /**
    * @param {import("./schema.js").Field} field
-   * @param {{choices?: {value: string, text: string}[], suggestions?: string[], placeholder?: string}} [options]
-   *   choices turn a text field into a <select>; suggestions are offered while typing
+   * @param {{choices?: {value: string, text: string}[], versions?: object, placeholder?: string}} [options]
+   *   choices turn a text field into a <select>, versions (the options of VersionPicker) into a choice of versions
    */
-  constructor(field, { choices, suggestions, placeholder } = {}) {
+  constructor(field, { choices, versions, placeholder } = {}) {
     this.field = field;
     this.id = `field-${++made}`;
     this.kind = choices ? "choice" : field.kind;
-    this.control = control(this.kind, field, choices);
+    this.picker = versions ? new VersionPicker(field.label, versions) : null;
+    this.control = this.picker?.first ?? control(this.kind, field, choices);
     this.control.id = this.id;
     this.control.name = field.path;
     if (placeholder) this.control.placeholder = placeholder;
@@ -24,18 +26,17 @@ export class FormField {
     this.own = h("p.small.own", { hidden: true });
     this.control.setAttribute("aria-describedby", `${this.hint.id} ${this.error.id}`);
     const label = h("label", { for: this.id }, field.label);
-    const offered = suggestions && h("datalist", { id: `${this.id}-list` }, suggestions.map((value) => h("option", { value })));
-    if (offered) this.control.setAttribute("list", offered.id);
     this.element = this.kind === "boolean"
       ? h("div.field", h("div.check", this.control, label), this.hint, this.error, this.own)
-      : h("div.field", label, this.control, offered, this.hint, this.error, this.own);
+      : h("div.field", label, this.picker?.element ?? this.control, this.hint, this.error, this.own);
     this.set(field.value);
-    this.control.addEventListener("input", () => this.#touched());
+    (this.picker?.element ?? this.control).addEventListener("input", () => this.#touched());
   }
 
   /** The value as JSON; invalid input is sent unchanged, and the service reports the error. */
   get value() {
-    const { control: { value, checked }, field } = this;
+    const { control: { checked }, field } = this;
+    const { value } = this.picker ?? this.control;
     if (this.kind === "boolean") return checked;
     if (value.trim() === "") return field.kind === "text" && !field.optional ? "" : null;
     if (this.kind === "integer" || this.kind === "number") return Number(value);
@@ -48,7 +49,8 @@ export class FormField {
   }
 
   set(value) {
-    if (this.kind === "boolean") this.control.checked = Boolean(value);
+    if (this.picker) this.picker.value = value ?? "";
+    else if (this.kind === "boolean") this.control.checked = Boolean(value);
     else if (this.kind === "choice" && value) choose(this.control, value);
     else this.control.value = value === null || value === undefined ? "" : Array.isArray(value) ? value.join(", ") : value;
     this.#touched();

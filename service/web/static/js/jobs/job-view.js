@@ -2,9 +2,10 @@
 import { askJSON } from "../api.js";
 import { fill, h } from "../dom.js";
 import { percent } from "../format.js";
+import { confirmed } from "../parts/confirm.js";
 import { gateReport } from "../parts/gate-report.js";
 import { heading, loading } from "../parts/heading.js";
-import { ago, duration, exact } from "../parts/when.js";
+import { ago, clock, duration, exact } from "../parts/when.js";
 import { withKey } from "../session.js";
 import { errorNotice, toastError } from "../toast.js";
 import { trainingCharts } from "./charts.js";
@@ -14,12 +15,9 @@ import { readable } from "./fields.js";
 import { follow } from "./follow.js";
 import { JobLog } from "./log.js";
 
-const CONNECTIONS = {
-  connecting: "Connecting",
-  live: "Live",
-  reconnecting: "Reconnecting. The service does not respond; the job resumes from its last checkpoint when the service is back.",
-  ended: "",
-};
+const CONNECTIONS = { connecting: "Connecting", live: "Live", ended: "" };
+const TICK_MS = 1000;
+const FACTS_MS = 30_000;
 // The page is shown after this time, even if the events have not arrived.
 const PATIENCE_MS = 1500;
 // Events that change the record, other than progress.
@@ -44,6 +42,8 @@ class JobPage {
     this.log = new JobLog(job.id);
     this.stop = () => {};
     this.pending = false;
+    this.loss = null;
+    this.reportedAt = Date.now();
 
     this.badge = h("span.badge");
     this.connection = h("p.small.connection", { role: "status" });
@@ -78,16 +78,19 @@ class JobPage {
     this.#draw();
     await this.log.refresh();
     setTimeout(() => this.#reveal(), PATIENCE_MS);
+    setInterval(() => this.#drawLine(), TICK_MS);
+    setInterval(() => fill(this.facts, factsOf(this.job)), FACTS_MS);
     this.#follow();
   }
 
   #follow() {
     this.stop();
-    this.stop = follow(this.job.id, this.story.last, (id, event) => this.#take(id, event), (connection) => this.#say(connection));
+    this.stop = follow(this.job.id, this.story.last, (id, event) => this.#take(id, event), (connection, loss) => this.#say(connection, loss));
   }
 
   #take(id, event) {
     if (!this.story.take(id, event)) return;
+    if (event.event === "progress") this.reportedAt = Date.parse(event.at);
     if (RECORDED.has(event.event)) this.#refresh();
     if (event.event !== "progress") this.log.refresh();
     if (event.event === "epoch") this.told.textContent = epochText(event);
@@ -104,15 +107,13 @@ class JobPage {
   #draw() {
     const { job, story } = this;
     const { progress } = story;
-    const shown = { ...job, progress: { ...job.progress, ...progress, stage: story.stage ?? job.progress?.stage } };
-    const share = shareOf(shown);
+    const share = shareOf(this.#shown());
     this.bar.hidden = share === null || FINAL.has(job.state);
     if (!this.bar.hidden) {
       this.bar.style.setProperty("--share", share);
       this.bar.setAttribute("aria-valuenow", Math.round(100 * share));
     }
-    this.line.hidden = FINAL.has(job.state);
-    this.line.textContent = lineOf(shown) || (job.state === "queued" ? "Waiting for a worker." : "Starting.");
+    this.#drawLine();
     this.curves.hidden = this.charts === null || (FINAL.has(job.state) && story.ended !== null && !story.epochs.length);
     this.curves.classList.toggle("waiting", !story.epochs.length && story.tip === null);
     if (!this.curves.hidden) this.charts.update(story, progress?.epochs ?? job.progress?.epochs ?? story.epochs.at(-1)?.epoch ?? 1);
@@ -120,9 +121,25 @@ class JobPage {
     if (story.promotion !== this.shownPromotion) this.#showResult();
   }
 
-  #say(connection) {
-    this.connection.textContent = CONNECTIONS[connection];
+  /** The record with the newest progress. */
+  #shown() {
+    const { job, story } = this;
+    return { ...job, progress: { ...job.progress, ...story.progress, stage: story.stage ?? job.progress?.stage } };
+  }
+
+  /** Progress with elapsed and remaining time, which stand still while the service does not answer. */
+  #drawLine() {
+    const { job } = this;
+    this.line.hidden = FINAL.has(job.state);
+    const now = this.loss?.since.getTime() ?? Date.now();
+    this.line.textContent = job.state === "queued" ? "Waiting for a worker." : lineOf(this.#shown(), now, Math.min(now, this.reportedAt));
+  }
+
+  #say(connection, loss) {
+    this.loss = loss;
+    this.connection.textContent = loss === null ? CONNECTIONS[connection] : lossText(loss, this.job);
     this.connection.dataset.state = connection;
+    this.#drawBadge();
     if (connection === "live") this.log.refresh();
     if (connection === "ended") this.#refresh();
   }
@@ -145,13 +162,21 @@ class JobPage {
 
   #showRecord() {
     const { job } = this;
-    const { text, kind } = stateOf(job.state);
-    this.badge.className = `badge ${kind}`;
-    if (this.badge.textContent && this.badge.textContent !== text) this.told.textContent = `${text}. ${lineOf(job)}`;
-    this.badge.textContent = text;
+    const { text } = stateOf(job.state);
+    if (this.stateText && this.stateText !== text) this.told.textContent = `${text}. ${lineOf(job)}`;
+    this.stateText = text;
+    this.#drawBadge();
     fill(this.actions, this.#buttons());
     fill(this.facts, factsOf(job));
     this.#showResult();
+  }
+
+  /** The state, which may have changed while the service does not answer. */
+  #drawBadge() {
+    const { text, kind } = stateOf(this.job.state);
+    const isKnown = this.loss === null || FINAL.has(this.job.state);
+    this.badge.className = `badge ${isKnown ? kind : ""}`;
+    this.badge.textContent = isKnown ? text : `Last known: ${text.toLowerCase()}`;
   }
 
   #showResult() {
@@ -159,22 +184,24 @@ class JobPage {
     this.shownPromotion = story.promotion;
     fill(this.result,
       job.state === "failed" && h("div.notice.bad", h("p", h("strong", job.error?.type ?? "Failed")), h("p.break", job.error?.message ?? "")),
-      job.state === "cancelled" && h("div.notice", h("p", "The job was cancelled. A retry resumes from its last complete epoch.")),
-      job.state === "succeeded" && (job.kind === "train" ? trained(job, story.promotion) : evaluated(job.result)));
+      job.state === "cancelled" && h("div.notice", h("p", `The job was cancelled. ${job.kind === "train" ? "A retry resumes from its last complete epoch." : job.kind === "download" ? "A retry resumes where it stopped." : ""}`)),
+      job.state === "succeeded" && RESULTS[job.kind](job, story));
   }
 
   #buttons() {
     const { job } = this;
     return [
-      job.links.cancel && job.state !== "cancelling" && this.#button("Cancel", `/jobs/${encodeURIComponent(job.id)}/cancel`, "danger"),
+      job.links.cancel && job.state !== "cancelling" && this.#button("Cancel", `/jobs/${encodeURIComponent(job.id)}/cancel`, "danger", () => confirmed(cancelQuestion(this.job))),
       job.links.retry && this.#button("Retry", `/jobs/${encodeURIComponent(job.id)}/retry`, "primary"),
       job.kind === "train" && h("a.button", { href: `?new=train&like=${encodeURIComponent(job.id)}` }, "New job with these settings"),
     ];
   }
 
-  #button(label, path, kind) {
+  /** A button that changes the job, after `agreed` if it is given. */
+  #button(label, path, kind, agreed = async () => true) {
     const button = h("button.button", { type: "button", class: kind }, label);
     button.addEventListener("click", async () => {
+      if (!(await agreed())) return;
       button.disabled = true;
       try {
         const job = await withKey(() => askJSON(path, { method: "POST" }));
@@ -190,6 +217,29 @@ class JobPage {
     });
     return button;
   }
+}
+
+const RESULTS = {
+  train: (job, story) => trained(job, story.promotion),
+  evaluate: (job) => evaluated(job.result),
+  download: () => h("div.notice.good.stack-tight", h("p", "CIFAR-10 is there, and every file has its published md5."), h("p", h("a.button", { href: "?new=train" }, "New training"))),
+};
+
+function lossText({ since, reason }, { state, kind }) {
+  const lost = `No answer since ${clock(since)}${reason === null ? "" : `: ${reason}`}.`;
+  if (FINAL.has(state)) return lost;
+  const resumes = { train: "resumes from its last checkpoint", evaluate: "starts again", download: "resumes where it stopped" }[kind];
+  return `${lost} This page shows the last known state. If the job has stopped with the service, it ${resumes} when the service is back.`;
+}
+
+function cancelQuestion({ state, kind }) {
+  const text = state === "queued"
+    ? "It has not started. You can retry it later."
+    : { train: "It stops within seconds. The checkpoint of its last complete epoch is kept, and a retry resumes from it.",
+      evaluate: "It stops within seconds. Results that are complete are kept.",
+      download: "It stops within seconds. What has arrived is kept, and a retry resumes there." }[kind];
+  const what = { train: "training", evaluate: "evaluation", download: "download" }[kind];
+  return { title: `Cancel this ${what}?`, text, label: `Cancel the ${what}`, keep: state === "queued" ? "Keep it in the queue" : "Keep it running" };
 }
 
 function trained({ result }, promotion) {

@@ -12,6 +12,7 @@
  * @property {boolean} optional the value may be null
  * @property {unknown} value default
  * @property {string[]} choices of a choice
+ * @property {string} [pattern] of a text
  * @property {number} [minimum]
  * @property {number} [maximum]
  */
@@ -75,6 +76,7 @@ function fieldOf(path, name, node, value) {
     optional: Boolean(node.optional),
     value,
     choices: node.enum ?? [],
+    pattern: node.pattern,
     minimum: lowestOf(node),
     maximum: node.maximum,
   };

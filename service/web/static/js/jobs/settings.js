@@ -10,8 +10,10 @@ export class SettingsForm {
    * @param {object} config of the recipe
    * @param {Set<string>} without names of settings to omit
    * @param {() => void} onChange called after every change
+   * @param {(field: import("./schema.js").Field) => object} optionsOf options of a setting's FormField
    */
-  constructor(schema, config, without, onChange) {
+  constructor(schema, config, without, onChange, optionsOf) {
+    this.optionsOf = optionsOf;
     this.fields = new Map();
     const parts = groupsOf(schema, config, without).map((group) => this.#part(group));
     this.element = h("div.stack", parts);
@@ -35,7 +37,7 @@ export class SettingsForm {
 
   #part({ path, label, help, fields }) {
     const drawn = fields.map((field) => {
-      const one = new FormField(field);
+      const one = new FormField(field, this.optionsOf(field));
       one.offerOwn();
       this.fields.set(field.path, one);
       return one;

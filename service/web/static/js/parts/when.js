@@ -3,6 +3,7 @@ import { h } from "../dom.js";
 
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60]];
 
 /** <time> element with text such as "3 minutes ago", for an ISO 8601 time. */
@@ -21,6 +22,11 @@ export function agoText(time, now = Date.now()) {
 /** "2 Jan 2026, 03:04:05" in the browser's time zone. */
 export function exact(time) {
   return EXACT.format(new Date(time));
+}
+
+/** "03:04:05" in the browser's time zone. */
+export function clock(time) {
+  return CLOCK.format(new Date(time));
 }
 
 /** 93 -> "1 min 33 s", 5400 -> "1 h 30 min". */
