@@ -35,7 +35,8 @@ class UnknownDatasetError(DataError):
         listed = f"available data sets are {', '.join(available)}" if available else "no data set exists yet"
         note = " (links to other folders are not followed)" if linked else did_you_mean(name, available)
         super().__init__(
-            f"unknown data set {name!r}{note}: {listed}; send images to POST /datasets/{name}, or create the folder "
+            f"unknown data set {name!r}{did_you_mean(name, available)}{note}: "
+            f"{listed}; send images to POST /datasets/{name}, or create the folder "
             f"datasets/{name} in DUET_HOME with one subfolder of images per class",
             available=list(available),
         )
@@ -150,8 +151,9 @@ class UnknownFamilyError(RepositoryError):
 
     def __init__(self, family: str, available: Sequence[str]) -> None:
         listed = f"available models are {', '.join(available)}" if available else "publish one with `duet train`"
-        suggestion = did_you_mean(family, available)
-        super().__init__(f"unknown model {family!r}{suggestion}: {listed}", available=list(available))
+        super().__init__(
+            f"unknown model {family!r}{did_you_mean(family, available)}: {listed}", available=list(available)
+        )
 
 
 class UnknownVersionError(RepositoryError):
@@ -161,9 +163,9 @@ class UnknownVersionError(RepositoryError):
         self, family: str, version: int | str | None, available: Sequence[int], *, champion: bool = False
     ) -> None:
         """`version` may be text that is no number; None: the family has no champion. `champion`: it is the champion."""
-        problem = f"unknown version {version} of {family}"
-        if isinstance(version, str) and not version.isdecimal():
-            problem += did_you_mean(version, ["champion", *map(str, available)])
+        # Numbers are not compared: 3 is not a mistyped 13.
+        names = [] if str(version).isdecimal() else ["champion", *map(str, available)]
+        problem = f"unknown version {version} of {family}{did_you_mean(str(version), names)}"
         if version is None:
             problem = f"{family} has no champion"
         elif champion:

@@ -66,7 +66,7 @@ def delete_dataset(home: Path, name: str, *, actor: str, reason: str) -> Dataset
     try:
         with changing(home):
             if not place.is_dir():
-                raise UnknownDatasetError(name, dataset_names(home))  # another process has deleted it
+                raise UnknownDatasetError(name, dataset_names(home))
             for left in parent.glob(f"{_REMOVED}*"):
                 shutil.rmtree(left)
             append_line(parent / TRAIL_NAME, entry.model_dump_json().encode())

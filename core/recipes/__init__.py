@@ -47,8 +47,9 @@ def recipe_config(name: str) -> RecipeConfig:
     try:
         return RECIPES[name]()
     except KeyError:
-        suggestion, listed = did_you_mean(name, RECIPES), ", ".join(sorted(RECIPES))
-        raise ConfigurationError(f"unknown recipe {name!r}{suggestion}: available recipes are {listed}") from None
+        raise ConfigurationError(
+            f"unknown recipe {name!r}{did_you_mean(name, RECIPES)}: available recipes are {', '.join(sorted(RECIPES))}"
+        ) from None
 
 
 __all__ = [

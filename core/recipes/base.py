@@ -289,7 +289,8 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _no_setting(key: str, recipe: str, node: dict[str, Any], tree: dict[str, Any]) -> SettingsError:
-    suggestion, listed = did_you_mean(key, _flatten(tree)), ", ".join(sorted(node))
+    listed = ", ".join(sorted(node))
+    suggestion = did_you_mean(key, _flatten(tree))
     message = f"unknown setting {key!r} of recipe {recipe!r}{suggestion}: available settings are {listed}"
     return SettingsError(message, [(key, message)])
 

@@ -95,12 +95,11 @@ class TextFormatter(logging.Formatter):
             fields["request_id"] = request.id
         listed = "".join(f" {name}={value}" for name, value in fields.items())
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        level, message = f"{record.levelname.lower():7}", _escaped(record.getMessage().rstrip())
-        listed = _escaped(listed)
+        level, text, listed = f"{record.levelname.lower():7}", _escaped(record.getMessage().rstrip()), _escaped(listed)
         if self._colors:
             moment, listed = f"{_DIM}{moment}{_RESET}", listed and f"{_DIM}{listed}{_RESET}"
             level = f"{_LEVEL_COLORS.get(record.levelno, _LEVEL_COLORS[logging.ERROR])}{level}{_RESET}"
-        line = f"{moment} {level} {message}{listed}"
+        line = f"{moment} {level} {text}{listed}"
         if not record.exc_info:
             return line
         traceback = self.formatException(record.exc_info).splitlines()

@@ -237,8 +237,8 @@ def test_promote_with_force_overrides_the_gate(duet: Duet, measured: ModelReposi
     assert measured.champion("cnn") == 3
 
 
-def test_gate_of_a_first_version_prints_the_floor(duet: Duet, judged: ModelRepository) -> None:
-    write_judged_version(judged.home_models, 1, wrong=32, family="own")
+def test_gate_of_a_first_version_prints_the_floor(duet: Duet, measured: ModelRepository) -> None:
+    write_judged_version(measured.home_models, 1, wrong=32, family="own")
     outcome = duet("models", "gate", "own@1")
     assert outcome.code == 1
     assert outcome.out.startswith(
@@ -248,7 +248,7 @@ def test_gate_of_a_first_version_prints_the_floor(duet: Duet, judged: ModelRepos
     assert ["accuracy", "floor", "no"] in [words[:3] for words in checks]
     assert ["class", "images"] not in [words[:2] for words in checks]
     assert duet("models", "promote", "own@1", "--reason", "only one", "--force").code == 0
-    assert judged.champion("own") == 1
+    assert measured.champion("own") == 1
 
 
 def test_gate_as_json_uses_thresholds_of_the_environment(

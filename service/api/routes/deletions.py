@@ -60,7 +60,7 @@ async def archive_model(model: ModelName, state: StateDep, caller: AdminCaller, 
     "/{model}/versions/{version}",
     responses={
         **success(load_example("deletion"), "The version is deleted"),
-        **responses(UnknownVersionError, *_DELETION_ERRORS),
+        **responses(*_DELETION_ERRORS),
     },
 )
 async def delete_version(

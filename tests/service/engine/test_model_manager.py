@@ -295,34 +295,6 @@ async def test_not_ready_before_the_first_refresh(home: Path, monkeypatch: pytes
         assert_problem(early, 503, "not-ready")
 
 
-async def test_archived_family_and_deleted_version_are_dropped(running: RunningApp) -> None:
-    """Another process archives and deletes; this one notices at its next poll."""
-    repository = running.state["repository"]
-    write_onnx_version(repository.home_models / "cnn" / "2", "cnn", 2)
-    await predicted(running, "?version=2")
-    manager: ModelManager = running.state["engine"].models
-
-    def loaded() -> set[str]:
-        return {variant.manifest.reference for variant in manager.loaded()}
-
-    assert {"cnn@1", "cnn@2", "mlp@1"} <= loaded()
-    delete_version(repository, "cnn", 2, actor="ada", reason="old")
-    archive(repository, "mlp", actor="ada", reason="old")
-
-    async def dropped() -> bool:
-        return not {"cnn@2", "mlp@1"} & loaded()
-
-    await until(dropped)
-    assert "cnn@1" in loaded()
-    assert set(await readiness(running)) == {"cnn"}
-
-
-async def test_damaged_alias_file_drops_nothing(running: RunningApp) -> None:
-    (running.state["repository"].home_models / "aliases.json").write_text("{")
-    await until_reason(running, "mlp", "is not an alias file")
-    assert (await predicted(running, "?model=mlp"))["version"] == 1
-
-
 async def test_version_whose_files_never_answer_stops_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models, verify, release = home / "models", ModelRepository.verify, threading.Event()
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
@@ -360,3 +332,31 @@ async def test_reasons_name_no_path_of_the_server(running: RunningApp, caplog: p
     for path in ("/readyz", "/models", "/models/cnn", "/v2/models/cnn", "/models/cnn/promotions"):
         assert str(repository.home_models.parent) not in (await running.client.get(path)).text
     assert str(repository.home_models) in caplog.text
+
+
+async def test_archived_family_and_deleted_version_are_dropped(running: RunningApp) -> None:
+    """Another process archives and deletes; this one notices at its next poll."""
+    repository = running.state["repository"]
+    write_onnx_version(repository.home_models / "cnn" / "2", "cnn", 2)
+    await predicted(running, "?version=2")
+    manager: ModelManager = running.state["engine"].models
+
+    def loaded() -> set[str]:
+        return {variant.manifest.reference for variant in manager.loaded()}
+
+    assert {"cnn@1", "cnn@2", "mlp@1"} <= loaded()
+    delete_version(repository, "cnn", 2, actor="ada", reason="old")
+    archive(repository, "mlp", actor="ada", reason="old")
+
+    async def dropped() -> bool:
+        return not {"cnn@2", "mlp@1"} & loaded()
+
+    await until(dropped)
+    assert "cnn@1" in loaded()
+    assert set(await readiness(running)) == {"cnn"}
+
+
+async def test_damaged_alias_file_drops_nothing(running: RunningApp) -> None:
+    (running.state["repository"].home_models / "aliases.json").write_text("{")
+    await until_reason(running, "mlp", "is not an alias file")
+    assert (await predicted(running, "?model=mlp"))["version"] == 1

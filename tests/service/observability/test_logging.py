@@ -84,41 +84,6 @@ def test_text_line_has_the_same_fields() -> None:
     assert stream.getvalue().strip().endswith("warning POST /predict 200 duration_ms=1.5 request_id=an-id")
 
 
-def test_auto_is_json_in_a_pipe_and_colored_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    log, stream = lines("auto")
-    log.info("started")
-    assert json.loads(stream.getvalue())["message"] == "started"
-    log, stream = lines("auto", stream=Terminal())
-    log.error("broken", extra={"pid": 7})
-    assert "\x1b[31merror  \x1b[0m broken\x1b[2m pid=7\x1b[0m\n" in stream.getvalue()
-    monkeypatch.setenv("NO_COLOR", "1")
-    log, stream = lines("auto", stream=Terminal())
-    log.error("broken", extra={"pid": 7})
-    assert stream.getvalue().endswith("error   broken pid=7\n")
-
-
-def test_format_can_be_forced() -> None:
-    log, stream = lines("json", stream=Terminal())
-    log.info("started")
-    assert json.loads(stream.getvalue())["message"] == "started"
-    log, stream = lines("text")
-    log.info("started")
-    assert stream.getvalue().endswith(" info    started\n")
-
-
-def test_text_has_only_the_settings_that_were_changed(tmp_path: Path) -> None:
-    log, stream = lines("text")
-    log_settings(log, settings_for(tmp_path, port=8123, api_keys=f"admin:{'a' * 16}"))
-    assert "port=8123" in stream.getvalue()
-    assert "max_batch" not in stream.getvalue()
-    assert "aaaa" not in stream.getvalue()
-    log, stream = lines("json")
-    log_settings(log, settings_for(tmp_path, port=8123))
-    settings = json.loads(stream.getvalue())["settings"]
-    assert (settings["port"], settings["max_batch"]) == (8123, 32)
-
-
 FORGED = "/\n12:00:00 info    POST /session 200\r\x1b[2K\x85\u2028\x00x"
 
 
@@ -161,6 +126,41 @@ def test_warnings_are_log_lines() -> None:
     record = json.loads(stream.getvalue())
     assert (record["level"], record["logger"]) == ("warning", "py.warnings")
     assert "a damaged tag" in record["message"]
+
+
+def test_auto_is_json_in_a_pipe_and_colored_text_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    log, stream = lines("auto")
+    log.info("started")
+    assert json.loads(stream.getvalue())["message"] == "started"
+    log, stream = lines("auto", stream=Terminal())
+    log.error("broken", extra={"pid": 7})
+    assert "\x1b[31merror  \x1b[0m broken\x1b[2m pid=7\x1b[0m\n" in stream.getvalue()
+    monkeypatch.setenv("NO_COLOR", "1")
+    log, stream = lines("auto", stream=Terminal())
+    log.error("broken", extra={"pid": 7})
+    assert stream.getvalue().endswith("error   broken pid=7\n")
+
+
+def test_format_can_be_forced() -> None:
+    log, stream = lines("json", stream=Terminal())
+    log.info("started")
+    assert json.loads(stream.getvalue())["message"] == "started"
+    log, stream = lines("text")
+    log.info("started")
+    assert stream.getvalue().endswith(" info    started\n")
+
+
+def test_text_has_only_the_settings_that_were_changed(tmp_path: Path) -> None:
+    log, stream = lines("text")
+    log_settings(log, settings_for(tmp_path, port=8123, api_keys=f"admin:{'a' * 16}"))
+    assert "port=8123" in stream.getvalue()
+    assert "max_batch" not in stream.getvalue()
+    assert "aaaa" not in stream.getvalue()
+    log, stream = lines("json")
+    log_settings(log, settings_for(tmp_path, port=8123))
+    settings = json.loads(stream.getvalue())["settings"]
+    assert (settings["port"], settings["max_batch"]) == (8123, 32)
 
 
 def test_lines_below_the_level_are_left_out() -> None:
