@@ -33,7 +33,7 @@ class UnknownDatasetError(DataError):
     def __init__(self, name: str, available: Sequence[str], *, linked: bool = False) -> None:
         """`linked`: a link has this name."""
         listed = f"available data sets are {', '.join(available)}" if available else "no data set exists yet"
-        note = " (links to other folders are not followed)" if linked else did_you_mean(name, available)
+        note = " (links to other folders are not followed)" if linked else ""
         super().__init__(
             f"unknown data set {name!r}{did_you_mean(name, available)}{note}: "
             f"{listed}; send images to POST /datasets/{name}, or create the folder "

@@ -183,9 +183,10 @@ def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reas
     try:
         delete_folder(settings.home, name, actor=caller.actor, reason=reason or DEFAULT_REASON)
     except UnknownDatasetError:
-        raise UnknownDatasetError(name, dataset_names(settings.home)) from None
+        raise
     except DataError as error:
-        raise NotReadyError(str(error)) from error
+        cause = error.__cause__
+        raise (storage_problem(cause) if isinstance(cause, OSError) else NotReadyError(str(error))) from error
     return detail(found)
 
 

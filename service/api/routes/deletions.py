@@ -6,13 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from core.errors import (
-    BrokerUnavailableError,
-    ChampionDeletionError,
-    NoChampionError,
-    ShippedVersionError,
-    UnknownVersionError,
-)
+from core.errors import BrokerUnavailableError, ChampionDeletionError, NoChampionError, ShippedVersionError
 from core.schemas.models import DEFAULT_REASON, MAX_REASON, ArchiveRequest, Deletion, Move
 from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, MODEL_ERRORS, success
