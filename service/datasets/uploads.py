@@ -97,7 +97,7 @@ class DatasetUploader:
             finally:
                 self._threads.submit(staging.close)
         except OSError as error:
-            raise _storage_problem(error) from error
+            raise storage_problem(error) from error
         finally:
             self._running -= 1
 
@@ -109,7 +109,7 @@ class DatasetUploader:
         try:
             return Staging(self._home)
         except OSError as error:
-            raise _storage_problem(error) from error
+            raise storage_problem(error) from error
         except ConfigurationError as error:
             log.error("upload rejected: %s", error)
             raise HomeNotWritableError from error
@@ -208,7 +208,7 @@ class _DecodingBudget:
         return None
 
 
-def _storage_problem(error: OSError) -> Exception:
+def storage_problem(error: OSError) -> Exception:
     """The problem for a full or read-only disk; other errors are returned unchanged."""
     if error.errno in _FULL:
         return StorageFullError()

@@ -23,7 +23,7 @@ def versions_in_use(store: JobStore) -> dict[str, str]:
 
 
 def _versions_read(record: JobRecord) -> Iterator[str]:
-    """Versions that an evaluation measures, or that a training needs as initial weights and as teacher."""
+    """Versions that an evaluation measures, or that a training needs as initial weights and as teachers."""
     match record.typed_parameters():
         case EvaluateParameters(versions=references):
             yield from references

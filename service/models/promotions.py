@@ -109,7 +109,7 @@ class Promotions:
         """Leave a family without champion and stop serving it.
 
         Raises:
-            UnknownModelError: no such family.
+            UnknownFamilyError: no such family.
             NoChampionError: it has no champion.
             ShippedVersionError: it ships with the project.
         """
@@ -129,7 +129,7 @@ class Promotions:
             reason: for the audit trail.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionInUseError: a job reads the version.
             ChampionDeletionError: it is the champion.
             ShippedVersionError: it ships with the project.

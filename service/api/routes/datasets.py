@@ -31,6 +31,7 @@ from core.schemas.models import DEFAULT_REASON, MAX_REASON
 from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
+from service.datasets.uploads import storage_problem
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
@@ -182,9 +183,10 @@ def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reas
     try:
         delete_folder(settings.home, name, actor=caller.actor, reason=reason or DEFAULT_REASON)
     except UnknownDatasetError:
-        raise UnknownDatasetError(name, dataset_names(settings.home)) from None
+        raise
     except DataError as error:
-        raise NotReadyError(str(error)) from error
+        cause = error.__cause__
+        raise (storage_problem(cause) if isinstance(cause, OSError) else NotReadyError(str(error))) from error
     return detail(found)
 
 

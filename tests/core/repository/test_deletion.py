@@ -81,7 +81,7 @@ def test_rollback_skips_deleted_versions(repository: ModelRepository) -> None:
     delete_version(repository, "cnn", 3, **BY)
     moved = rollback(repository, "cnn", actor="bob", reason="worse")
     assert (moved.from_version, moved.to_version) == (4, 2)
-    assert "skipped no version '3' of cnn" in moved.reason
+    assert "skipped unknown version 3 of cnn" in moved.reason
 
 
 def test_family_is_deleted_after_it_was_archived(repository: ModelRepository) -> None:

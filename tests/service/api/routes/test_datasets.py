@@ -314,6 +314,22 @@ async def test_read_only_home_is_a_problem_that_says_what_to_do(
     assert (tmp_path / "datasets" / "c" / "night").is_dir()
 
 
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+async def test_data_set_that_cannot_be_deleted_stays_whole(
+    running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    write_labelled_folder(tmp_path, "c", {"night": 4})
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(code, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", read_only)
+    deleting = await running.client.delete("/datasets/c", headers=KEY)
+    assert_problem(deleting, 503, "home-not-writable")
+    assert str(tmp_path) not in deleting.text
+    assert len(list((tmp_path / "datasets" / "c" / "night").iterdir())) == 4
+
+
 async def test_images_with_too_many_pixels_for_the_size_of_the_upload_are_rejected(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
