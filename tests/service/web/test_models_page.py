@@ -155,7 +155,7 @@ def test_worse_version_needs_force_and_a_reason(browser: Browser, models: Models
         newest = page.locator(".trail > li").first
         expect(newest).to_contain_text("Forced")
         newest.get_by_text("Checks").click()
-        expect(newest.locator(".verdicts")).to_contain_text("Significantly worse, after Holm")
+        expect(newest.locator(".verdicts")).to_contain_text("Significantly worse after Holm")
         assert_accessible(page)
         assert_fits(page)
         page.get_by_role("button", name="Roll back…").click()
