@@ -64,6 +64,7 @@ def _photograph(browser: Browser, url: str, job_id: str, scheme: Scheme) -> None
         expect(page.get_by_role("img", name=re.compile("Integrated gradients of cnn"))).to_be_visible()
         _save(page, "playground", scheme)
         visit.open("/ui/comparison")
+        page.locator(".reliability canvas").wait_for()
         _save(page, "comparison", scheme)
         visit.open(f"/ui/jobs?job={job_id}")
         sign_in(page, ADMIN_KEY)

@@ -64,7 +64,7 @@ export class AnswerCards {
     };
     this.#cards.set(family.name, card);
     card.whole = h("article.card.family.answer", { class: family.kind, "aria-labelledby": title },
-      h("div.row.spread", h("h2.family-name.break", { id: title }, family.name), h("div.version", select)),
+      h("div.row.spread", h("h2.family-name.clip", { id: title, title: family.name }, family.name), h("div.version", select)),
       h("div.row.spread.headline", card.said, card.sure), card.could, card.strange, card.bars, card.rest, card.notes);
     return card.whole;
   }
