@@ -25,11 +25,11 @@ def available_cores(cgroup: Path = _CGROUP) -> int:
 def _quota(cgroup: Path) -> float | None:
     """Cores granted by the control group; None without a limit."""
     try:
-        limit, period = (cgroup / "cpu.max").read_text().split()
+        limit, period = (cgroup / "cpu.max").read_text(encoding="utf-8").split()
     except (OSError, ValueError):
         try:
-            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text().strip()
-            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text().strip()
+            limit = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text(encoding="utf-8").strip()
         except OSError:
             return None
     try:

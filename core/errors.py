@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
 
 class DuetError(Exception):
-    """Base of all errors that are shown to a user as a message instead of a traceback."""
+    """Base of all errors that are shown to a user as a message instead of a traceback.
+
+    Attributes:
+        fields: values of the message by name, for programs; the API returns them beside the message.
+    """
+
+    def __init__(self, message: str = "", /, **fields: Any) -> None:
+        super().__init__(message)
+        self.fields = fields
 
 
 class DataError(DuetError):
@@ -18,26 +26,33 @@ class DataError(DuetError):
 
 
 class UnknownDatasetError(DataError):
-    """No labelled folder of this name; the message lists those that exist."""
+    """No data set of the user's own images has this name; the message lists those that exist."""
+
+    def __init__(self, name: str, available: Sequence[str], *, linked: bool = False) -> None:
+        """`linked`: a link has this name."""
+        listed = f"available data sets are {', '.join(available)}" if available else "no data set exists yet"
+        note = " (links to other folders are not followed)" if linked else ""
+        super().__init__(
+            f"unknown data set {name!r}{note}: {listed}; send images to POST /datasets/{name}, or create the folder "
+            f"datasets/{name} in DUET_HOME with one subfolder of images per class",
+            available=list(available),
+        )
 
 
 class DifferentImagesError(DataError):
-    """Two versions were evaluated on different images and cannot be compared.
+    """Two versions were evaluated on different images and cannot be compared."""
 
-    Attributes:
-        digests: digest of the data of each version.
-    """
-
-    def __init__(self, first: str, second: str) -> None:
-        self.digests = (first, second)
+    def __init__(self, digests: Mapping[str, str]) -> None:
+        """`digests` maps the reference of each version to the digest of its evaluation data."""
         super().__init__(
-            f"the two versions were evaluated on different images, the first on {first} and the second on {second}: "
-            "publish both again on the same data with `duet export`"
+            f"{' and '.join(digests)} are not comparable, because they were evaluated on different images "
+            f"({' and '.join(digests.values())}): publish both again on the same data with `duet export`",
+            digests=dict(digests),
         )
 
 
 class NotEvaluatedError(DataError):
-    """A version was published without evaluation or predictions, or they cannot be read."""
+    """The stored evaluation or predictions of a version are missing, unreadable, or of other images than another's."""
 
 
 class ImageError(DuetError):
@@ -92,7 +107,7 @@ class JobError(DuetError):
     """Base of the errors about jobs."""
 
 
-class UnknownJobError(JobError):
+class JobNotFoundError(JobError):
     """No such job: it never existed, or its record has expired."""
 
 
@@ -129,11 +144,30 @@ class RepositoryError(DuetError):
 
 
 class UnknownFamilyError(RepositoryError):
-    """No such model family; the message lists those that exist."""
+    """No model family has this name; the message lists those that exist."""
+
+    def __init__(self, family: str, available: Sequence[str]) -> None:
+        listed = f"available models are {', '.join(available)}" if available else "publish one with `duet train`"
+        super().__init__(f"unknown model {family!r}: {listed}", available=list(available))
 
 
 class UnknownVersionError(RepositoryError):
-    """No such version of a family; the message lists those that exist."""
+    """No such version of a family, or no champion; the message lists the versions that exist."""
+
+    def __init__(
+        self, family: str, version: int | str | None, available: Sequence[int], *, champion: bool = False
+    ) -> None:
+        """`version` may be text that is no number; None: the family has no champion. `champion`: it is the champion."""
+        problem = f"unknown version {version} of {family}"
+        if version is None:
+            problem = f"{family} has no champion"
+        elif champion:
+            problem = f"the champion of {family} is version {version}, which does not exist"
+        super().__init__(
+            f"{problem}: available versions are {', '.join(map(str, available))}",
+            model=family,
+            available=list(available),
+        )
 
 
 class CorruptVersionError(RepositoryError):

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
 
     from duet.client.client import Client
     from duet.client.errors import (
-        AnswerError,
         ClientError,
         ConflictError,
         DeadlineError,
@@ -18,13 +17,13 @@ if TYPE_CHECKING:
         NotAllowedError,
         NotFoundError,
         NotReadyError,
+        ResponseError,
         TooManyRequestsError,
         UnexpectedResponseError,
         UnreachableError,
     )
 
 __all__ = [
-    "AnswerError",
     "Client",
     "ClientError",
     "ConflictError",
@@ -34,6 +33,7 @@ __all__ = [
     "NotAllowedError",
     "NotFoundError",
     "NotReadyError",
+    "ResponseError",
     "TooManyRequestsError",
     "UnexpectedResponseError",
     "UnreachableError",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from service.api.common.openapi import summarize
 from service.api.routes import (
     builtin_data,
     compare,
@@ -38,7 +39,8 @@ from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
 from service.http.admission import PREDICT
-from service.http.fast_routes import FastPathApp
+from service.http.cors import CrossOriginAccess
+from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
@@ -49,16 +51,22 @@ from service.models.promotions import Promotions
 from service.models.sample_images import Samples
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import create_authenticator
+from service.security.authenticator import Authenticator, read_keyring
+from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.state import AppState
 from service.web import routes as web
+from service.web.not_found import install_not_found_page
 from service.web.pages import read_site
 
 MAX_UPLOADS = 2
 """Maximum number of concurrent uploads of training images per worker."""
 MAX_EXPLANATIONS = 8
 """Maximum number of concurrent explanations per worker."""
+KEPT_CHAMPIONS = 4
+"""Number of champions that stay loaded without requests; those of other families are loaded by the first request."""
+IDLE_SECONDS = 600.0
+"""Time without requests after which the champion of another family is unloaded."""
 EXTRA_VERSIONS = 4
 """Number of requested versions other than champions that stay loaded."""
 RETRY_REFUSED_SECONDS = 30.0
@@ -101,51 +109,11 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     lifecycle = lifecycle or Lifecycle()
     recorded = Metrics(release())
 
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
-        repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
-        engine = create_engine(settings, repository, recorded)
-        if settings.workers > 1:
-            await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-        authenticator = create_authenticator(settings)
-        uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
-        layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
-        comparisons = Comparisons(repository, layers)
-        promotions_service = Promotions(repository, engine.models, settings.gate)
-        refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-        background = asyncio.gather(engine.models.watch(), *refreshing)
-        async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
-            yield AppState(
-                settings=settings,
-                repository=repository,
-                engine=engine,
-                explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
-                metrics=recorded,
-                lifecycle=lifecycle,
-                predict_route=app.fast_routes["POST", PREDICT],
-                body_reader=BodyReader(
-                    max_body_bytes=settings.max_body_bytes,
-                    max_files=settings.max_files,
-                    deadline_seconds=settings.deadline_seconds,
-                ),
-                uploader=uploader,
-                authenticator=authenticator,
-                jobs=jobs,
-                promotions=promotions_service,
-                comparisons=comparisons,
-                site=read_site(),
-                samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
-            )
-        background.cancel()
-        with suppress(asyncio.CancelledError):
-            await background
-        promotions_service.close()
-        comparisons.close()
-        engine.close()
-        uploader.close()
-        recorded.settle()  # other workers still report the metrics of this one
+    def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
+        return _running(settings, lifecycle, recorded, predict_route=app.fast_routes["POST", PREDICT])
 
     app = FastPathApp(
+        prefix=settings.root_path,
         title="Duet",
         version=release(),
         description=DESCRIPTION,
@@ -155,19 +123,74 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    summarize(ROUTERS)
     for router in ROUTERS:
         app.include_router(router)
     install_problem_handlers(app, ROUTERS)
-    install_openapi(app, ROUTERS)
+    install_not_found_page(app)
+    install_openapi(app, ROUTERS, settings.root_path)
 
     def around(inner: ASGIApp) -> ASGIApp:
         return RequestMiddleware(
-            inner, metrics=recorded, lifecycle=lifecycle, deadline_seconds=settings.deadline_seconds
+            inner,
+            metrics=recorded,
+            lifecycle=lifecycle,
+            deadline_seconds=settings.deadline_seconds,
+            hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
+            cors=CrossOriginAccess(settings.cors_origins) if settings.cors_origins else None,
         )
 
     app.add_middleware(around)
     app.register(ROUTERS, around)
     return app
+
+
+@asynccontextmanager
+async def _running(
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute
+) -> AsyncIterator[AppState]:
+    """Start the parts of the service, yield them, and stop them."""
+    repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
+    engine = create_engine(settings, repository, recorded)
+    if settings.workers > 1:
+        await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
+    keyring = read_keyring(settings.api_keys, settings.home)
+    uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
+    layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
+    comparisons = Comparisons(repository, layers)
+    promotions_service = Promotions(repository, engine.models, settings.gate)
+    refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
+    background = asyncio.gather(engine.models.watch(), *refreshing)
+    async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
+        yield AppState(
+            settings=settings,
+            repository=repository,
+            engine=engine,
+            explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
+            metrics=recorded,
+            lifecycle=lifecycle,
+            predict_route=predict_route,
+            body_reader=BodyReader(
+                max_body_bytes=settings.max_body_bytes,
+                max_files=settings.max_files,
+                deadline_seconds=settings.deadline_seconds,
+            ),
+            uploader=uploader,
+            authenticator=Authenticator(keyring),
+            jobs=jobs,
+            promotions=promotions_service,
+            comparisons=comparisons,
+            site=read_site(settings.root_path),
+            samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
+        )
+    background.cancel()
+    with suppress(asyncio.CancelledError):
+        await background
+    promotions_service.close()
+    comparisons.close()
+    engine.close()
+    uploader.close()
+    recorded.settle()  # other workers still report the metrics of this one
 
 
 async def _refresh_gauges(recorded: Metrics) -> None:
@@ -181,6 +204,8 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
     models = ModelManager(
         repository,
         max_batch=settings.max_batch,
+        kept_champions=KEPT_CHAMPIONS,
+        idle_seconds=IDLE_SECONDS,
         extra_versions=EXTRA_VERSIONS,
         poll_seconds=settings.poll_seconds,
         retry_refused_seconds=RETRY_REFUSED_SECONDS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from core.repository.manifest import Precision
 from service.security.keys import parse_keys
 
 MIB = 1024 * 1024
+_ORIGIN = re.compile(r"https?://[^/\s,@]+")
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
@@ -57,8 +59,16 @@ class Settings(BaseSettings):
     `home`."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Host names, separated by commas, for which changing requests are accepted. IP addresses, localhost and the host
-    name of the machine are always accepted."""
+    """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
+    name of the machine are always accepted; requests for other names are rejected with 403."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
+    need a key for changing requests."""
+
+    root_path: str = Field("", pattern=r"^((/[A-Za-z0-9._~-]+)+)?$")
+    """Path below which a proxy publishes the service, such as /duet; pages, links and the OpenAPI document begin with
+    it. The proxy may remove it from requests or not."""
 
     max_body_bytes: int = Field(16 * MIB, ge=1024)
     """Maximum size of a request body; larger requests are rejected before the whole body is read."""
@@ -91,8 +101,15 @@ class Settings(BaseSettings):
     max_dataset_bytes: int = Field(4096 * MIB, ge=1024)
     """Maximum size of a data set on disk and of an unpacked archive."""
 
+    max_datasets_bytes: int = Field(16 * 1024 * MIB, ge=1024)
+    """Maximum size of all data sets together on disk."""
+
     deadline_seconds: float = Field(10.0, ge=0)
     """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
+
+    keep_alive_seconds: int = Field(75, ge=1, le=3600)
+    """Time for which an idle connection stays open; longer than that of load balancers (commonly 60 s), which otherwise
+    send requests on connections that the service is closing."""
 
     redis_url: SecretStr | None = None
     """URL of the Redis broker for jobs, shared by all processes of a service, such as redis://:password@host:6379/0. If
@@ -124,7 +141,11 @@ class Settings(BaseSettings):
     make almost no progress and stop slowly."""
 
     job_free_mib: int = Field(1024, ge=0)
-    """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version."""
+    """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version. Uploads of
+    training images leave it free."""
+
+    max_queued_jobs: int = Field(200, ge=1)
+    """Maximum number of queued jobs; one API key may have half of them. Further jobs are rejected with 429."""
 
     job_lease_seconds: float = Field(30.0, ge=1)
     """Time after the last heartbeat of a worker when another worker resumes its jobs."""
@@ -183,10 +204,18 @@ class Settings(BaseSettings):
         """Number of CPU threads per job."""
         return self.job_threads or max(1, (available_cores() - 1) // self.worker_jobs)
 
-    @field_validator("allowed_hosts", "worker_queues", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "worker_queues", mode="before")
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
+        if wrong:
+            raise ValueError(f"{wrong[0]!r} is not an origin: write scheme://host[:port] without a path, or *")
+        return origins
 
     @field_validator("gate", mode="before")
     @classmethod

@@ -63,13 +63,15 @@ def describe_machine() -> str:
 
 
 def _cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), os.uname().machine)
 
 
 def _siblings(core: int) -> str:
     """Return the list of logical cores on the same physical core, as the kernel writes it."""
     try:
-        return Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
+        return (
+            Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text(encoding="utf-8").strip()
+        )
     except OSError:
         return str(core)

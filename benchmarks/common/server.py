@@ -57,7 +57,7 @@ class Server:
 
     def log_tail(self) -> str:
         """Return the end of the server's output."""
-        return self.log.read_text(errors="replace")[-_LOG_TAIL:].strip() or "(no output)"
+        return self.log.read_text(errors="replace", encoding="utf-8")[-_LOG_TAIL:].strip() or "(no output)"
 
     def wait_for_answer(self, request: bytes) -> Answer:
         """Repeat `request` every few milliseconds and return the first answer that is neither 429 nor 5xx.

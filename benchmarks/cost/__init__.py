@@ -1,1 +1,1 @@
-"""Cost benchmark: CPU time and memory of the dearest requests that need no key."""
+"""Cost benchmark: CPU time and memory of the most expensive requests that need no key."""

@@ -108,7 +108,7 @@ class JobStream:
 
 
 @dataclass
-class Bench:
+class BenchmarkSetup:
     """A running service and the figures measured so far."""
 
     server: Server
@@ -159,7 +159,7 @@ def main(
             Client(server.url, api_key=API_KEY, timeout_seconds=60) as client,
         ):
             worker = wait_for_worker(server, home, can_train=True)
-            bench = Bench(server, client, training, predictions)
+            bench = BenchmarkSetup(server, client, training, predictions)
             if "idle" in parts:
                 measure_idle(bench, psutil.Process(worker.pid), seconds)
             for number in range(rounds):
@@ -188,7 +188,7 @@ def small_training(recipe: str, home: Path, *, real_data: bool) -> dict[str, Any
     return training | {"data": FOLDER_PREFIX + _FOLDER, "family": "trained"}
 
 
-def measure_idle(bench: Bench, worker: psutil.Process, seconds: float) -> None:
+def measure_idle(bench: BenchmarkSetup, worker: psutil.Process, seconds: float) -> None:
     """Measure the share of a core that the worker uses without jobs."""
     time.sleep(_SETTLE_SECONDS)
     before, started = cpu_seconds([worker]), time.perf_counter()
@@ -197,7 +197,7 @@ def measure_idle(bench: Bench, worker: psutil.Process, seconds: float) -> None:
     append(bench.figures, {"CPU of the idle worker, % of a core": 100 * share})
 
 
-def measure_beginnings(bench: Bench, *, first: bool) -> None:
+def measure_beginnings(bench: BenchmarkSetup, *, first: bool) -> None:
     """Measure three jobs, one after the other, each cancelled at its first step; `first`: there was no job before."""
     time.sleep(_IDLE_AFTER_SECONDS)
     idle = bench.train()
@@ -211,7 +211,7 @@ def measure_beginnings(bench: Bench, *, first: bool) -> None:
     bench.delays_ms += [delay for job in (idle, free, queued) for delay in job.delays_ms()]
 
 
-def _record(bench: Bench, words: str, job: JobStream, *, since_ms: float | None = None) -> None:
+def _record(bench: BenchmarkSetup, words: str, job: JobStream, *, since_ms: float | None = None) -> None:
     """Wait for the first step, and record the times to the claim (from `since_ms`, or submission) and to the step."""
     stepped, claimed = job.wait("progress"), job.wait("claimed")
     start_ms = job.wait("submitted").stored_ms if since_ms is None else since_ms
@@ -219,7 +219,7 @@ def _record(bench: Bench, words: str, job: JobStream, *, since_ms: float | None 
     append(bench.figures, {f"claim to first step, ms: {words}": stepped.stored_ms - claimed.stored_ms})
 
 
-def measure_beside(bench: Bench, rate: float, seconds: float, number: int) -> None:
+def measure_beside(bench: BenchmarkSetup, rate: float, seconds: float, number: int) -> None:
     """Measure predictions alone and beside a training; every other round begins with the training."""
     alone = predict(bench, rate, seconds, seed=number) if number % 2 == 0 else None
     job = bench.train()
@@ -236,7 +236,7 @@ def measure_beside(bench: Bench, rate: float, seconds: float, number: int) -> No
     bench.delays_ms += job.delays_ms()
 
 
-def predict(bench: Bench, rate: float, seconds: float, *, seed: int) -> tuple[float, float]:
+def predict(bench: BenchmarkSetup, rate: float, seconds: float, *, seed: int) -> tuple[float, float]:
     """Send predictions at random times; return the median and p99 of their latency in ms."""
     run = open_load(bench.server.port, bench.predictions, poisson_arrivals(rate, seconds, seed=seed))
     taken_ms = run.accepted_ms()

@@ -49,7 +49,7 @@ _LEAD_SECONDS, _SERVED_SECONDS = 0.5, 3.0
 
 
 @dataclass(frozen=True)
-class Bench:
+class BenchmarkSetup:
     """Inputs of the measurements."""
 
     model: Model
@@ -91,7 +91,7 @@ class Bench:
             client.close()
 
 
-MEASUREMENTS: Mapping[str, tuple[str, Callable[[Bench], float]]] = MappingProxyType(
+MEASUREMENTS: Mapping[str, tuple[str, Callable[[BenchmarkSetup], float]]] = MappingProxyType(
     {
         "forward": ("picture", lambda bench: bench.reference_ms("forward", 1)),
         "gradient": ("picture", lambda bench: bench.reference_ms("gradient", 1)),
@@ -100,7 +100,7 @@ MEASUREMENTS: Mapping[str, tuple[str, Callable[[Bench], float]]] = MappingProxyT
         "path": ("path", lambda bench: bench.reference_ms("gradient", STEPS)),
         "served path": ("path", lambda bench: bench.served_ms(f"method=integrated_gradients&steps={STEPS}&format=npy")),
         "batch": ("triton", lambda bench: bench.reference_ms("forward", BATCH)),
-        "triton": ("triton", Bench.triton_ms),
+        "triton": ("triton", BenchmarkSetup.triton_ms),
     }
 )
 
@@ -131,7 +131,7 @@ def main(
         pinned(cores.load),
     ):
         server.wait_for_answer(predictions[0])
-        bench = Bench(model, images, server.port, cores, seconds)
+        bench = BenchmarkSetup(model, images, server.port, cores, seconds)
         for number in range(rounds):
             turn = number % max(1, len(names))
             times = {name: MEASUREMENTS[name][1](bench) for name in (*names[turn:], *names[:turn])}
@@ -153,7 +153,9 @@ def ratios(times_ms: Mapping[str, float]) -> dict[str, float]:
     }
 
 
-def measure_crowd(bench: Bench, predictions: Sequence[bytes], *, seconds: float, seed: int) -> dict[str, float]:
+def measure_crowd(
+    bench: BenchmarkSetup, predictions: Sequence[bytes], *, seconds: float, seed: int
+) -> dict[str, float]:
     """Measure the capacity of /predict, then half of that rate alone and beside explanations without a pause.
 
     The send times are the same alone and beside explanations.

@@ -39,7 +39,7 @@ class VersionComparer:
         The two may be of one family, or the same version.
 
         Raises:
-            NotEvaluatedError: the predictions of a version cannot be read.
+            NotEvaluatedError: the predictions of a version cannot be read, or are of other images than the other's.
             DifferentImagesError: the two were evaluated on different images.
         """
         pairwise = self._pairwise(first, second)
@@ -115,4 +115,5 @@ class VersionComparer:
 def _pairwise(one: EvaluatedVersion, other: EvaluatedVersion) -> Pairwise:
     sides = one.evaluation, other.evaluation
     data, names = (sides[0].data, sides[1].data), (sides[0].class_names, sides[1].class_names)
-    return compare_predictions(data, names, (one.predictions(), other.predictions()))
+    references = one.manifest.reference, other.manifest.reference
+    return compare_predictions(references, data, names, (one.predictions(), other.predictions()))

@@ -43,7 +43,7 @@ class EvaluatedVersion:
         expected = (self.evaluation.data.images, len(self.evaluation.class_names))
         if found != expected or len(predictions.labels) != expected[0]:
             raise NotEvaluatedError(
-                f"{self.manifest.reference}: {PREDICTIONS_NAME}: probabilities {found} instead of {expected}; publish "
+                f"{self.manifest.reference}: {PREDICTIONS_NAME}: probabilities {found} instead of {expected}: publish "
                 "the version again with `duet export`"
             )
         return predictions
@@ -60,7 +60,7 @@ def read_evaluated(repository: ModelRepository, manifest: Manifest) -> Evaluated
     folder = repository.folder(manifest.family, manifest.version)
     for name in (EVALUATION_NAME, PREDICTIONS_NAME):
         if name not in manifest.files:
-            raise NotEvaluatedError(f"{manifest.reference} has no {name}; publish the version again with `duet export`")
+            raise NotEvaluatedError(f"{manifest.reference} has no {name}: publish the version again with `duet export`")
     read = {name: manifest.files[name] for name in (EVALUATION_NAME, PREDICTIONS_NAME)}
     problems = file_problems(folder, manifest.model_copy(update={"files": read}))
     if problems:

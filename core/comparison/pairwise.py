@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.errors import DifferentImagesError
+from core.errors import DifferentImagesError, NotEvaluatedError
 from core.repository.evaluation import CalibratedECE, EvaluatedData
 from core.repository.predictions import SplitPredictions
 from core.statistics.calibration import calibrated_ece, calibration_gaps
@@ -83,6 +83,7 @@ class Pairwise(StrictModel):
 
 
 def compare_predictions(
+    references: tuple[str, str],
     data: tuple[EvaluatedData, EvaluatedData],
     class_names: tuple[tuple[str, ...], tuple[str, ...]],
     predictions: tuple[SplitPredictions, SplitPredictions],
@@ -92,12 +93,18 @@ def compare_predictions(
     """Compare the stored fp32 predictions of two versions; each pair has the first version first.
 
     Raises:
-        DifferentImagesError: images or classes differ.
+        DifferentImagesError: the versions were evaluated on different data.
+        NotEvaluatedError: the stored predictions are of different images or classes of the same data.
     """
+    if data[0].digest != data[1].digest:
+        raise DifferentImagesError({references[i]: data[i].digest for i in range(2)})
     one, other = predictions
     same = np.array_equal(one.index, other.index) and np.array_equal(one.labels, other.labels)
     if data[0] != data[1] or class_names[0] != class_names[1] or not same:
-        raise DifferentImagesError(data[0].digest, data[1].digest)
+        raise NotEvaluatedError(
+            f"the stored predictions of {' and '.join(references)} are not of the same images: publish both again with "
+            "`duet export`"
+        )
     labels_N, names = one.labels, class_names[0]
     first_NK, second_NK = (side.probabilities["fp32"].astype(np.float64) for side in predictions)
     first_NM, second_NM = (_per_image(side_NK, labels_N) for side_NK in (first_NK, second_NK))

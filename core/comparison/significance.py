@@ -61,7 +61,7 @@ def _headline(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
         return f"{second} is more accurate than {first}"
     if pairwise.paired.agreement == 1:
         return f"{first} and {second} make the same predictions"
-    return f"{first} and {second} cannot be told apart by accuracy"
+    return f"{first} and {second} do not differ significantly in accuracy"
 
 
 def _accuracy(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> str:
@@ -84,7 +84,7 @@ def _accuracy(first: str, second: str, verdict: Verdict, pairwise: Pairwise) -> 
 def _classes(sides: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[ClassDifference]) -> str:
     """Number of classes that each side recognizes better; the better side comes first."""
     if not any(labels for _, labels in sides):
-        return f"After Holm's correction none of the {len(rows)} classes differs by more than chance."
+        return f"After Holm's correction none of the {len(rows)} classes differs significantly."
     (leader, ahead), (other, behind) = sorted(sides, key=lambda side: not side[1])
     if not behind and len(ahead) == len(rows):
         return f"After Holm's correction {leader} recognizes each of the {len(rows)} classes better."
@@ -92,7 +92,9 @@ def _classes(sides: Sequence[tuple[str, tuple[str, ...]]], rows: Sequence[ClassD
     if behind:
         counted += f" and {other} {_named(behind)}"
     left = len(rows) - len(ahead) - len(behind)
-    return f"After Holm's correction {counted}{f'; {left} cannot be told apart' if left else ''}."
+    if left:
+        counted += f"; {left} {'does' if left == 1 else 'do'} not differ significantly"
+    return f"After Holm's correction {counted}."
 
 
 def _named(labels: tuple[str, ...]) -> str:

@@ -41,7 +41,7 @@ def shipped_models() -> Path:
 def no_versions(shipped: Path, home_models: Path) -> str:
     """A message for an empty model repository: the folders, and how to get versions. A wheel does not contain any."""
     return (
-        f"there are no model versions in {shipped} or {home_models}: set DUET_SHIPPED_MODELS to the folder `models` of "
+        f"no model versions found in {shipped} or {home_models}: set DUET_SHIPPED_MODELS to the folder `models` of "
         "a checkout of Duet, or train a version with `duet train`"
     )
 
@@ -53,6 +53,8 @@ def _folder(text: str) -> Path:
 RUNS_NAME = "runs"
 LOG_NAME = "log.txt"
 """Output of a job's child process, all attempts in order."""
+PARAMETERS_NAME = "parameters.json"
+"""Parameters of a job, for its child process. A command line has too little room for them."""
 
 
 def named_run(home: Path, name: str) -> Path:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import ChampionMovedError, DataError, RepositoryError
+from core.gate.accuracy_floor import accuracy_floor
 from core.gate.costs import measure_costs
 from core.gate.decide import decide
 from core.gate.holdout import Evidence, read_evidence
-from core.gate.report import GateReport, GateThresholds, Ground
+from core.gate.report import GateReport, GateThresholds, Ground, Verdict
 from core.repository.alias_files import Promotion
 from core.repository.champions import promote
 from core.repository.repository import ModelRepository
@@ -19,7 +20,8 @@ from core.repository.repository import ModelRepository
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
     """Report whether a version may replace the current champion of its family; changes nothing.
 
-    Takes about a second: hashes and reads both versions, and runs both graphs.
+    The first version of a family must pass the accuracy floor. Takes about a second: hashes and reads both versions,
+    and runs both graphs.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: there is no such version.
@@ -30,7 +32,7 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
     champion = repository.champion(family)
     new, old = candidate.reference, f"{family}@{champion}"
 
-    def without_comparison(ground: Ground, summary: str, *sides: Evidence) -> GateReport:
+    def without_comparison(ground: Ground, summary: str, *sides: Evidence, floor: Verdict | None = None) -> GateReport:
         return GateReport(
             family=family,
             candidate=version,
@@ -40,13 +42,23 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
             summary=summary,
             holdouts={side.manifest.reference: side.record for side in sides},
             comparison=None,
-            verdicts=(),
+            verdicts=() if floor is None else (floor,),
             classes=(),
             thresholds=thresholds,
         )
 
     if champion is None:
-        return without_comparison("no_champion", f"{new} may be promoted: {family} has no champion")
+        try:
+            first = read_evidence(repository, candidate)
+        except (DataError, RepositoryError) as error:
+            return without_comparison("not_comparable", f"{new} cannot be compared with chance: {error}")
+        floor = accuracy_floor(first, thresholds)
+        ground: Ground = "no_champion" if floor.passed else "below_floor"
+        if floor.passed:
+            summary = f"{new} may be promoted: {family} has no champion, and {floor.sentence}"
+        else:
+            summary = f"{new} may not be promoted, although {family} has no champion: {floor.sentence}"
+        return without_comparison(ground, summary, first, floor=floor)
     if champion == version:
         return without_comparison("is_champion", f"{new} is already the champion")
     sides: list[Evidence] = []

@@ -32,6 +32,12 @@ class GateThresholds(StrictModel, use_attribute_docstrings=True):
     max_corrupted_flag_increase: float = Field(0.05, ge=0, lt=1)
     """Largest accepted increase of the share flagged as out of distribution, at the low end of its 95 % interval."""
 
+    min_first_gain: float = Field(0.0, ge=-1, lt=1)
+    """Gain of a family's first version over chance and the majority class that it must exceed.
+
+    It refers to the low end of the exact 95 % interval of the holdout accuracy. -1 accepts every version.
+    """
+
     max_latency_ratio: float = Field(4.0, gt=0)
     """Largest accepted latency ratio of a more accurate model."""
 
@@ -40,6 +46,7 @@ class GateThresholds(StrictModel, use_attribute_docstrings=True):
 
 
 VerdictName = Literal[
+    "accuracy_floor",
     "gain",
     "non_inferiority",
     "cheaper",
@@ -54,6 +61,7 @@ Ground = Literal[
     "significant_gain",
     "cheaper_and_not_inferior",
     "no_champion",
+    "below_floor",
     "is_champion",
     "not_better",
     "worse_elsewhere",
@@ -71,7 +79,8 @@ class Range(StrictModel):
 class Verdict(StrictModel):
     """Result of one check.
 
-    `gain`, or `non_inferiority` with `cheaper`, lets a version pass; each of the others can stop it.
+    `accuracy_floor` decides on the first version of a family. For later ones, `gain`, or `non_inferiority` with
+    `cheaper`, lets a version pass, and each of the others can stop it.
     """
 
     name: VerdictName

@@ -33,14 +33,14 @@ _ARRAY_GLOBALS = frozenset(
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Labelled images: uint8 RGB pixels, and labels as indices into `class_names`."""
+    """Labeled images: uint8 RGB pixels, and labels as indices into `class_names`."""
 
     pixels_NHWC: npt.NDArray[np.uint8]
     labels_N: Sequence[int]
     class_names: Sequence[str]
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class _ArrayUnpickler(pickle.Unpickler):  # noqa: S301  finds only the names in _ARRAY_GLOBALS
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ARRAY_GLOBALS:
             raise pickle.UnpicklingError(f"{module}.{name} is not allowed")

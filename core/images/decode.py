@@ -2,10 +2,6 @@
 
 The Pillow readers are called directly, not through `PIL.Image.open`: only allowed formats are imported, and the size
 limit of this project applies before Pillow's own.
-
-The allow-list has the formats that browsers, phones, scanners and data sets write and that every Pillow wheel reads:
-PNG, JPEG, WebP, GIF, BMP and TIFF. Formats that run other programs (EPS), embed other files (ICO, PSD) or are rare are
-not allowed, because every decoder is exposed to untrusted input.
 """
 
 from __future__ import annotations
@@ -18,49 +14,18 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
-from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
-from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
+from core.errors import CropError, ImageError, ImageTooLargeError
 from core.images.color_modes import raw_mode, to_rgb
 from core.images.fast_png import decode_plain_png
+from core.images.file_types import reader_of
 from core.images.geometry import ModelInput, fit_image, fit_notes
 from core.images.limits import MAX_PIXELS, check_memory, check_size, check_structure, has_end_marker, megapixels
 from core.repository.manifest import Geometry
-
-ALLOWED = "PNG, JPEG, WebP, GIF, BMP or TIFF"
-_READERS: tuple[tuple[bytes, type[ImageFile]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", PngImageFile),
-    (b"\xff\xd8\xff", JpegImageFile),
-    (b"RIFF", WebPImageFile),
-    (b"GIF87a", GifImageFile),
-    (b"GIF89a", GifImageFile),
-    (b"BM", BmpImageFile),
-    (b"II*\0", TiffImageFile),
-    (b"MM\0*", TiffImageFile),
-    (b"II+\0", TiffImageFile),
-    (b"MM\0+", TiffImageFile),
-)
-# Other formats, recognized only for the error message: offset, signature, name.
-_FOREIGN: tuple[tuple[int, bytes, str], ...] = (
-    (4, b"ftypavi", "AVIF"),
-    (4, b"ftyphei", "HEIC"),
-    (4, b"ftyphev", "HEIC"),
-    (4, b"ftypmif1", "HEIC"),
-    (4, b"jP  ", "JPEG 2000"),
-    (4, b"JXL ", "JPEG XL"),
-    (0, b"\xff\x0a", "JPEG XL"),
-    (0, b"8BPS", "Photoshop"),
-    (0, b"\0\0\1\0", "ICO"),
-    (0, b"%!PS", "PostScript"),
-    (0, b"%PDF", "PDF"),
-    (0, b"<svg", "SVG"),
-)
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
@@ -164,15 +129,15 @@ def _decode_at(
     plain_HWC = decode_plain_png(data, height=height, width=width) if plain else None
     if plain_HWC is not None:
         return dict.fromkeys(geometries, DecodedImage(plain_HWC, (), target))
-    reader = _reader_of(data)
+    reader = reader_of(data)
     try:
         image, notes, original_size = _decode(reader, data, target, max_pixels, crop)
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLargeError(f"the image is larger than {megapixels(max_pixels)}; scale it down first") from error
+        raise ImageTooLargeError(f"the image is larger than {megapixels(max_pixels)}: scale it down first") from error
     except Exception as error:  # Pillow's readers raise many kinds of errors on damaged data
-        raise ImageError(f"the {reader.format} image is damaged or truncated; send the whole file") from error
+        raise ImageError(f"the {reader.format} image is damaged or truncated: send the whole file") from error
     taken_size = original_size
     if crop is not None:
         image, taken_size = _cropped(image, original_size, crop), (crop.width, crop.height)
@@ -270,18 +235,6 @@ def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image
     across, down = image.width / original[0], image.height / original[1]
     left, top = min(round(crop.left * across), image.width - 1), min(round(crop.top * down), image.height - 1)
     return image.crop((left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down))))
-
-
-def _reader_of(data: bytes) -> type[ImageFile]:
-    if not data:
-        raise ImageError(f"the image is empty (0 bytes); send a {ALLOWED} file")
-    for signature, reader in _READERS:
-        if data.startswith(signature) and (reader is not WebPImageFile or data[8:12] == b"WEBP"):
-            return reader
-    for offset, signature, name in _FOREIGN:
-        if data.startswith(signature, offset):
-            raise UnsupportedImageError(f"{name} files are not supported; convert the image to {ALLOWED}")
-    raise ImageError(f"the data is not an image of a supported format; send a {ALLOWED} file")
 
 
 def _frame_notes(image: ImageFile, length: int) -> list[str]:

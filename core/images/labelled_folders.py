@@ -1,4 +1,4 @@
-"""Labelled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
+"""Labeled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
 
 Folders are made by `POST /datasets/{name}` or by hand. File types are recognized by content, not by name. Names that
 begin with a dot (system files, unfinished uploads) are ignored.
@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,7 +47,8 @@ class LabelledFolder:
     """Listing of a data set at one time; no file has been opened.
 
     Attributes:
-        files: by class; classes and files are sorted by name, and a class may be empty.
+        files: by class; classes and files are sorted by name, and a class may be empty. Folders whose names differ only
+            in their Unicode normal form are one class.
         skipped: ignored entries: path within the data set, formatted by `shown`, and reason.
     """
 
@@ -123,7 +124,7 @@ def default_family(kind: str, data: str) -> str:
 
 
 def datasets_folder(home: Path) -> Path:
-    """Folder of all labelled folders; it may not exist."""
+    """Folder of all labeled folders; it may not exist."""
     return home / DATASETS_NAME
 
 
@@ -143,16 +144,21 @@ def dataset_folder(home: Path, name: str) -> Path:
     return datasets_folder(home) / name
 
 
+def normalized_label(text: str) -> str:
+    """Class name in Unicode normal form NFC. macOS decomposes the accents of file names (NFD)."""
+    return unicodedata.normalize("NFC", text)
+
+
 def label_problem(label: str) -> str | None:
-    """Problem of `label` as the name of a class and its folder, as a phrase; None if valid."""
+    """Problem of `label`, from `normalized_label`, as the name of a class and its folder; a phrase, None if valid."""
     if not 0 < len(label) <= MAX_LABEL_CHARACTERS:
         return f"a class name must have 1 to {MAX_LABEL_CHARACTERS} characters"
     if not label.isprintable() or "/" in label or "\\" in label:
         return "a class name must not contain slashes or unprintable characters"
     if label.startswith(".") or label != label.strip():
         return "a class name must not begin with a dot, nor begin or end with a space"
-    if len(label.encode()) > 255 or not unicodedata.is_normalized("NFC", label):
-        return "a class name must fit into 255 bytes and be in Unicode normal form NFC"
+    if len(label.encode()) > 255:
+        return "a class name must fit into 255 bytes"
     return None
 
 
@@ -175,19 +181,16 @@ def dataset_names(home: Path) -> list[str]:
 def read_folder(home: Path, name: str) -> LabelledFolder:
     """List the data set `name`, under the lock that uploads hold while they move files.
 
+    Where this process cannot write, it lists without the lock.
+
     Raises:
         DataError: the name is not valid.
         UnknownDatasetError: there is no such data set; the message lists the existing ones.
     """
     path = dataset_folder(home, name)
     if path.is_symlink() or not path.is_dir():
-        existing = ", ".join(dataset_names(home)) or "none yet"
-        linked = "; a link to a folder elsewhere is not followed" if path.is_symlink() else ""
-        raise UnknownDatasetError(
-            f"no data set {name!r} in {path.parent}; existing data sets: {existing}{linked}. Send images to "
-            f"POST /datasets/{name}, or create the folder with one subfolder of images per class"
-        )
-    with changing(home):
+        raise UnknownDatasetError(name, dataset_names(home), linked=path.is_symlink())
+    with changing(home) if os.access(path.parent, os.W_OK) else nullcontext():
         return _listed(name, path)
 
 
@@ -215,8 +218,9 @@ def _listed(name: str, path: Path) -> LabelledFolder:
                 skipped.append((shown(f"{entry.name}/{file.name}"), kind))
                 continue
             found.append(ImageFile(Path(file.path), file.stat(follow_symlinks=False).st_size))
-        files[entry.name] = tuple(found)
-    return LabelledFolder(name, path, files, tuple(skipped))
+        label = normalized_label(entry.name)
+        files[label] = (*files.get(label, ()), *found)
+    return LabelledFolder(name, path, dict(sorted(files.items())), tuple(skipped))
 
 
 def _class_problem(entry: os.DirEntry[str]) -> str | None:
@@ -224,7 +228,7 @@ def _class_problem(entry: os.DirEntry[str]) -> str | None:
         return "a link, which is not followed: it may leave the folder of data sets"
     if not entry.is_dir():
         return "not in a class folder"
-    return label_problem(entry.name)
+    return label_problem(normalized_label(entry.name))
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

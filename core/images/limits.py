@@ -7,6 +7,7 @@ before its size can be read. `check_structure` reads the structure of the file i
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 
@@ -24,10 +25,10 @@ from PIL.TiffImagePlugin import (
     TiffImageFile,
 )
 
-from core.errors import ImageError, ImageTooLargeError
+from core.errors import ConfigurationError, ImageError, ImageTooLargeError
 
 MAX_PIXELS = 25_000_000
-"""Default limit of an image, in pixels."""
+"""Default limit of an image, in pixels; `configured_max_pixels` is the limit of an installation."""
 MAX_SIDE = 65_535
 """The resampling filter's table grows with the longer side, so a strip of one pixel's height needs a limit too."""
 MAX_DECODE_BYTES = 150_000_000
@@ -50,6 +51,18 @@ _SEQUENTIAL = frozenset({0xC0, 0xC1})
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"})
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BMP_RLE = {1, 2}
+
+
+def configured_max_pixels() -> int:
+    """Limit of an image in pixels: DUET_MAX_PIXELS, or MAX_PIXELS if it is unset or empty.
+
+    Raises:
+        ConfigurationError: the variable is not a positive whole number.
+    """
+    text = os.environ.get("DUET_MAX_PIXELS", "").strip() or str(MAX_PIXELS)
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18 or int(text) < 1:
+        raise ConfigurationError("DUET_MAX_PIXELS is not a positive whole number: set it to a number of pixels")
+    return int(text)
 
 
 def check_structure(data: bytes, *, max_pixels: int) -> bytes:
@@ -87,11 +100,11 @@ def check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise ImageTooLargeError(
-            f"the image has {width}x{height} pixels; the limit is {megapixels(max_pixels)}, so scale it down first"
+            f"the image has {width}x{height} pixels, the limit is {megapixels(max_pixels)}: scale it down first"
         )
     if max(size) > MAX_SIDE:
         raise ImageTooLargeError(
-            f"the image has {width}x{height} pixels; no side may exceed {MAX_SIDE}, so crop it or scale it down first"
+            f"the image has {width}x{height} pixels, but no side may exceed {MAX_SIDE}: crop it or scale it down first"
         )
 
 
@@ -115,8 +128,8 @@ def check_memory(image: ImageFile, data: bytes, *, converted_pixels: int) -> Non
         needed += _tile_bytes(image)
     if needed > MAX_DECODE_BYTES:
         raise ImageTooLargeError(
-            f"decoding this {image.format} image takes {needed / 1e6:.0f} MB of memory; the limit is "
-            f"{MAX_DECODE_BYTES / 1e6:.0f} MB, so scale it down or save it as an RGB PNG or baseline JPEG"
+            f"decoding this {image.format} image takes {needed / 1e6:.0f} MB of memory, the limit is "
+            f"{MAX_DECODE_BYTES / 1e6:.0f} MB: scale it down or save it as an RGB PNG or baseline JPEG"
         )
 
 
@@ -153,7 +166,7 @@ def _stored_bytes(mode: str) -> int:
 
 
 def _too_many(what: str, limit: int) -> ImageTooLargeError:
-    return ImageTooLargeError(f"the image has more than {limit:,} {what}; save it again with another program")
+    return ImageTooLargeError(f"the image has more than {limit:,} {what}: save it again with another program")
 
 
 def _without_ancillary_chunks(data: bytes) -> bytes:
@@ -206,15 +219,15 @@ def _frame(data: bytes) -> tuple[bool, int, int, list[tuple[int, int]], int]:
             height, width, components = struct.unpack_from(">HHB", data, start + 5)
             factors = [data[start + 11 + 3 * number] for number in range(components)]
             return marker in _SEQUENTIAL, width, height, [(factor >> 4, factor & 15) for factor in factors], scans
-    raise ImageError("the JPEG image is damaged or truncated; send the whole file")
+    raise ImageError("the JPEG image is damaged or truncated: send the whole file")
 
 
 def _check_jpeg(data: bytes) -> None:
     _, width, height, _, scans = _frame(data)
     if scans > MAX_SCANS or scans * width * height > MAX_SCAN_PIXELS:
         raise ImageTooLargeError(
-            f"the JPEG image has {scans} scans of {width}x{height} pixels; the limit is {MAX_SCANS} scans and "
-            f"{megapixels(MAX_SCAN_PIXELS)} in all, so save it as a baseline JPEG"
+            f"the JPEG image has {scans} scans of {width}x{height} pixels, the limit is {MAX_SCANS} scans and "
+            f"{megapixels(MAX_SCAN_PIXELS)} in all: save it as a baseline JPEG"
         )
 
 
@@ -260,8 +273,8 @@ def _check_bmp(data: bytes) -> None:
         width, height, compression = *struct.unpack_from("<ii", data, 18), struct.unpack_from("<I", data, 30)[0]
         if compression in _BMP_RLE and abs(width * height) > MAX_RLE_PIXELS:
             raise ImageTooLargeError(
-                f"the run-length encoded BMP image has {abs(width)}x{abs(height)} pixels; the limit is "
-                f"{megapixels(MAX_RLE_PIXELS)}, so save it as a PNG"
+                f"the run-length encoded BMP image has {abs(width)}x{abs(height)} pixels, the limit is "
+                f"{megapixels(MAX_RLE_PIXELS)}: save it as a PNG"
             )
 
 

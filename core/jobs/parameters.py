@@ -16,6 +16,8 @@ JobKind = Literal["train", "evaluate", "download"]
 PromotionPolicy = Literal["never", "if_better", "always"]
 DATA_PATTERN = rf"^(cifar10|{FOLDER_PREFIX}{NAME_PATTERN.removeprefix('^').removesuffix('$')})$"
 REFERENCE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$"
+MAX_OVERRIDES = 100
+MAX_EVALUATED_VERSIONS = 100
 DataReference = Annotated[str, Field(pattern=DATA_PATTERN)]
 VersionReference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
 
@@ -23,7 +25,7 @@ VersionReference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
 class TrainParameters(StrictModel):
     """One training run, from a recipe to a published version."""
 
-    recipe: str = Field(description="name of the recipe, such as cnn_baseline")
+    recipe: str = Field(max_length=100, description="name of the recipe, such as cnn_baseline")
     seed: int | None = Field(None, ge=0, lt=2**63, description="seed of weights, order and augmentation")
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
     family: FamilyName | None = Field(
@@ -31,7 +33,9 @@ class TrainParameters(StrictModel):
     )
     init_from: VersionReference | None = Field(None, description="start from this version's weights, such as cnn@3")
     overrides: dict[str, JsonValue] = Field(
-        default_factory=dict, description="settings of the recipe to change, dotted or nested, such as epochs"
+        default_factory=dict,
+        max_length=MAX_OVERRIDES,
+        description="settings of the recipe to change, dotted or nested, such as epochs",
     )
     promote: PromotionPolicy = Field(
         "if_better", description="when the new version becomes champion: never, if the gate passes it, or always"
@@ -48,7 +52,7 @@ class TrainParameters(StrictModel):
             if value is None:
                 continue
             if name in changes:
-                raise ConfigurationError(f"{name} is given twice: as {name} and among the overrides; leave one out")
+                raise ConfigurationError(f"{name} is given twice: as {name} and among the overrides: leave one out")
             changes[name] = value
         return recipe_config(self.recipe).with_overrides(changes)
 
@@ -64,7 +68,9 @@ class TrainParameters(StrictModel):
 class EvaluateParameters(StrictModel):
     """One evaluation of published versions on a data set."""
 
-    versions: tuple[VersionReference, ...] = Field((), description="such as cnn@3; empty for all champions")
+    versions: tuple[VersionReference, ...] = Field(
+        (), max_length=MAX_EVALUATED_VERSIONS, description="such as cnn@3; empty for all champions"
+    )
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
 
 

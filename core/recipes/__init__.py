@@ -46,7 +46,9 @@ def recipe_config(name: str) -> RecipeConfig:
     try:
         return RECIPES[name]()
     except KeyError:
-        raise ConfigurationError(f"no recipe {name!r}: there are {', '.join(sorted(RECIPES))}") from None
+        raise ConfigurationError(
+            f"unknown recipe {name!r}: available recipes are {', '.join(sorted(RECIPES))}"
+        ) from None
 
 
 __all__ = [

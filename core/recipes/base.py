@@ -24,6 +24,8 @@ class Settings(StrictModel, allow_inf_nan=False):
 Activation = Literal["relu", "gelu", "silu", "tanh"]
 Width = Annotated[int, Field(gt=0, le=65_536)]
 """Units of a dense layer, or channels of a convolution."""
+MAX_LAYERS = 64
+"""Maximum number of hidden layers, and of blocks."""
 
 
 class MLPNetwork(Settings):
@@ -33,7 +35,9 @@ class MLPNetwork(Settings):
     """
 
     kind: Literal["mlp"] = "mlp"
-    hidden: tuple[Width, ...] = Field(min_length=1, description="width of each hidden dense layer")
+    hidden: tuple[Width, ...] = Field(
+        min_length=1, max_length=MAX_LAYERS, description="width of each hidden dense layer"
+    )
     blocks: int = Field(0, ge=0, le=64, description="residual blocks of two dense layers after the hidden layers")
     expansion: float = Field(2.0, gt=0, le=8, description="width inside a residual block relative to its input")
     activation: Activation = "relu"
@@ -51,7 +55,7 @@ class CNNNetwork(Settings):
     kind: Literal["cnn"] = "cnn"
     design: Literal["plain", "whitened"] = "plain"
     channels: tuple[Width, ...] = Field(
-        min_length=1, description="channels of each block; every block halves the image"
+        min_length=1, max_length=MAX_LAYERS, description="channels of each block; every block halves the image"
     )
     convolutions: int = Field(2, ge=1, le=4, description="3x3 convolutions in each block")
     residual: bool = Field(
@@ -75,7 +79,9 @@ class CNNNetwork(Settings):
     identity: bool = Field(
         True, description="initialize a whitened network's convolutions as partial identity; false: at random"
     )
-    hidden: tuple[Width, ...] = Field(description="width of each hidden dense layer after the blocks")
+    hidden: tuple[Width, ...] = Field(
+        max_length=MAX_LAYERS, description="width of each hidden dense layer after the blocks"
+    )
     activation: Activation = "relu"
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of dense units dropped in training")
 
@@ -245,7 +251,7 @@ class RecipeConfig(Settings):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            problems = [(_setting(problem["loc"], tree), problem["msg"]) for problem in error.errors()]
+            problems = [(_setting(problem["loc"], tree), problem["msg"]) for problem in error.errors()[:20]]
             listed = "; ".join(f"{name}: {message}" for name, message in problems)
             raise SettingsError(f"invalid settings for recipe {self.recipe!r}: {listed}", problems) from error
 
@@ -282,7 +288,7 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _no_setting(key: str, recipe: str, node: dict[str, Any]) -> SettingsError:
-    message = f"no setting {key!r} in recipe {recipe!r}: there are {', '.join(sorted(node))}"
+    message = f"unknown setting {key!r} of recipe {recipe!r}: available settings are {', '.join(sorted(node))}"
     return SettingsError(message, [(key, message)])
 
 

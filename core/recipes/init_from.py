@@ -53,6 +53,6 @@ def check_no_leakage(manifest: Manifest, config: RecipeConfig, role: str, *, sam
     """
     if same_images and "validation" in manifest.data.trained_on and not config.include_validation:
         raise ConfigurationError(
-            f"{manifest.reference} cannot {role} this run: it was trained on the validation images that evaluate this "
-            "run. Name a version that has not seen them, or set include_validation=true for a final run"
+            f"{manifest.reference} cannot {role} this run, because it was trained on the validation images that "
+            "evaluate the run: name a version that has not seen them, or set include_validation=true for a final run"
         )

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import ConfigurationError, DataError, explain
 from core.files.durable import atomic_replace
+from core.files.regular import read_regular
 from core.repository.manifest import Manifest, Sha256
 from core.strict_model import StrictModel
 
@@ -66,7 +67,7 @@ def write_report(path: Path, record: StrictModel) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_replace(path, record.model_dump_json(indent=2).encode() + b"\n")
     except OSError as error:
-        raise ConfigurationError(f"cannot write {path} ({error.strerror}); name another folder with --out") from error
+        raise ConfigurationError(f"cannot write {path} ({error.strerror}): name another folder with --out") from error
 
 
 def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
@@ -76,11 +77,11 @@ def read_report(path: Path, kind: type[AnyRecord]) -> AnyRecord:
         DataError: there is no such file, or it is not a record of this kind.
     """
     try:
-        return kind.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(read_regular(path))
     except OSError as error:
         raise DataError(f"cannot read {path} ({error.strerror}): make it with `duet interpret` first") from error
     except ValidationError as error:
-        raise DataError(f"{path} is not a valid record: {explain(error)}; make it again") from error
+        raise DataError(f"{path} is not a valid record: {explain(error)}: make it again") from error
 
 
 def pack_bits(values_N: Bools) -> str:

@@ -12,7 +12,7 @@ from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
 
 
-class Timing(StrictModel):
+class LatencyTiming(StrictModel):
     """Latency of one precision at one batch size."""
 
     precision: Precision
@@ -28,8 +28,8 @@ class Latency(StrictModel):
     model: ReportedModel
     cpu: str = Field(description="processor with its relevant instruction set extensions")
     onnxruntime: str
-    timings: tuple[Timing, ...]
+    timings: tuple[LatencyTiming, ...]
 
-    def of(self, precision: Precision, batch: int) -> Timing | None:
+    def of(self, precision: Precision, batch: int) -> LatencyTiming | None:
         """The timing of a precision and batch size; None if not measured."""
         return next((each for each in self.timings if (each.precision, each.batch) == (precision, batch)), None)

@@ -118,7 +118,7 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
         DataError: images or seeds differ, or no corruption is shared.
     """
     if first.data.digest != second.data.digest:
-        raise DifferentImagesError(first.data.digest, second.data.digest)
+        raise DifferentImagesError({one.model.reference: one.data.digest for one in (first, second)})
     if (first.data, first.seed) != (second.data, second.seed):
         names = " and ".join(one.model.reference for one in (first, second))
         raise DataError(
@@ -128,7 +128,7 @@ def compare_robustness(first: Robustness, second: Robustness) -> tuple[Robustnes
     first, second = _shared_levels(first, second), _shared_levels(second, first)
     if not first.of_kind(*CORRUPTION_KINDS):
         raise DataError(
-            f"{first.model.reference} and {second.model.reference} were measured under different corruptions; measure "
+            f"{first.model.reference} and {second.model.reference} were measured under different corruptions: measure "
             "both again with `duet evaluate --robustness`"
         )
     mine, theirs = _groups(first), _groups(second)

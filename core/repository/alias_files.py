@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, Field, PositiveInt, ValidationError
 
 from core.errors import RepositoryError, explain
 from core.files.durable import atomic_replace, remove_temporaries, sync
+from core.files.regular import read_regular
 from core.repository.manifest import FamilyName
 from core.strict_model import StrictModel
 
@@ -56,7 +57,7 @@ def read_aliases(models: Path) -> AliasFile:
     """
     path = models / ALIASES_NAME
     try:
-        return AliasFile.model_validate_json(path.read_bytes())
+        return AliasFile.model_validate_json(read_regular(path))
     except FileNotFoundError:
         return AliasFile()
     except OSError as error:
@@ -113,7 +114,7 @@ def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
 def _readable_lines(path: Path) -> list[Promotion]:
     """Every line that is an entry, in the order written; torn lines are skipped."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path).split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:

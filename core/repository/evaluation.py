@@ -1,4 +1,4 @@
-"""Schema of evaluation.json: all scores of a version on one set of labelled images.
+"""Schema of evaluation.json: all scores of a version on one set of labeled images.
 
 Training writes it, the service reads it. Proportions are on [0, 1]; intervals are 95 % intervals.
 """
@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import CorruptEvaluationError, RepositoryError, UnknownEvaluationError, explain
 from core.files.durable import atomic_replace
+from core.files.regular import read_regular
 from core.repository.manifest import FAMILY_PATTERN, Precision, Sha256
 from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
@@ -152,7 +153,7 @@ def read_evaluation(folder: Path) -> Evaluation:
         OSError: the file cannot be read.
         pydantic.ValidationError: it is not an evaluation of this schema version.
     """
-    return Evaluation.model_validate_json((folder / EVALUATION_NAME).read_bytes())
+    return Evaluation.model_validate_json(read_regular(folder / EVALUATION_NAME))
 
 
 EVALUATIONS_NAME = "evaluations"
@@ -218,7 +219,7 @@ def read_record(home: Path, family: str, version: int, job: str) -> EvaluationRe
     if re.fullmatch(JOB_PATTERN, job) is None:
         raise unknown
     try:
-        return EvaluationRecord.model_validate_json(path.read_bytes())
+        return EvaluationRecord.model_validate_json(read_regular(path))
     except FileNotFoundError:
         raise unknown from None
     except ValidationError as error:

@@ -40,7 +40,7 @@ def file_problem(folder: Path, name: str, record: FileRecord) -> str | None:
     except FileNotFoundError:
         return "missing"
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symbolic links, before Python 3.13
-        return f"cannot be read ({error})"
+        return f"cannot be read ({getattr(error, 'strerror', None) or type(error).__name__})"
     return None if digest == record.sha256 else f"sha256 is {digest} instead of {record.sha256}"
 
 

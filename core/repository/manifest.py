@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from core.files.regular import open_regular, read_regular
 from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
 
@@ -283,7 +284,7 @@ class Manifest(StrictModel):
 
 def sha256_of(path: Path) -> str:
     """sha256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -299,4 +300,4 @@ def read_manifest(folder: Path) -> Manifest:
         OSError: the file cannot be read.
         pydantic.ValidationError: it is not a manifest of this schema version.
     """
-    return Manifest.model_validate_json((folder / MANIFEST_NAME).read_bytes())
+    return Manifest.model_validate_json(read_regular(folder / MANIFEST_NAME))

@@ -56,7 +56,7 @@ def load_predictions(folder: Path, split: Split) -> SplitPredictions:
     """
     path = folder / PREDICTIONS_NAME
     if not path.is_file():
-        raise DataError(f"{folder} has no {PREDICTIONS_NAME}; publish the version again with `duet export`")
+        raise DataError(f"{folder} has no {PREDICTIONS_NAME}: publish the version again with `duet export`")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if f"{split}.labels" not in arrays:

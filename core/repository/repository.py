@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from core.errors import CorruptVersionError, RepositoryError, UnknownFamilyError, UnknownVersionError, explain
 from core.files.home import duet_home, shipped_models
+from core.files.regular import read_regular
 from core.repository.alias_files import read_aliases
 from core.repository.integrity import file_problems
 from core.repository.manifest import FAMILY_PATTERN, MANIFEST_NAME, Manifest, read_manifest
@@ -53,8 +54,7 @@ class ModelRepository:
         """
         numbers = self.numbers(family) if re.fullmatch(FAMILY_PATTERN, family) else []
         if not numbers:
-            existing = ", ".join(self.families()) or "none yet, publish one with `duet train`"
-            raise UnknownFamilyError(f"no model family {family!r}; existing families: {existing}")
+            raise UnknownFamilyError(family, self.families())
         return numbers
 
     def numbers(self, family: str) -> list[int]:
@@ -126,22 +126,17 @@ class ModelRepository:
         existing = self.versions(family)
         if separator and version != "champion":
             if not _VERSION_NAME.fullmatch(version) or int(version) not in existing:
-                raise _unknown_version(family, version, existing)
+                raise UnknownVersionError(family, version, existing)
             return family, int(version)
         champion = self.champion(family)
-        if champion is None:
-            raise UnknownVersionError(f"{family} has no champion, name a version; {_listed(existing)}")
-        if champion not in existing:
-            raise UnknownVersionError(
-                f"the champion of {family} is version {champion}, which does not exist: promote another; "
-                f"{_listed(existing)}"
-            )
+        if champion is None or champion not in existing:
+            raise UnknownVersionError(family, champion, existing, champion=True)
         return family, champion
 
     def _located(self, family: str, version: int) -> tuple[Layer, Path]:
         existing = self.versions(family)
         if version not in existing:
-            raise _unknown_version(family, str(version), existing)
+            raise UnknownVersionError(family, version, existing)
         shipped, home = (layer / family / str(version) for layer in (self.shipped, self.home_models))
         if not shipped.is_dir():
             return "home", home
@@ -152,17 +147,9 @@ class ModelRepository:
         return "shipped", shipped
 
 
-def _unknown_version(family: str, version: str, existing: list[int]) -> UnknownVersionError:
-    return UnknownVersionError(f"no version {version!r} of {family}; {_listed(existing)}")
-
-
-def _listed(versions: list[int]) -> str:
-    return f"existing versions: {', '.join(map(str, versions))}"
-
-
 def _manifest_bytes(folder: Path) -> bytes | None:
     try:
-        return (folder / MANIFEST_NAME).read_bytes()
+        return read_regular(folder / MANIFEST_NAME)
     except OSError:
         return None
 

@@ -180,6 +180,7 @@ class SampleCount(ResponseModel):
     """Response of GET /samples."""
 
     count: int = Field(description="number of available test images")
+    examples: tuple[str, ...] = Field(description="labels of the images that ship, which come first")
 
 
 class ModelReadiness(ResponseModel):

@@ -1,4 +1,4 @@
-"""API schemas of data sets (labelled folders)."""
+"""API schemas of data sets (labeled folders)."""
 
 from __future__ import annotations
 

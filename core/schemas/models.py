@@ -40,6 +40,7 @@ class VersionSummary(ResponseModel):
     recipe: str | None
     metrics: HeadlineMetrics | None
     test_accuracy: ConfidenceInterval | None = Field(description="test accuracy of `metrics` with Wilson's interval")
+    test_images: int | None = Field(None, description="number of test images that `test_accuracy` refers to")
     cost: CostRecord | None
     refused: str | None = Field(description="why the version cannot be served; null if no problem is known")
 

@@ -8,9 +8,9 @@ from typing import Self
 import httpx
 
 from core.schemas.api import Liveness, Readiness
-from duet.client.connection import Connection, parsed
+from duet.client.connection import Connection, is_direct, parsed
 from duet.client.datasets import DatasetMethods
-from duet.client.errors import AnswerError, NotReadyError, UnexpectedResponseError, UnreachableError
+from duet.client.errors import ClientError, NotReadyError, ResponseError, UnexpectedResponseError, UnreachableError
 from duet.client.jobs import JobMethods
 from duet.client.models import ModelMethods
 from duet.client.predictions import PredictionMethods
@@ -24,7 +24,7 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
 
     Idempotent requests are retried after a 429 or 503 response, after the delay in the response. Every method raises
     `UnreachableError` if there is no response, `UnexpectedResponseError` if another program responds, and a subclass
-    of `AnswerError` if the response is an error.
+    of `ResponseError` if the response is an error.
     """
 
     def __init__(
@@ -46,9 +46,24 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
             retries: maximum number of retries after a 429 or 503 response.
             retry_timeout: seconds after the first attempt in which a retry may start.
             transport: httpx transport to use instead of the network, for tests.
+
+        Proxies of the environment (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY) apply, but never to this machine.
+
+        Raises:
+            ClientError: the proxy of the environment cannot be used.
         """
         headers = {"X-API-Key": api_key} if api_key is not None else {}
-        http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, transport=transport)
+        if transport is None and is_direct(url):
+            transport = httpx.HTTPTransport()  # without it, httpx applies the proxies of the environment
+        try:
+            http = httpx.Client(base_url=url, headers=headers, timeout=timeout_seconds, transport=transport)
+        except ImportError as error:
+            raise ClientError(
+                "the environment names a SOCKS proxy, which needs a further package: run `pip install httpx[socks]`, "
+                "or list the host of the service in NO_PROXY"
+            ) from error
+        except ValueError as error:
+            raise ClientError(f"the proxy of the environment cannot be used: {error}") from error
         self._connection = Connection(http, retries=retries, retry_timeout=retry_timeout)
 
     def __enter__(self) -> Self:
@@ -79,7 +94,7 @@ class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
         """Return whether the service responds."""
         try:
             parsed(self._connection.sent_once("GET", "/livez"), Liveness)
-        except (AnswerError, UnreachableError, UnexpectedResponseError):
+        except (ResponseError, UnreachableError, UnexpectedResponseError):
             return False
         return True
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from ipaddress import ip_address
 from typing import Any, TypeVar
+from urllib.request import proxy_bypass
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -52,7 +54,7 @@ class Connection:
 
         Raises:
             UnreachableError: there is no response.
-            AnswerError: the response is an error; a 429 or 503 persisted through all retries.
+            ResponseError: the response is an error; a 429 or 503 persisted through all retries.
         """
         until = time.monotonic() + self.retry_timeout
         response = self.sent_once(method, path, **content)
@@ -89,8 +91,20 @@ class Connection:
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise UnreachableError(
-                f"no answer from {self.http.base_url}: {reason}; is `duet serve` running?"
+                f"no answer from {self.http.base_url}: {reason}: check that `duet serve` is running"
             ) from error
+
+
+def is_direct(url: str) -> bool:
+    """Return whether no proxy applies to a URL: it is on this machine, or NO_PROXY lists its host."""
+    host = httpx.URL(url).host
+    try:
+        address = ip_address(host)
+    except ValueError:
+        local = host == "localhost" or host.endswith(".localhost")
+    else:
+        local = address.is_loopback or address.is_unspecified
+    return local or bool(proxy_bypass(host))
 
 
 class Methods:
@@ -105,7 +119,7 @@ def drop_none(values: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def parsed(response: httpx.Response, answer: type[Answer]) -> Answer:
-    """Parse a response; raises AnswerError if it is an error, UnexpectedResponseError if it is not Duet's."""
+    """Parse a response; raises ResponseError if it is an error, UnexpectedResponseError if it is not Duet's."""
     content = succeeded(response).content
     try:
         # Ignore unknown fields so that old clients work with newer servers.
@@ -124,7 +138,7 @@ def not_duet(response: httpx.Response) -> UnexpectedResponseError:
 
 
 def succeeded(response: httpx.Response) -> httpx.Response:
-    """Return the response; raises AnswerError if it is an error."""
+    """Return the response; raises ResponseError if it is an error."""
     if not response.is_success:
         raise error_of(response)
     return response

@@ -1,4 +1,4 @@
-"""Data set methods of the client: list, upload and delete labelled images for training."""
+"""Data set methods of the client: list, upload and delete labeled images for training."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
+from core.images.labelled_folders import shown
 from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
 from duet.client.connection import Methods, drop_none, parsed
 from duet.client.errors import ClientError
@@ -62,4 +63,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ClientError(f"cannot read {path}: {error.strerror}") from error
+        raise ClientError(f"cannot read {shown(str(path))}: {error.strerror}") from error

@@ -4,7 +4,7 @@ ClientError
 ├── UnreachableError             no response: the connection was refused or timed out
 ├── UnexpectedResponseError      the response is not from Duet
 ├── JobTimeoutError              a job did not end within the timeout
-└── AnswerError                  the service responded with an error; its fields are attributes of the exception
+└── ResponseError                  the service responded with an error; its fields are attributes of the exception
     ├── InvalidRequestError      400, 405, 406, 408, 413, 415, 422
     ├── NotAllowedError          401, 403: the key is missing, unknown or lacks the scope
     ├── NotFoundError            404: unknown model, version, job or path
@@ -41,7 +41,7 @@ class JobTimeoutError(ClientError):
     """The job did not end within the timeout; it continues to run."""
 
 
-class AnswerError(ClientError):
+class ResponseError(ClientError):
     """The service responded with an error (RFC 9457 problem details).
 
     Attributes:
@@ -63,40 +63,40 @@ class AnswerError(ClientError):
         self.title = problem.title if problem else f"HTTP {status}"
         self.detail = problem.detail if problem else text
         self.request_id = problem.request_id if problem else None
-        self.fields: dict[str, Any] = dict(problem.model_extra or {}) if problem else {}
         self.retry_after_seconds = retry_after_seconds
-        super().__init__(f"{self.title}: {self.detail}" if self.detail else self.title)
+        fields: dict[str, Any] = dict(problem.model_extra or {}) if problem else {}
+        super().__init__(f"{self.title}: {self.detail}" if self.detail else self.title, **fields)
 
 
-class InvalidRequestError(AnswerError):
+class InvalidRequestError(ResponseError):
     """The request is invalid."""
 
 
-class NotAllowedError(AnswerError):
+class NotAllowedError(ResponseError):
     """The client's API key is missing, unknown or lacks the scope."""
 
 
-class NotFoundError(AnswerError):
+class NotFoundError(ResponseError):
     """The model, version, job or path does not exist; `fields["available"]` lists the existing ones."""
 
 
-class ConflictError(AnswerError):
+class ConflictError(ResponseError):
     """The request conflicts with the state of a model or job."""
 
 
-class TooManyRequestsError(AnswerError):
+class TooManyRequestsError(ResponseError):
     """The queue is full and stayed full during all retries."""
 
 
-class NotReadyError(AnswerError):
+class NotReadyError(ResponseError):
     """The service or the model is not ready and did not become ready during all retries."""
 
 
-class DeadlineError(AnswerError):
+class DeadlineError(ResponseError):
     """The request exceeded the service's deadline."""
 
 
-_BY_STATUS: dict[int, type[AnswerError]] = {
+_BY_STATUS: dict[int, type[ResponseError]] = {
     400: InvalidRequestError,
     401: NotAllowedError,
     403: NotAllowedError,
@@ -115,13 +115,13 @@ _BY_STATUS: dict[int, type[AnswerError]] = {
 _SHOWN_CHARACTERS = 200
 
 
-def error_of(response: httpx.Response) -> AnswerError:
+def error_of(response: httpx.Response) -> ResponseError:
     """Return the exception for an error response whose body has been read."""
     try:
         problem = ProblemDetails.model_validate_json(response.content)
     except ValidationError:
         problem = None
-    error = _BY_STATUS.get(response.status_code, AnswerError)
+    error = _BY_STATUS.get(response.status_code, ResponseError)
     return error(response.status_code, problem, response.text[:_SHOWN_CHARACTERS], _retry_after(response, problem))
 
 

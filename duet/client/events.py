@@ -11,7 +11,7 @@ from datetime import datetime
 from core.errors import JobEventError
 from core.jobs.events import Finished, StoredEvent, read_job_event
 from duet.client.connection import Connection, not_duet, succeeded
-from duet.client.errors import AnswerError, JobTimeoutError, NotReadyError, TooManyRequestsError, UnreachableError
+from duet.client.errors import JobTimeoutError, NotReadyError, ResponseError, TooManyRequestsError, UnreachableError
 
 RECONNECT_SECONDS = 1.0
 _ENVELOPE_FIELDS = ("at", "attempt", "token")
@@ -69,7 +69,7 @@ def follow(
         except (UnreachableError, TooManyRequestsError, NotReadyError) as error:
             if time.monotonic() - alive > connection.retry_timeout:
                 raise
-            retry_after = error.retry_after_seconds if isinstance(error, AnswerError) else None
+            retry_after = error.retry_after_seconds if isinstance(error, ResponseError) else None
             pause = RECONNECT_SECONDS if retry_after is None else retry_after
         _check(until)
         time.sleep(pause)

@@ -151,9 +151,8 @@ class PredictionMethods(Methods):
                 lists the available ones.
             ConflictError: the version was published without the graph that the method needs.
         """
-        query = {"model": model, "version": version, "method": _joined(method), **options, "format": "json"}
-        query["crop"] = as_parameter(crop)
-        return parsed(self._ask("/saliency", [file_part(image, 0)], query), SaliencyResponse)
+        query = _explained(model, version, method, crop, options)
+        return parsed(self._ask("/saliency", [file_part(image, 0)], {**query, "format": "json"}), SaliencyResponse)
 
     def saliency_picture(
         self,
@@ -167,12 +166,17 @@ class PredictionMethods(Methods):
         **options: Unpack[ExplanationOptions],
     ) -> bytes:
         """Return the maps of `saliency` as a PNG file, beside the image, blended with it, or alone."""
-        query = {"model": model, "version": version, "method": _joined(method), "layout": layout, **options}
-        query["crop"] = as_parameter(crop)
-        return self._ask("/saliency", [file_part(image, 0)], {**query, "format": "png"}).content
+        query = _explained(model, version, method, crop, options) | {"layout": layout, "format": "png"}
+        return self._ask("/saliency", [file_part(image, 0)], query).content
 
     def _ask(self, path: str, parts: list[FilePart], query: Mapping[str, Any]) -> httpx.Response:
         return self._connection.request("POST", path, files=parts, params=drop_none(query))
+
+
+def _explained(
+    model: str, version: int | None, method: Explanations, crop: Crop | None, options: ExplanationOptions
+) -> dict[str, Any]:
+    return {"model": model, "version": version, "method": _joined(method), "crop": as_parameter(crop), **options}
 
 
 def _joined(methods: Explanations) -> str:

@@ -88,6 +88,7 @@ def evaluate(
 def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     scores = evaluation.scores[precision]
     data = evaluation.data
@@ -96,7 +97,7 @@ def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None
         table.add_column(heading, justify="left" if not heading else "right")
     for row in scores.per_class:
         figures = [f"{measure.value:.4f}" for measure in (row.precision, row.recall, row.f1)]
-        table.add_row(row.label, *figures, str(row.support))
+        table.add_row(Text(row.label), *figures, str(row.support))
     for name, mean in (("macro average", scores.macro), ("weighted average", scores.weighted)):
         table.add_row(name, *[f"{measure.value:.4f}" for measure in (mean.precision, mean.recall, mean.f1)], "")
     console = Console()

@@ -19,6 +19,7 @@ SERVE = (
     "celery",
     "fastapi",
     "httptools",
+    "markdown_it",
     "multipart",
     "onnxruntime",
     "orjson",
@@ -113,7 +114,7 @@ def _continue_in_training_environment(command: str, packages: tuple[str, ...]) -
         _offer_installation(command, python)
     listing = [str(python), "-c", _MISSING, *packages]
     try:
-        missing = subprocess.run(listing, check=True, capture_output=True, text=True).stdout.split()
+        missing = subprocess.run(listing, check=True, capture_output=True, text=True, encoding="utf-8").stdout.split()
     except (OSError, subprocess.CalledProcessError) as error:
         raise ConfigurationError(f"{python} does not run as a Python interpreter: {error}") from error
     if missing:

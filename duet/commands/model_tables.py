@@ -26,7 +26,7 @@ _Row = tuple[str, ...]
 
 def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
     """Print one line per version for `duet models list`; a `*` marks each champion."""
-    table = _table("version", "champion", "layer", "created", ">test accuracy", ">parameters", ">size")
+    table = _table("version", "champion", "layer", "created", ">test accuracy", ">images", ">parameters", ">size")
     damaged = []
     for row in rows:
         reference, mark = f"{row['family']}@{row['version']}", "*" if row["champion"] else ""
@@ -35,8 +35,12 @@ def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
             damaged.append(Text(row["error"]))
             continue
         created = f"{datetime.fromisoformat(row['created_at']).astimezone():%Y-%m-%d}"
-        accuracy, parameters = f"{row['test_accuracy']:.2%}", f"{row['parameters']:,}"
-        _add(table, reference, mark, row["layer"], created, accuracy, parameters, _size(row["bytes"]))
+        accuracy, images, parameters = (
+            f"{row['test_accuracy']:.2%}",
+            f"{row['test_images']:,}",
+            f"{row['parameters']:,}",
+        )
+        _add(table, reference, mark, row["layer"], created, accuracy, images, parameters, _size(row["bytes"]))
     Console().print(table, *damaged, sep="\n")
 
 
@@ -76,7 +80,7 @@ def print_verdicts(report: GateReport) -> None:
     for one in report.classes:
         shares = f"{one.candidate:.1%}", f"{one.champion:.1%}"
         _add(classes, one.label, f"{one.images:,}", *shares, f"{one.p:.2g}", _mark(one.passed))
-    Console().print(table, classes)
+    Console().print(table, *([classes] if report.classes else []))
 
 
 def print_comparison(comparison: MetricsComparison) -> None:
@@ -86,7 +90,15 @@ def print_comparison(comparison: MetricsComparison) -> None:
     console.print(Text(comparison.significance.sentence))
     console.print(_rows("", *(f">{name}" for name in names), ">difference", rows=_scores(comparison)))
     console.print(
-        _rows("class, recall", *(f">{name}" for name in names), ">points", ">p, Holm", "", rows=_classes(comparison))
+        _rows(
+            "class, recall",
+            ">images",
+            *(f">{name}" for name in names),
+            ">points",
+            ">p, Holm",
+            "",
+            rows=_classes(comparison),
+        )
     )
     if comparison.robustness is not None:
         title = f"accuracy, {comparison.robustness.benchmark}"
@@ -154,7 +166,8 @@ def _size(count: int) -> str:
 
 def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     first, second = comparison.first, comparison.second
-    yield _shares("accuracy", first.scores.accuracy, second.scores.accuracy, comparison.paired.difference)
+    images = f"accuracy on {comparison.paired.images:,} test images"
+    yield _shares(images, first.scores.accuracy, second.scores.accuracy, comparison.paired.difference)
     yield _shares("macro F1", first.scores.macro.f1, second.scores.macro.f1)
     yield _shares("top-2 accuracy", first.scores.top2_accuracy, second.scores.top2_accuracy)
     one, other = first.probability, second.probability
@@ -172,7 +185,7 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
 def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
     for row in comparison.per_class:
         figures = f"{row.first.value:.1%}", f"{row.second.value:.1%}", _points(row.difference)
-        yield row.label, *figures, f"{row.holm_p:.2g}", "significant" if row.significant else ""
+        yield row.label, f"{row.images:,}", *figures, f"{row.holm_p:.2g}", "significant" if row.significant else ""
 
 
 def _robustness(comparison: MetricsComparison) -> Iterable[_Row]:

@@ -206,7 +206,7 @@ def _summary(repository: ModelRepository, family: str, version: int, *, champion
     """Return a row of the list; a version with an unreadable manifest has an `error` and no figures."""
     from core.errors import RepositoryError
 
-    unknown = dict.fromkeys(("layer", "created_at", "test_accuracy", "parameters", "bytes", "error"))
+    unknown = dict.fromkeys(("layer", "created_at", "test_accuracy", "test_images", "parameters", "bytes", "error"))
     row: dict[str, Any] = {"family": family, "version": version, "champion": champion, **unknown}
     try:
         manifest = repository.manifest(family, version)
@@ -214,6 +214,7 @@ def _summary(repository: ModelRepository, family: str, version: int, *, champion
             "layer": repository.layer(family, version),
             "created_at": manifest.created_at.isoformat(),
             "test_accuracy": manifest.metrics.test_accuracy,
+            "test_images": manifest.data.counts["test"],
             "parameters": manifest.cost.parameters,
             "bytes": sum(record.bytes for record in manifest.files.values()),
         }

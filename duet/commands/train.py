@@ -11,6 +11,7 @@ from duet.commands.common import Data, DataDir, Download, Overrides, Threads
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
+    from core.gate.report import GateThresholds
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
     from training.pipeline.train import Run
@@ -58,12 +59,14 @@ def train(
     from core.images.labelled_folders import default_family
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
+    from service.settings import read_settings
     from training.fit.dtype import pick_device
     from training.pipeline.requests import load_training_images, run_request
     from training.pipeline.train import prepare_run
     from training.run.reporter import ConsoleReporter
     from training.run.run_folder import require_free
 
+    settings = read_settings()  # a wrong DUET_ variable must not be noticed only after the training
     repository = ModelRepository.open()
     changes = dict(parse_override(text) for text in overrides or [])
     options = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
@@ -96,7 +99,7 @@ def train(
             data_dir=data_dir,
             download=download,
         )
-    _promote(repository, manifest, promote)
+    _promote(repository, manifest, promote, settings.gate)
 
 
 def _pinned(repository: ModelRepository, reference: str | None) -> str | None:
@@ -117,17 +120,21 @@ def _dataset_part(data: str) -> list[str]:
     return [] if folder is None else [dataset_folder(duet_home(), folder).name]
 
 
-def _promote(repository: ModelRepository, manifest: Manifest, policy: PromotePolicy) -> None:
+def _promote(
+    repository: ModelRepository, manifest: Manifest, policy: PromotePolicy, thresholds: GateThresholds
+) -> None:
     from core.gate.promotion import promote_on_evidence
-    from service.settings import read_settings
 
-    typer.echo(f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} test accuracy")
+    images = manifest.data.counts["test"]
+    typer.echo(
+        f"published {manifest.reference}: {manifest.metrics.test_accuracy:.2%} accuracy on {images:,} test images"
+    )
     decision = promote_on_evidence(
         repository,
         manifest.family,
         manifest.version,
         policy=policy.value,
-        thresholds=read_settings().gate,
+        thresholds=thresholds,
         actor="duet train",
         reason=f"trained with --promote {policy.value}",
     )

@@ -17,6 +17,7 @@ from service.errors import (
     KeyRequiredError,
     ProblemError,
     ScopeRequiredError,
+    TooManyWrongKeysError,
 )
 from service.jobs.service import JobService
 from service.models.catalog import ModelCatalog
@@ -28,6 +29,7 @@ from service.state import RequestState, state_of
 CALLER_ERRORS: tuple[type[ProblemError], ...] = (
     KeyRequiredError,
     KeyRefusedError,
+    TooManyWrongKeysError,
     ScopeRequiredError,
     HostNotAllowedError,
     CrossOriginError,
@@ -44,6 +46,11 @@ _COOKIE = APIKeyCookie(
 HeaderKey = Annotated[str | None, Security(_HEADER)]
 BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 CookieSession = Annotated[str | None, Security(_COOKIE)]
+
+
+def client_address(request: Request) -> str:
+    """Address of the client; empty if it is not known."""
+    return request.client.host if request.client else ""
 
 
 async def _state(request: Request) -> RequestState:
@@ -75,9 +82,7 @@ PresentedKey = Annotated[str | None, Depends(_presented)]
 
 def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def check(request: Request, state: StateDep, key: PresentedKey, cookie: CookieSession) -> Caller:
-        authenticator = state["authenticator"]
-        authenticator.check_host(request.headers)
-        caller = authenticator.caller(request.headers, key, cookie)
+        caller = await state["authenticator"].caller(request.headers, key, cookie, client_address(request))
         if caller is None:
             raise KeyRequiredError
         if scope not in caller.scopes:

@@ -31,7 +31,7 @@ def sole_service(home: Path) -> Iterator[None]:
     ensure_home(home)
     folder = broker_folder(home)
     ensure_private(folder)
-    with os.fdopen(os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+") as held:
+    with os.fdopen(os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600), "r+", encoding="utf-8") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -11,7 +11,6 @@ import io
 import re
 import stat
 import struct
-import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,8 +18,9 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.images.labelled_folders import label_problem
+from core.images.labelled_folders import label_problem, normalized_label
 from service.datasets.files import Candidate, Limits, Skipped, too_large
+from service.datasets.zip_names import decode_name, with_hidden_utf8_flags
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 
 MAX_RATIO = 100
@@ -40,16 +40,20 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, Overfl
 def read_archive(path: Path, limits: Limits) -> Iterator[Candidate | Skipped]:
     """Yield the files of the zip at `path` in order; a single folder around all class folders is skipped.
 
+    Files beside the class folders are skipped too, such as a README or a picture.
+
     Raises:
-        UnreadableArchiveError: it is not a zip file.
+        UnreadableArchiveError: it is not a zip file, or a file has no name.
         UnsafeArchiveError: a path leads out of the archive, or the compression ratio is too high.
         DatasetTooLargeError: it contains more files or bytes than allowed.
     """
     with path.open("rb") as file:
         archive = _open(file, limits)
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        entries = archive.infolist()
         for entry in entries:
+            decode_name(entry)
             _refuse_unsafe(entry.filename)
+        entries = [entry for entry in entries if not entry.filename.endswith("/")]
         entries = [entry for entry in entries if not _is_ignored(entry.filename)]
         _refuse_bomb(entries, path.stat().st_size, limits)
         depth = _depth_of_classes(entries)
@@ -60,14 +64,18 @@ def read_archive(path: Path, limits: Limits) -> Iterator[Candidate | Skipped]:
 
 
 class _Bounded(io.BufferedReader):
-    """A file with a limit of bytes per read, because `zipfile` reads the central directory at once."""
+    """A file with a limit of bytes per read, because `zipfile` reads the central directory at once.
+
+    The UTF-8 flags of the central directory are hidden, see `with_hidden_utf8_flags`.
+    """
 
     max_bytes: int | None = None
 
     def read(self, size: int | None = -1, /) -> bytes:
         if self.max_bytes is not None and size is not None and size > self.max_bytes:
             raise _DirectoryTooLargeError
-        return super().read(size)
+        content = super().read(size)
+        return with_hidden_utf8_flags(content) if self.max_bytes is not None else content
 
 
 class _DirectoryTooLargeError(Exception):
@@ -88,6 +96,8 @@ def _open(file: BinaryIO, limits: Limits) -> zipfile.ZipFile:
 
 
 def _refuse_unsafe(name: str) -> None:
+    if not name:
+        raise UnreadableArchiveError("a file has no name")
     parts = name.split("/")
     if "\\" in name or name.startswith("/") or ".." in parts or re.match(r"[A-Za-z]:", name):
         raise UnsafeArchiveError(
@@ -117,8 +127,10 @@ def _is_ignored(name: str) -> bool:
 def _depth_of_classes(entries: list[zipfile.ZipInfo]) -> int:
     """1 if one folder contains all class folders, else 0."""
     parts = [PurePosixPath(entry.filename).parts for entry in entries]
-    wrapped = len({part[0] for part in parts if part}) == 1 and all(len(part) > 2 for part in parts)
-    return int(wrapped)
+    folders = {part[0] for part in parts if len(part) > 1}
+    in_subfolders = sum(len(part) > 2 for part in parts)
+    # Most files of a class folder lie directly in it; those of a wrapper lie in its subfolders.
+    return int(len(folders) == 1 and in_subfolders >= sum(len(part) == 2 for part in parts))
 
 
 def _read(
@@ -128,7 +140,7 @@ def _read(
     parts = PurePosixPath(name).parts[depth:]
     if len(parts) != 2:
         return Skipped(name, "not in a class folder" if len(parts) < 2 else "in a subfolder of a class folder")
-    label = unicodedata.normalize("NFC", parts[0])
+    label = normalized_label(parts[0])
     problem = label_problem(label) or _entry_problem(entry, seen, limits)
     if problem is not None:
         return Skipped(name, problem)

@@ -20,7 +20,7 @@ from service.errors import (
     TooManyFilesError,
     WrongFieldError,
 )
-from service.http.request_body import FIELD, MAX_BOUNDARY_LENGTH
+from service.http.request_body import FIELD, HEADER_CHARSET, MAX_BOUNDARY_LENGTH, header_text
 
 _CHUNK_BYTES = 1024 * 1024
 """Bytes per write to disk, which may block and runs in a thread, and per read."""
@@ -119,7 +119,10 @@ def _events(path: Path, content_type: str, max_parts: int) -> Iterator[str | byt
         )
     files = 0
     try:
-        with path.open("rb") as stream, PushMultipartParser(boundary, max_segment_count=max_parts) as parser:
+        with (
+            path.open("rb") as stream,
+            PushMultipartParser(boundary, max_segment_count=max_parts, header_charset=HEADER_CHARSET) as parser,
+        ):
             while not parser.closed:
                 # An empty chunk marks the end of the body.
                 for event in parser.parse(stream.read(_CHUNK_BYTES)):
@@ -127,9 +130,9 @@ def _events(path: Path, content_type: str, max_parts: int) -> Iterator[str | byt
                         yield event
                         continue
                     if event.name != FIELD:
-                        raise WrongFieldError(event.name, FIELD)
+                        raise WrongFieldError(header_text(event.name), FIELD)
                     files += 1
-                    yield event.filename or f"file {files}"
+                    yield header_text(event.filename or "") or f"file {files}"
     except ParserLimitReached as error:
         if files == max_parts:
             raise TooManyFilesError(max_parts) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from service.settings import Settings
+from service.settings import MIB, Settings
 
 
 class Candidate(NamedTuple):
@@ -39,7 +39,10 @@ class Limits:
         pixels: of one image.
         images: of a whole data set.
         bytes: of a whole data set, on disk.
+        all_bytes: of all data sets together, on disk.
+        free_bytes: free disk space that uploads leave for jobs.
         seconds: from the head of a request to the end of its body.
+        decoding_seconds: from the end of the body to the end of the decoding of its images.
     """
 
     upload_bytes: int
@@ -47,11 +50,23 @@ class Limits:
     pixels: int
     images: int
     bytes: int
+    all_bytes: int
+    free_bytes: int
     seconds: float
+    decoding_seconds: float
+
+    def pixels_for(self, uploaded_bytes: int) -> int:
+        """Limit of pixels of all images in an upload of this size. Tiny files can have many pixels."""
+        return MIN_UPLOAD_PIXELS + PIXELS_PER_BYTE * uploaded_bytes
 
 
 UPLOAD_SECONDS = 3600.0
 """Time limit for the body of an upload; after it the response is 408."""
+DECODING_SECONDS = 600.0
+"""Time limit for decoding the images of an upload; after it the response is 504."""
+MIN_UPLOAD_PIXELS = 500_000_000
+PIXELS_PER_BYTE = 256
+"""Photographs have less than 60 pixels per byte, line drawings about 150."""
 
 
 def limits_of(settings: Settings) -> Limits:
@@ -62,5 +77,8 @@ def limits_of(settings: Settings) -> Limits:
         pixels=settings.max_pixels,
         images=settings.max_dataset_images,
         bytes=settings.max_dataset_bytes,
+        all_bytes=settings.max_datasets_bytes,
+        free_bytes=settings.job_free_mib * MIB,
         seconds=UPLOAD_SECONDS,
+        decoding_seconds=DECODING_SECONDS,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,30 +15,36 @@ from typing import TypeVar
 
 from starlette.types import Receive
 
-from core.errors import ImageError
+from core.errors import ConfigurationError, ImageError
 from core.images.decode import decode_image
 from core.images.labelled_folders import LabelledFolder
 from service.datasets.archive import read_archive
 from service.datasets.body import read_images, spool, write_single_file
 from service.datasets.files import Candidate, Limits, Skipped, too_large
-from service.datasets.staging import Staging, labels_of_contents
+from service.datasets.signatures import other_archive
+from service.datasets.staging import Staging, bytes_of_all, labels_of_contents
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
+    DeadlineExceededError,
+    HomeNotWritableError,
     InvalidParametersError,
     NoUsableImageError,
     StorageFullError,
     TooManyUploadsError,
+    TooMuchWorkError,
 )
 
 _ZIP_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _PROBE_SIDE = 8
 """Size to which images are decoded for validation; a small size is cheap for JPEG."""
 _SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF", ".webp"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
 
 _Result = TypeVar("_Result")
+log = logging.getLogger("duet.datasets")
 
 
 @dataclass
@@ -80,31 +88,46 @@ class DatasetUploader:
             raise TooManyUploadsError(self._running)
         self._running += 1
         try:
-            staging = await self._in_thread(lambda: Staging(self._home))
+            staging = await self._in_thread(self._open_staging)
             try:
+                staging.require_free(length or 0, self._limits)
                 await spool(receive, staging.body, self._threads, self._limits, length=length, started=started)
                 # Shielded: after a cancellation the thread continues and needs the folder.
                 return await asyncio.shield(self._in_thread(lambda: self._add(staging, name, label, content_type)))
             finally:
                 self._threads.submit(staging.close)
         except OSError as error:
-            if error.errno in _FULL:
-                raise StorageFullError from error
-            raise
+            raise _storage_problem(error) from error
         finally:
             self._running -= 1
 
     def remove(self, name: str) -> None:
-        """Remove a data set; blocks. Raises FileNotFoundError if it does not exist."""
-        staging = Staging(self._home)
+        """Remove a data set; blocks.
+
+        Raises:
+            FileNotFoundError: it does not exist.
+            HomeNotWritableError: the folder of data sets is read-only.
+        """
+        staging = self._open_staging()
         try:
             staging.move_here(name)
+        except OSError as error:
+            raise _storage_problem(error) from error
         finally:
             staging.close()
 
     def close(self) -> None:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()
+
+    def _open_staging(self) -> Staging:
+        try:
+            return Staging(self._home)
+        except OSError as error:
+            raise _storage_problem(error) from error
+        except ConfigurationError as error:
+            log.error("upload rejected: %s", error)
+            raise HomeNotWritableError from error
 
     def _add(
         self, staging: Staging, name: str, label: str | None, content_type: str
@@ -119,11 +142,13 @@ class DatasetUploader:
         if label is not None and is_form:
             return read_images(staging.body, content_type, label, self._limits)
         if label is not None:
+            _refuse_other_archive(staging.body)
             return iter([_single_file(staging.body, label, self._limits)])
         archive = staging.body
         if is_form:
             archive = staging.archive
             write_single_file(staging.body, content_type, archive)
+        _refuse_other_archive(archive)
         with archive.open("rb") as stream:
             if not stream.read(4).startswith(_ZIP_SIGNATURES):
                 raise InvalidParametersError(
@@ -134,11 +159,13 @@ class DatasetUploader:
     def _stage(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
         labels = labels_of_contents(self._home, name)
         summary, staged_bytes = UploadSummary(), 0
+        room = self._limits.all_bytes - bytes_of_all(self._home)
+        budget = _DecodingBudget(self._limits, staging.body.stat().st_size)
         for file in files:
             if isinstance(file, Skipped):
                 summary.skipped.append(file)
                 continue
-            problem = self._problem(file.content)
+            problem = budget.problem(file.content)
             if problem is not None:
                 summary.skipped.append(Skipped(file.name, problem))
                 continue
@@ -152,21 +179,58 @@ class DatasetUploader:
                 staged_bytes += len(file.content)
                 if staged_bytes > self._limits.bytes:
                     raise DatasetTooLargeError("bytes", self._limits.bytes)
+                if staged_bytes > room:
+                    raise DatasetTooLargeError("bytes", self._limits.all_bytes, together=True)
+                staging.require_free(len(file.content), self._limits)
                 staging.write(file.label, stored_as, file.content)
                 labels[stored_as] = file.label
                 summary.added += 1
         return summary
 
-    def _problem(self, content: bytes) -> str | None:
-        """Reason why the content is not a usable image, or None."""
-        try:
-            decode_image(content, height=_PROBE_SIDE, width=_PROBE_SIDE, max_pixels=self._limits.pixels)
-        except ImageError as error:
-            return str(error)
-        return None
-
     def _in_thread(self, call: Callable[[], _Result]) -> asyncio.Future[_Result]:
         return asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+
+class _DecodingBudget:
+    """Decodes the images of one upload, within its limits of pixels and of time."""
+
+    def __init__(self, limits: Limits, uploaded_bytes: int) -> None:
+        self._limits = limits
+        self._pixels = limits.pixels_for(uploaded_bytes)
+        self._left = self._pixels
+        self._until = time.monotonic() + limits.decoding_seconds
+
+    def problem(self, content: bytes) -> str | None:
+        """Reason why the content is not a usable image, or None.
+
+        Raises:
+            TooMuchWorkError: the images have too many pixels for the size of the upload.
+            DeadlineExceededError: the time is over.
+        """
+        if time.monotonic() > self._until:
+            raise DeadlineExceededError(
+                f"the images were not decoded within {self._limits.decoding_seconds:g} s, and nothing of this upload "
+                "was stored: send fewer at a time"
+            )
+        try:
+            decoded = decode_image(content, height=_PROBE_SIDE, width=_PROBE_SIDE, max_pixels=self._limits.pixels)
+        except ImageError as error:
+            return str(error)
+        width, height = decoded.original_size
+        self._left -= width * height
+        if self._left < 0:
+            raise TooMuchWorkError(self._pixels)
+        return None
+
+
+def _storage_problem(error: OSError) -> Exception:
+    """The problem for a full or read-only disk; other errors are returned unchanged."""
+    if error.errno in _FULL:
+        return StorageFullError()
+    if error.errno in _READ_ONLY:
+        log.error("the folder of data sets is not writable: %s", error)
+        return HomeNotWritableError()
+    return error
 
 
 def _check_media_type(kind: str, label: str | None) -> None:
@@ -180,6 +244,12 @@ def _check_media_type(kind: str, label: str | None) -> None:
             raise InvalidParametersError([("label", "required with an image: send its class")])
     elif kind not in ("multipart/form-data", "application/octet-stream"):
         raise DatasetMediaTypeError(kind or None)
+
+
+def _refuse_other_archive(body: Path) -> None:
+    found = other_archive(body)
+    if found is not None:
+        raise DatasetMediaTypeError(found)
 
 
 def _single_file(body: Path, label: str, limits: Limits) -> Candidate | Skipped:

@@ -261,4 +261,4 @@ def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException) -> N
 
 
 def _expired() -> DeadlineExceededError:
-    return DeadlineExceededError("the model did not finish before the deadline of the request")
+    return DeadlineExceededError("the model did not finish before the deadline of the request: try again later")

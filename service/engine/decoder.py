@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
 from core.images.decode import Crop, DecodedImage, decode_images
 from core.images.geometry import ModelInput
+from core.images.libtiff import silence_libtiff
 from core.images.limits import is_quick
 from service.engine.queue import DisconnectSource, DrainRate
 from service.errors import (
@@ -66,6 +67,7 @@ class Decoder:
 
     def __init__(self, *, threads: int, max_pixels: int, queue_size: int) -> None:
         """At most `queue_size` images are queued for or decoded on the threads."""
+        silence_libtiff()
         self._threads = threads
         self.max_pixels = max_pixels
         self._queue_size = queue_size
@@ -134,7 +136,9 @@ class Decoder:
             async with asyncio.timeout(max(0.0, deadline - queued)):
                 result: Result = await job.result
         except TimeoutError:
-            raise DeadlineExceededError("the data was not decoded before the deadline of the request") from None
+            raise DeadlineExceededError(
+                "the data was not decoded before the deadline of the request: try again later"
+            ) from None
         finally:
             self._pending -= 1
             self._discard(address, job)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from service.engine.loaded_model import ModelVariant
 from service.engine.model_manager import ModelManager
 from service.engine.postprocess import divergence_bits, postprocess, render_prediction
 from service.engine.queue import DisconnectSource, Inference, ModelQueue
+from service.engine.results import Comparison, Timings
 from service.errors import DeadlineExceededError, TooManyPixelsError
 
 Result = TypeVar("Result")
@@ -32,33 +32,8 @@ ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
 MAX_REQUEST_IMAGES = 2
 """Images of the largest size that one request may have; any number of smaller ones with as many pixels in all."""
 
-TTA_NOTE = f"answers to {len(VIEW_WEIGHTS)} views averaged"
+TTA_NOTE = f"average of {len(VIEW_WEIGHTS)} views"
 """Note added to predictions with test-time augmentation."""
-
-
-@dataclass(frozen=True, slots=True)
-class Timings:
-    """Seconds spent in each stage of one request."""
-
-    decode: float
-    queue: float
-    inference: float
-
-    def milliseconds(self, started: float) -> dict[str, float]:
-        """`timing_ms` of a response that is ready now; `started` is on the clock of `time.perf_counter`."""
-        seconds = {"decode": self.decode, "queue": self.queue, "inference": self.inference}
-        seconds["total"] = time.perf_counter() - started
-        return {stage: round(value * 1000, 3) for stage, value in seconds.items()}
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Predictions of several models for one image and their divergence in bits; `images` are the model inputs."""
-
-    predictions: list[dict[str, Any]]
-    agree: bool
-    divergence: float
-    images: list[DecodedImage]
 
 
 class Engine:
@@ -85,7 +60,7 @@ class Engine:
             QueueFullError: the queue of the champion is full.
             PrecisionNotPublishedError: the champion has no graph of the requested precision.
         """
-        champion = self.models.champions.get(family)
+        champion = self.models.use(family)
         if champion is None:
             return None
         served = champion.variant(precision)
@@ -119,7 +94,9 @@ class Engine:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self.models.find(family, version, precision)
         except TimeoutError:
-            raise DeadlineExceededError(f"{family} was not loaded before the deadline of the request") from None
+            raise DeadlineExceededError(
+                f"{family} was not loaded before the deadline of the request: try again later"
+            ) from None
 
     async def predict(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 
 from core.errors import CorruptVersionError
 from core.images.geometry import ModelInput
+from core.repository.integrity import unlisted_files
 from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, Manifest, Precision
 from core.repository.onnx_session import open_session
 from core.repository.repository import ModelRepository
@@ -20,6 +21,9 @@ from service.engine.gradient_model import GradientGraph
 from service.engine.postprocess import with_postprocessing
 from service.engine.queue import ModelQueue
 from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError
+
+_HASHED = (".onnx", ".safetensors")
+"""Suffixes of files that onnxruntime opens."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,7 @@ def load_model(
         CorruptVersionError: a file differs from its manifest, or a graph cannot be opened or run.
     """
     manifest = repository.verify(family, version)
+    _check_listed(repository, manifest)
     if "fp32" not in manifest.calibration:
         raise CorruptVersionError(f"{manifest.reference}: the manifest has no calibration for fp32")
     folder = repository.folder(family, version)
@@ -145,6 +150,18 @@ def load_model(
         },
         preferred,
     )
+
+
+def _check_listed(repository: ModelRepository, manifest: Manifest) -> None:
+    """Check that the manifest lists all graphs and weights, so that their hashes were verified."""
+    folder = repository.folder(manifest.family, manifest.version)
+    unlisted = {GRAPHS[precision] for precision in manifest.calibration} - manifest.files.keys()
+    unlisted |= {name for name in unlisted_files(folder, manifest) if name.endswith(_HASHED)}
+    if unlisted:
+        names = ", ".join(sorted(unlisted))
+        raise CorruptVersionError(
+            f"{manifest.reference}: the manifest does not list {names}, which would be used unverified"
+        )
 
 
 def _load_variant(

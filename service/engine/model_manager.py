@@ -1,4 +1,7 @@
-"""Model manager: keeps the champion of every family loaded, plus a few other requested versions.
+"""Model manager: keeps the champions of the families in use loaded, plus a few other requested versions.
+
+Of many families, only the most recently used ones stay loaded. The others rest: the first request loads the champion,
+and it is unloaded after some time without requests.
 
 A new champion is verified, loaded and warmed up before it replaces the old one; requests in flight finish on the old
 one. If a version cannot be loaded, the old champion keeps serving and the reason is remembered.
@@ -11,19 +14,25 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from core.errors import RepositoryError, UnknownFamilyError
+from core.errors import RepositoryError, UnknownVersionError
 from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness
 from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
-from service.errors import NotReadyError, UnknownModelError, UnknownModelVersionError, VersionRefusedError
+from service.engine.loader_thread import LoaderThread
+from service.engine.memory import return_free_memory
+from service.errors import NotReadyError, VersionRefusedError
+from service.errors.hidden_paths import hide_paths
 
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
+LOAD_SECONDS = 120.0
+"""Time limit for loading a version, whose files may be on a file system that does not respond."""
+_LOADED_FIRST = ("cnn", "mlp")
+"""Families that requests without a model name ask for."""
 
 
 @dataclass(frozen=True)
@@ -44,20 +53,38 @@ class ModelManager:
         repository: ModelRepository,
         *,
         max_batch: int,
+        kept_champions: int,
+        idle_seconds: float,
         extra_versions: int,
         poll_seconds: float,
         retry_refused_seconds: float,
         preferred: Precision,
     ) -> None:
+        """Create it without loading anything.
+
+        Args:
+            repository: repository of the versions.
+            max_batch: largest batch size.
+            kept_champions: number of champions that stay loaded whether they are used or not.
+            idle_seconds: time without requests after which any other champion is unloaded.
+            extra_versions: number of requested versions other than champions that stay loaded.
+            poll_seconds: interval at which the champions are read.
+            retry_refused_seconds: time before a version that could not be loaded is tried again.
+            preferred: precision of requests that name none.
+        """
         self._repository = repository
         self._max_batch = max_batch
+        self._kept_champions = kept_champions
+        self._idle_seconds = idle_seconds
         self._extra_versions = extra_versions
         self._poll_seconds = poll_seconds
         self._retry_refused_seconds = retry_refused_seconds
         self._preferred = preferred
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        self._loader = LoaderThread(LOAD_SECONDS)
         self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
+        self._used: dict[str, float] = {}
+        self._resting: set[str] = set()
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
         self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._refused: dict[Key, _Refusal] = {}
@@ -79,7 +106,7 @@ class ModelManager:
             log.exception("could not refresh the champions")
 
     async def refresh(self) -> None:
-        """Read the champions once and load those that are not served yet, one family at a time."""
+        """Read the champions once, load those that are not served yet, and unload those that are idle."""
         # Locked: a refresh that read the champions before a promotion must not overwrite a later refresh.
         async with self._refreshing:
             try:
@@ -88,12 +115,24 @@ class ModelManager:
             except RepositoryError as error:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
-                self._alias_problem = str(error)
-            for family, version in self._champion_numbers.items():
-                served = self.champions.get(family)
-                if served is None or served.version != version:
+                self._alias_problem = self._public(str(error))
+            self._resting &= self._champion_numbers.keys()
+            for family in sorted(self._champion_numbers, key=lambda name: name not in _LOADED_FIRST):
+                version, served = self._champion_numbers[family], self.champions.get(family)
+                if served is None and self.refusal(family, version) is None and self._has_enough(family):
+                    self._resting.add(family)
+                elif served is None or served.version != version:
                     await self._switch(family, version)
+            if self._unload_idle():
+                await asyncio.to_thread(return_free_memory)
             self._refreshed_once = True
+
+    def use(self, family: str) -> LoadedModel | None:
+        """The loaded champion of a family for a request; None if it rests or is not loaded yet."""
+        champion = self.champions.get(family)
+        if champion is not None:
+            self._used[family] = time.monotonic()
+        return champion
 
     async def find(self, family: str, version: int | None, precision: Precision | None = None) -> ModelVariant:
         """The champion of a family, or the requested version, which is loaded if necessary.
@@ -104,19 +143,21 @@ class ModelManager:
             precision: None for the preferred precision of the service.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such family or version; the message lists those that exist.
+            UnknownFamilyError, UnknownVersionError: no such family or version; the message lists those that exist.
             PrecisionNotPublishedError: the version has no graph of the requested precision.
             VersionRefusedError: the files of the version differ from its manifest, or a graph cannot be run.
             NotReadyError: the family's champion is not loaded.
         """
-        champion = self.champions.get(family)
+        if family in self._resting and version in (None, self._champion_numbers.get(family)):
+            await self._wake(family)
+        champion = self.use(family)
         if champion is not None and version in (None, champion.version):
             return champion.variant(precision)
-        existing = await asyncio.to_thread(existing_versions, self._repository, family)
+        existing = await asyncio.to_thread(self._repository.versions, family)
         if version is None:
             raise self._without_champion(family, existing)
         if version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         key = (family, version)
         if key not in self._extras:
             self._extras[key] = await self._load(key)
@@ -150,13 +191,18 @@ class ModelManager:
         return models
 
     def readiness_of(self, family: str) -> ModelReadiness:
-        """The served version of a family, and the reason if it is not the champion."""
-        served = self.champions.get(family)
+        """The served version of a family, and the reason if it is not the champion.
+
+        A resting champion counts as served: the first request loads it.
+        """
+        served, champion = self.champions.get(family), self._champion_numbers.get(family)
+        reason = self._reason(family)
+        rests = family in self._resting and reason is None
         return ModelReadiness(
             model=family,
-            champion=self._champion_numbers.get(family),
-            served=served.version if served else None,
-            reason=self._reason(family),
+            champion=champion,
+            served=champion if rests else served.version if served else None,
+            reason=reason,
         )
 
     def refusal(self, family: str, version: int) -> str | None:
@@ -165,7 +211,7 @@ class ModelManager:
         return refused.reason if refused else None
 
     def close(self) -> None:
-        """Finish the version that is being loaded and stop the loader thread."""
+        """Finish the version that is being loaded, unless that takes long, and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
 
     async def _switch(self, family: str, version: int) -> None:
@@ -175,7 +221,30 @@ class ModelManager:
             return  # recorded by _load; the old champion keeps serving
         before = self.champions.get(family)
         self.champions[family] = served
+        self._used.setdefault(family, time.monotonic())
+        self._resting.discard(family)
         log.info("serving %s", served.manifest.reference, extra={"before": before and before.manifest.reference})
+
+    def _has_enough(self, family: str) -> bool:
+        """Whether a champion that is not loaded is left to the first request."""
+        return family in self._resting or len(self.champions) >= self._kept_champions
+
+    async def _wake(self, family: str) -> None:
+        """Load the champion of a resting family; if that fails, `refusal` has the reason."""
+        async with self._refreshing:
+            if family in self._resting:
+                self._used[family] = time.monotonic()
+                await self._switch(family, self._champion_numbers[family])
+
+    def _unload_idle(self) -> bool:
+        """Unload the champions without requests for some time, except the most recently used; true if there are any."""
+        oldest_first = sorted(self.champions.keys() & self._champion_numbers.keys(), key=self._used.__getitem__)
+        beyond = oldest_first[: max(0, len(oldest_first) - self._kept_champions)]
+        idle = [family for family in beyond if time.monotonic() - self._used[family] >= self._idle_seconds]
+        for family in idle:
+            log.info("unloaded %s, which was idle", self.champions.pop(family).manifest.reference)
+        self._resting.update(idle)
+        return bool(idle)
 
     async def _load(self, key: Key) -> LoadedModel:
         """Load a version; concurrent callers share one load."""
@@ -203,6 +272,10 @@ class ModelManager:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
         except RepositoryError as error:
             raise self._refuse(key, str(error)) from error
+        except TimeoutError as error:
+            raise self._refuse(
+                key, f"{family}@{version} could not be loaded: {error}, its files do not respond"
+            ) from error
         except Exception as error:
             log.exception("could not load %s@%d", family, version)
             raise self._refuse(key, f"{family}@{version} could not be loaded: {type(error).__name__}") from error
@@ -210,19 +283,26 @@ class ModelManager:
         return loaded
 
     def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
-        if self.refusal(*key) != reason:
+        public = self._public(reason)
+        if self.refusal(*key) != public:
             log.error("refused %s", reason)
+        reason = public
         self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
         return VersionRefusedError(*key, reason)
+
+    def _public(self, text: str) -> str:
+        """The text without paths of the server."""
+        home, shipped = self._repository.home_models.parent, self._repository.shipped
+        return str(hide_paths(text, DUET_HOME=home, DUET_SHIPPED_MODELS=shipped))
 
     def _forget_task(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[key]
         if not task.cancelled():
             task.exception()  # marks it as retrieved, even if every waiter has been cancelled
 
-    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownModelVersionError:
+    def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownVersionError:
         if self._refreshed_once and family not in self._champion_numbers and self._alias_problem is None:
-            return UnknownModelVersionError(family, None, existing)
+            return UnknownVersionError(family, None, existing)
         return NotReadyError(self._reason(family) or f"{family} is not loaded yet")
 
     def _reason(self, family: str) -> str | None:
@@ -230,22 +310,12 @@ class ModelManager:
             return self._alias_problem
         champion, served = self._champion_numbers.get(family), self.champions.get(family)
         if champion is None:
-            return f"{family} has no champion any more"
+            return f"{family} no longer has a champion"
         if served is not None and served.version == champion:
             return None
+        if family in self._resting:
+            return self.refusal(family, champion)
         return self.refusal(family, champion) or f"{family}@{champion} is being loaded"
-
-
-def existing_versions(repository: ModelRepository, family: str) -> list[int]:
-    """Version numbers of a family in the repository.
-
-    Raises:
-        UnknownModelError: no such family; the message lists those that exist.
-    """
-    try:
-        return repository.versions(family)
-    except UnknownFamilyError:
-        raise UnknownModelError(family, repository.families()) from None
 
 
 def _as_json(models: tuple[ModelReadiness, ...]) -> list[dict[str, object]]:

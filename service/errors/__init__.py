@@ -1,6 +1,6 @@
 """API errors: exceptions independent of HTTP, and the table that maps them to HTTP responses.
 
-An error of the job store or the repository, such as `core.errors.UnknownJobError`, is in the table under its own class.
+Errors of `core`, such as `core.errors.JobNotFoundError`, are in the table under their own class.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from service.errors.requests import BodyTooLargeError as BodyTooLargeError
 from service.errors.requests import ClientGoneError as ClientGoneError
 from service.errors.requests import CrossOriginError as CrossOriginError
 from service.errors.requests import HostNotAllowedError as HostNotAllowedError
+from service.errors.requests import InvalidHostError as InvalidHostError
 from service.errors.requests import InvalidInferenceError as InvalidInferenceError
 from service.errors.requests import InvalidParametersError as InvalidParametersError
 from service.errors.requests import KeyRefusedError as KeyRefusedError
@@ -36,6 +37,7 @@ from service.errors.requests import ScopeRequiredError as ScopeRequiredError
 from service.errors.requests import TooManyExplanationsError as TooManyExplanationsError
 from service.errors.requests import TooManyFilesError as TooManyFilesError
 from service.errors.requests import TooManyPixelsError as TooManyPixelsError
+from service.errors.requests import TooManyWrongKeysError as TooManyWrongKeysError
 from service.errors.requests import UnknownTargetError as UnknownTargetError
 from service.errors.requests import UnreadableImageError as UnreadableImageError
 from service.errors.requests import UnsupportedEncodingError as UnsupportedEncodingError
@@ -45,22 +47,20 @@ from service.errors.requests import WrongFieldError as WrongFieldError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
 from service.errors.resources import DatasetMissingError as DatasetMissingError
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError
-from service.errors.resources import DifferentDataError as DifferentDataError
 from service.errors.resources import GateRefusedError as GateRefusedError
+from service.errors.resources import HomeNotWritableError as HomeNotWritableError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
-from service.errors.resources import NoEvaluationError as NoEvaluationError
-from service.errors.resources import NoSuchDatasetError as NoSuchDatasetError
 from service.errors.resources import NoSuchRunError as NoSuchRunError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
 from service.errors.resources import NoUsableImageError as NoUsableImageError
 from service.errors.resources import PrecisionNotPublishedError as PrecisionNotPublishedError
 from service.errors.resources import StorageFullError as StorageFullError
+from service.errors.resources import TooManyQueuedJobsError as TooManyQueuedJobsError
 from service.errors.resources import TooManyStreamsError as TooManyStreamsError
 from service.errors.resources import TooManyUploadsError as TooManyUploadsError
+from service.errors.resources import TooMuchWorkError as TooMuchWorkError
 from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
-from service.errors.resources import UnknownModelError as UnknownModelError
-from service.errors.resources import UnknownModelVersionError as UnknownModelVersionError
 from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
 from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError
 from service.errors.resources import VersionRefusedError as VersionRefusedError

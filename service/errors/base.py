@@ -14,15 +14,13 @@ class ProblemError(DuetError):
 
     Attributes:
         detail: the sentence for this request.
-        fields: further fields of the response body, for programs.
         headers: response headers that depend on the request.
     """
 
     def __init__(self, detail: str, *, headers: Mapping[str, str] | None = None, **fields: Any) -> None:
-        super().__init__(detail)
+        super().__init__(detail, **fields)
         self.detail = detail
         self.headers = dict(headers or {})
-        self.fields = fields
 
 
 class TooManyRequestsError(ProblemError):
@@ -70,7 +68,7 @@ class RouteNotFoundError(ProblemError):
     """No route has this path."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(f"nothing is at {path}: /openapi.json lists every path")
+        super().__init__(f"no route has the path {path}: /openapi.json lists all paths")
 
 
 class MethodNotAllowedError(ProblemError):
@@ -78,7 +76,7 @@ class MethodNotAllowedError(ProblemError):
 
     def __init__(self, method: str, path: str, allowed: Sequence[str]) -> None:
         super().__init__(
-            f"{path} supports {', '.join(allowed)}, not {method}",
+            f"{path} does not support {method}: use {' or '.join(allowed)}",
             headers={"Allow": ", ".join(allowed)},
             allowed=list(allowed),
         )

@@ -40,12 +40,12 @@ class Problem:
 def problem_of(error: DuetError) -> Problem:
     """The HTTP representation of an error whose class is in the table."""
     kind = PROBLEMS[type(error)]
-    headers, fields = (dict(error.headers), error.fields) if isinstance(error, ProblemError) else ({}, {})
+    headers = dict(error.headers) if isinstance(error, ProblemError) else {}
     if isinstance(error, TooManyRequestsError):
         headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
     elif kind.retry_after is not None:
         headers["Retry-After"] = str(kind.retry_after)
-    return Problem(kind, str(error), headers, fields)
+    return Problem(kind, str(error), headers, error.fields)
 
 
 def responses(*errors: type[DuetError]) -> dict[int | str, dict[str, Any]]:

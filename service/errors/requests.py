@@ -62,14 +62,18 @@ class BodyTooLargeError(ProblemError):
     """The body is larger than allowed, according to its length or while it is read."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"a body may have at most {limit} bytes", headers=CLOSE, limit_bytes=limit)
+        super().__init__(
+            f"a body may have at most {limit} bytes: send less in one request", headers=CLOSE, limit_bytes=limit
+        )
 
 
 class BodyTimeoutError(ProblemError):
     """The body did not arrive before the request's deadline."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"the body was not complete after {seconds:g} s", headers=CLOSE)
+        super().__init__(
+            f"the body was not complete after {seconds:g} s: send it faster, or send less in one request", headers=CLOSE
+        )
 
 
 class UnreadableImageError(ProblemError):
@@ -97,17 +101,15 @@ class InvalidInferenceError(ProblemError):
 
 
 class UnsupportedEncodingError(ProblemError):
-    """The compression of the body is not supported."""
+    """The compression of the body is not supported; `accepted` are those that the route supports."""
 
-    accepted = ("gzip", "deflate")
-
-    def __init__(self, found: str) -> None:
-        listed = ", ".join(self.accepted)
+    def __init__(self, found: str, accepted: Sequence[str] = ("gzip", "deflate")) -> None:
+        advice = f"send {', '.join(accepted)}, or no Content-Encoding" if accepted else "send the body uncompressed"
         super().__init__(
-            f"Content-Encoding {found!r} is not supported: send {listed}, or no Content-Encoding",
-            headers={"Accept-Encoding": listed},
+            f"Content-Encoding {found!r} is not supported here: {advice}",
+            headers={"Accept-Encoding": ", ".join(accepted) or "identity"},
             found=found,
-            accepted=list(self.accepted),
+            accepted=list(accepted),
         )
 
 
@@ -123,7 +125,7 @@ class UnknownTargetError(ProblemError):
 
     def __init__(self, target: str, classes: Sequence[str]) -> None:
         listed = ", ".join(f"{index} {label}" for index, label in enumerate(classes))
-        super().__init__(f"no class {target!r}: send a name or an index of {listed}", classes=list(classes))
+        super().__init__(f"unknown class {target!r}: send a name or an index of {listed}", classes=list(classes))
 
 
 class MethodDoesNotFitError(ProblemError):
@@ -150,7 +152,7 @@ class NotAcceptableError(ProblemError):
 
     def __init__(self, accept: str, available: Sequence[str]) -> None:
         super().__init__(
-            f"Accept {accept!r} includes none of {', '.join(available)}: send one of them, or choose with `format`",
+            f"no response matches Accept {accept!r}: send one of {', '.join(available)}, or choose with `format`",
             available=list(available),
         )
 
@@ -160,8 +162,8 @@ class KeyRequiredError(ProblemError):
 
     def __init__(self) -> None:
         super().__init__(
-            "send a key as `X-API-Key: ...` or `Authorization: Bearer ...`: one of DUET_API_KEYS or, if that is unset, "
-            "the generated key that `duet key` shows",
+            "this route needs a key: send one of DUET_API_KEYS or, if that is unset, the generated key that `duet key` "
+            "shows, as `X-API-Key: ...` or `Authorization: Bearer ...`",
             headers={"WWW-Authenticate": _CHALLENGE},
         )
 
@@ -181,6 +183,13 @@ class KeyRefusedError(ProblemError):
     def ended_session(cls) -> Self:
         """The error for a session that has expired, or whose key is no longer known."""
         return cls("the session has ended: send the key to POST /session again")
+
+
+class TooManyWrongKeysError(TooManyRequestsError):
+    """The address has sent too many wrong keys; correct keys are still accepted."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__("this key is unknown, and so were many others from this address", retry_after_seconds)
 
 
 class ScopeRequiredError(ProblemError):
@@ -203,6 +212,14 @@ class HostNotAllowedError(ProblemError):
             "service, add it there",
             host=host,
         )
+
+
+class InvalidHostError(ProblemError):
+    """An HTTP/1.1 request has no Host header, or several; see RFC 9112, section 3.2."""
+
+    def __init__(self, *, repeated: bool) -> None:
+        found = "several Host headers" if repeated else "no Host header"
+        super().__init__(f"the request has {found}: send exactly one", headers=CLOSE)
 
 
 class CrossOriginError(ProblemError):

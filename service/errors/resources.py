@@ -9,24 +9,6 @@ from core.gate.report import GateReport
 from service.errors.base import ProblemError
 
 
-class UnknownModelError(ProblemError):
-    """No model family has this name; the response lists the existing ones."""
-
-    def __init__(self, model: str, available: Sequence[str]) -> None:
-        listed = f"there are {', '.join(available)}" if available else "none is published yet"
-        super().__init__(f"no model {model!r}: {listed}", available=list(available))
-
-
-class UnknownModelVersionError(ProblemError):
-    """The family has no such version, or no champion; the response lists its versions."""
-
-    def __init__(self, model: str, version: int | str | None, available: Sequence[int]) -> None:
-        """`version` is the client's text, which may not be a number."""
-        listed = f"there are {', '.join(map(str, available))}" if available else "it has none"
-        missing = f"no version {version} of {model!r}" if version is not None else f"{model!r} has no champion"
-        super().__init__(f"{missing}: {listed}", model=model, available=list(available))
-
-
 class VersionRefusedError(ProblemError):
     """A version exists but is not served, because its files do not match its manifest."""
 
@@ -39,7 +21,7 @@ class PrecisionNotPublishedError(ProblemError):
 
     def __init__(self, reference: str, precision: str, available: Sequence[str]) -> None:
         super().__init__(
-            f"{reference} was published without {precision}: it has {', '.join(available)}", available=list(available)
+            f"{reference} was published without {precision}: use {' or '.join(available)}", available=list(available)
         )
 
 
@@ -47,7 +29,7 @@ class NoSuchVersionFileError(ProblemError):
     """The version was published without this card or figure."""
 
     def __init__(self, reference: str, name: str) -> None:
-        super().__init__(f"{reference} was published without {name}: its manifest lists its files")
+        super().__init__(f"{reference} was published without {name}: choose a file that its manifest lists")
 
 
 class ViewsNotMeasuredError(ProblemError):
@@ -60,25 +42,12 @@ class ViewsNotMeasuredError(ProblemError):
         )
 
 
-class DifferentDataError(ProblemError):
-    """Two versions were evaluated on different images, so that their scores are not comparable."""
-
-    def __init__(self, digests: dict[str, str]) -> None:
-        """`digests` maps the reference of each version to the digest of its evaluation data."""
-        stated = ", ".join(f"{reference} on {digest}" for reference, digest in digests.items())
-        super().__init__(f"not comparable: {stated}; evaluate both on the same data first", digests=digests)
-
-
-class NoEvaluationError(ProblemError):
-    """A version has no stored evaluation or predictions."""
-
-
 class GateRefusedError(ProblemError):
     """The gate rejected a candidate for champion; the response contains the whole report."""
 
     def __init__(self, report: GateReport) -> None:
         super().__init__(
-            f"{report.summary}; to promote it anyway, send force with a reason",
+            f"{report.summary}: to promote it anyway, send force with a reason",
             report=report.model_dump(mode="json"),
         )
 
@@ -118,12 +87,16 @@ class TrainingNotReadyError(ProblemError):
         )
 
 
-class NoSuchDatasetError(ProblemError):
-    """No data set has this name; the response lists the existing ones."""
+class TooManyQueuedJobsError(ProblemError):
+    """The limit of queued jobs, in all or of one API key, is reached."""
 
-    def __init__(self, name: str, available: Sequence[str]) -> None:
-        listed = f"there are {', '.join(available)}" if available else "there are none yet"
-        super().__init__(f"no data set {name!r}: {listed}", available=list(available))
+    def __init__(self, queued: int, limit: int, *, of_key: bool = False) -> None:
+        owner = " by this key" if of_key else ""
+        super().__init__(
+            f"{queued} jobs are queued{owner} and the limit is {limit}: cancel some, or try again when some have ended",
+            queued=queued,
+            limit=limit,
+        )
 
 
 class DatasetMissingError(ProblemError):
@@ -169,10 +142,12 @@ class UnsafeArchiveError(ProblemError):
 class DatasetTooLargeError(ProblemError):
     """The upload would exceed the data set's limit of images or bytes; nothing of it is stored."""
 
-    def __init__(self, what: str, limit: int) -> None:
+    def __init__(self, what: str, limit: int, *, together: bool = False) -> None:
+        """`together` is for the limit of all data sets."""
+        owner, sets = ("all data sets together", "DATASETS") if together else ("a data set", "DATASET")
         super().__init__(
-            f"a data set may have at most {limit:,} {what}, and nothing of this upload was stored: send less, or raise "
-            f"DUET_MAX_DATASET_{what.upper()}",
+            f"{owner} may have at most {limit:,} {what}, and nothing of this upload was stored: send less, or raise "
+            f"DUET_MAX_{sets}_{what.upper()}",
             limit=limit,
         )
 
@@ -195,16 +170,40 @@ class TooManyUploadsError(ProblemError):
         super().__init__(f"{running} uploads are running: try again later")
 
 
+class TooMuchWorkError(ProblemError):
+    """The images of an upload have too many pixels for its size; nothing of it is stored."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"the images of this upload have more than {limit / 1e6:,.0f} megapixels together, the limit for its size, "
+            "and nothing of it was stored: scale the images down, or send fewer at a time",
+            limit_pixels=limit,
+        )
+
+
 class StorageFullError(ProblemError):
-    """The disk is full; nothing of the upload is stored."""
+    """The disk has too little space; nothing of the upload is stored."""
 
     def __init__(self) -> None:
-        super().__init__("the disk of DUET_HOME is full, and nothing of this upload was stored: free some space")
+        super().__init__(
+            "the disk of DUET_HOME has too little free space, and nothing of this upload was stored: free some space. "
+            "Uploads leave DUET_JOB_FREE_MIB free for jobs"
+        )
+
+
+class HomeNotWritableError(ProblemError):
+    """DUET_HOME is read-only or belongs to another user; nothing is changed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the service cannot write to DUET_HOME, and nothing was stored: mount it writable, or give the user of the "
+            "service write access"
+        )
 
 
 class NoSuchSampleError(ProblemError):
     """No test image has this index."""
 
     def __init__(self, index: int, count: int) -> None:
-        listed = f"there are {count}, counted from 0" if count else "none are available: set DUET_DATA_DIR"
-        super().__init__(f"no test image {index}: {listed}", count=count)
+        listed = f"send an index from 0 to {count - 1}" if count else "set DUET_DATA_DIR, no test images are available"
+        super().__init__(f"unknown test image {index}: {listed}", count=count)

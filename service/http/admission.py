@@ -12,11 +12,12 @@ import time
 from asyncio import AbstractEventLoop, Transport
 from typing import TYPE_CHECKING, cast
 
+import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from service.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemError, QueueFullError, problem_of
-from service.http.middleware import REQUEST_ID_HEADER, TRACEPARENT_HEADER, finish, read_context
+from service.http.middleware import DEFAULT_HEADERS, REQUEST_ID_HEADER, TRACEPARENT_HEADER, finish, read_context
 from service.observability.logging import RequestContext, current_request
 
 if TYPE_CHECKING:
@@ -29,11 +30,17 @@ MAX_HEAD_BYTES = 65_536
 applies to the trailers of a chunked body.
 """
 
-_HEAD_TOO_LARGE = (
-    STATUS_LINE[431]
-    + b"content-type: text/plain; charset=utf-8\r\ncontent-length: 58\r\nconnection: close\r\n\r\n"
-    + b"The head of the request is too large: 65536 bytes at most."
-)
+_DEFAULT_HEADER_LINES = b"".join(b"%s: %s\r\n" % header for header in DEFAULT_HEADERS)
+
+
+def _plain_response(status: int, text: bytes) -> bytes:
+    """Response to a request that cannot be read; the connection closes after it."""
+    head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n" % len(text)
+    return b"".join((STATUS_LINE[status], _DEFAULT_HEADER_LINES, head, b"\r\n", text))
+
+
+_HEAD_TOO_LARGE = _plain_response(431, b"The head of the request is too large: 65536 bytes at most.")
+_INVALID_REQUEST = _plain_response(400, b"The request is not valid HTTP/1.1.")
 _MEDIA_TYPE = PROBLEM_MEDIA_TYPE.encode()
 
 
@@ -96,7 +103,11 @@ class CoalescingTransport:
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with admission control and a limit on the size of request heads."""
+    """uvicorn's protocol with admission control, a limit on the size of request heads, and without upgrades.
+
+    The service supports no other protocol, so a request to upgrade is served as if it did not ask for it, as RFC 9110,
+    section 7.8 allows. Clients such as Java's ask for HTTP/2 (`Upgrade: h2c`) with every first request.
+    """
 
     _response: CoalescingTransport | None = None
     _head_bytes = 0
@@ -106,7 +117,13 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse received bytes; a head that exceeds the limit is rejected with 431."""
         if self._in_head:  # the chunk in which the head begins is not counted: it may hold other requests
             self._head_bytes += len(data)
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            self._write(_INVALID_REQUEST)
+            self.transport.close()
+            return
         if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._write(_HEAD_TOO_LARGE)
             self.transport.close()
@@ -125,9 +142,16 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         super().on_body(body)
 
+    def on_message_complete(self) -> None:
+        """Parser callback: the end of a request, or of a head that is parsed again."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
     def on_headers_complete(self) -> None:
         """Parser callback: admit or reject a request for `/predict`; others are left to the app."""
         self._in_head = False
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            return  # the parser stops here, and `_parse` repeats this head without the request to upgrade
         if self.url.startswith(_PREDICT_URL) and self.parser.get_method() == b"POST" and self._can_respond():
             try:
                 self._admit()
@@ -137,6 +161,37 @@ class HttpProtocol(HttpToolsProtocol):
             except ProblemError:
                 pass  # the route raises it again
         super().on_headers_complete()
+
+    def _parse(self, data: bytes | memoryview) -> None:
+        """Parse received bytes.
+
+        The parser does not read the body of a request to upgrade: it stops after the head and expects the new protocol.
+        A new parser then reads the head without the request to upgrade, and the rest of the bytes.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self.parser.get_method() == b"CONNECT":
+                    return
+                data = memoryview(data)[upgrade.args[0] :]
+                head = self._head_without_upgrade()
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn's own parser
+                self.parser.feed_data(head)
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version)]
+        for name, value in self.headers:
+            if name == b"connection":
+                tokens = [token.strip() for token in value.split(b",")]
+                lines.append(b"connection: %s" % b", ".join(each for each in tokens if each.lower() != b"upgrade"))
+            elif name != b"upgrade":
+                lines.append(b"%s: %s" % (name, value))
+        return b"\r\n".join([*lines, b"", b""])
 
     def _admit(self) -> None:
         """Match, parse and admit the request; the route finds the results in the scope.
@@ -170,12 +225,14 @@ class HttpProtocol(HttpToolsProtocol):
         self.transport.write(data)
 
     def _can_respond(self) -> bool:
-        """Return whether the connection stays open and no other request on it is in progress.
+        """Return whether the connection stays open and no other request on it is in progress, and no page needs more.
 
         uvicorn closes the connection after each HTTP/1.0 request.
         """
         if self.cycle is not None and not self.cycle.response_complete:
             return False
+        if self.app_state["settings"].cors_origins and any(name == b"origin" for name, _ in self.headers):
+            return False  # the page reads only responses with the headers that `RequestMiddleware` adds
         stays_open = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         return stays_open and not self.app_state["lifecycle"].draining and not self.flow.write_paused
 
@@ -197,7 +254,7 @@ class HttpProtocol(HttpToolsProtocol):
 
 def _response_bytes(problem: Problem, context: RequestContext, default_headers: list[tuple[bytes, bytes]]) -> bytes:
     body = orjson.dumps(problem.body(context.id))
-    lines = [STATUS_LINE[429]]
+    lines = [STATUS_LINE[429], _DEFAULT_HEADER_LINES]
     lines += [b"%s: %s\r\n" % header for header in default_headers]
     lines += [b"%s: %s\r\n" % (name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
     lines.append(b"content-length: %d\r\ncontent-type: %s\r\n" % (len(body), _MEDIA_TYPE))

@@ -59,10 +59,15 @@ class FastRoute(APIRoute):
 
 
 class FastPathApp(FastAPI):
-    """FastAPI application that dispatches fast routes itself."""
+    """FastAPI application that dispatches fast routes itself.
 
-    def __init__(self, **options: Any) -> None:
+    Args:
+        prefix: path of a proxy, which is removed from the path of requests that begin with it.
+    """
+
+    def __init__(self, *, prefix: str = "", **options: Any) -> None:
         super().__init__(**options)
+        self._prefix = prefix
         self.fast_routes: dict[tuple[str, str], FastRoute] = {}
         self._fast_templates: list[FastRoute] = []
         self._fast_app: ASGIApp = _to_route
@@ -83,6 +88,8 @@ class FastPathApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch one ASGI connection. The HTTP protocol has already set `route` of requests that it admitted."""
         if scope["type"] == "http":
+            if self._prefix and (scope["path"] + "/").startswith(self._prefix + "/"):
+                scope = {**scope, "path": scope["path"].removeprefix(self._prefix) or "/"}
             route = (
                 scope.get("route")
                 or self.fast_routes.get((scope["method"], scope["path"]))

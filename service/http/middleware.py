@@ -1,4 +1,6 @@
-"""Request middleware: request id and trace, access log, request metrics, and a 500 response for unexpected errors."""
+"""Request middleware: checks the Host, adds headers to every response, logs and counts requests, and responds 500 to
+unexpected errors.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import count
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalServiceError, problem_of
-from service.http.problem_handlers import problem_response
+from service.errors import InternalServiceError, ProblemError, problem_of
+from service.http.cors import CrossOriginAccess
+from service.http.problem_handlers import problem_for, problem_response
 from service.observability.logging import RequestContext, current_request, log_access
 from service.observability.metrics import Metrics
+from service.security.origins import HostCheck
 
 log = logging.getLogger("duet.service")
 
 REQUEST_ID_HEADER = b"x-request-id"
 TRACEPARENT_HEADER = b"traceparent"
+DEFAULT_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"no-store"))
+"""Headers of every response that does not set them itself: browsers neither guess types nor keep answers."""
 QUIET_ROUTES = frozenset({"/livez", "/readyz", "/metrics", "/v2/health/live", "/v2/health/ready"})
 """Routes of probes and scrapes; their access lines are logged at level debug."""
 
@@ -39,13 +46,29 @@ class Lifecycle:
 
 
 class RequestMiddleware:
-    """ASGI middleware around every request; plain ASGI, because Starlette's base class is slower."""
+    """ASGI middleware around every request; plain ASGI, because Starlette's base class is slower.
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, lifecycle: Lifecycle, deadline_seconds: float) -> None:
+    Args:
+        hosts: check of the Host header.
+        cors: access for pages of other origins; None for none.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        lifecycle: Lifecycle,
+        deadline_seconds: float,
+        hosts: HostCheck,
+        cors: CrossOriginAccess | None = None,
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._lifecycle = lifecycle
         self._deadline_seconds = deadline_seconds
+        self._hosts = hosts
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; other ASGI events pass through."""
@@ -55,13 +78,17 @@ class RequestMiddleware:
         context = read_context(scope["headers"], now=time.perf_counter(), deadline_seconds=self._deadline_seconds)
         scope.setdefault("state", {})["context"] = context
         token = current_request.set(context)
-        status = 0
+        cors = [] if self._cors is None else self._cors.headers(scope["headers"])
+        method, status = scope["method"], 0
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message["headers"]
+                names = [name for name, _ in headers]
+                headers.extend(header for header in DEFAULT_HEADERS if header[0] not in names)
+                headers.extend(cors)
                 headers.append((REQUEST_ID_HEADER, context.id.encode()))
                 if context.traceparent is not None:
                     headers.append((TRACEPARENT_HEADER, context.traceparent.encode()))
@@ -69,27 +96,74 @@ class RequestMiddleware:
                     headers.append((b"connection", b"close"))
             await send(message)
 
+        send_response: Send = send_with_headers
+        if method == "HEAD":
+            scope, send_response = {**scope, "method": "GET"}, _without_body(send_with_headers)
         try:
             try:
-                await self._app(scope, receive, send_with_headers)
+                response = self._refuse(context, scope) or self._answer_preflight(scope) or self._app
+                await response(scope, receive, send_response)
             except Exception:
-                log.exception("%s %s failed", scope["method"], scope["path"])
+                log.exception("%s %s failed", method, scope["path"])
                 problem = problem_of(InternalServiceError())
                 self._metrics.observe_problem(problem.type.slug)
                 if status == 0:
-                    await problem_response(problem, context.id, scope["path"])(scope, receive, send_with_headers)
+                    await problem_response(problem, context.id, scope["path"])(scope, receive, send_response)
             route = getattr(scope.get("route"), "path", "unmatched")
             client = scope.get("client")
-            finish(self._metrics, context, scope["method"], route, scope["path"], status, client[0] if client else None)
+            finish(self._metrics, context, method, route, scope["path"], status, client[0] if client else None)
         finally:
             current_request.reset(token)
+
+    def _refuse(self, context: RequestContext, scope: Scope) -> Response | None:
+        """The response to a request with a Host that is not accepted, otherwise None."""
+        if self._hosts.accepts(context.host, scope):
+            return None
+        try:
+            self._hosts.check(context.host)
+        except ProblemError as error:
+            return problem_for(error, scope)
+        return None
+
+    def _answer_preflight(self, scope: Scope) -> Response | None:
+        """The response to a preflight request of a page of another origin, otherwise None."""
+        if self._cors is None or scope["method"] != "OPTIONS":
+            return None
+        granted = self._cors.preflight_headers(scope["headers"])
+        if granted is None:
+            return None
+        response = Response(status_code=204)
+        response.raw_headers += granted
+        return response
+
+
+def _without_body(send: Send) -> Send:
+    """Channel of the response to HEAD: sends the head that GET would have, and ends the response after it.
+
+    The end of the response disconnects its sender, so that a stream of events stops too.
+    """
+    is_complete = False
+
+    async def send_head(message: Message) -> None:
+        nonlocal is_complete
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            is_complete = True
+        elif not is_complete:
+            await send(message)
+
+    return send_head
 
 
 def read_context(headers: Iterable[tuple[bytes, bytes]], *, now: float, deadline_seconds: float) -> RequestContext:
     """The context of the request with these ASGI headers; `now` is on the clock of `time.perf_counter`."""
     request_id = traceparent = ""
+    host: bytes | None = None
     for name, value in headers:
-        if name == REQUEST_ID_HEADER:
+        if name == b"host":
+            host = value if host is None else b"%s, %s" % (host, value)
+        elif name == REQUEST_ID_HEADER:
             request_id = value.decode("latin-1")
         elif name == TRACEPARENT_HEADER:
             traceparent = value.decode("latin-1")
@@ -98,6 +172,7 @@ def read_context(headers: Iterable[tuple[bytes, bytes]], *, now: float, deadline
         traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None,
         now,
         now + deadline_seconds,
+        host,
     )
 
 

@@ -14,12 +14,21 @@ from service.errors import PROBLEM_MEDIA_TYPE
 from service.openinference.messages import InferenceRequest
 
 
-def install_openapi(app: FastAPI, routers: Iterable[APIRouter]) -> None:
-    """Make `app.openapi()` return the corrected document, built on first use; `routers` are those of the app."""
+def install_openapi(app: FastAPI, routers: Iterable[APIRouter], root: str = "") -> None:
+    """Make `app.openapi()` return the corrected document, built on first use.
+
+    Args:
+        app: the app.
+        routers: all routers of the app.
+        root: path of a proxy before all paths.
+    """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            servers = [{"url": root}] if root else None
+            document = get_openapi(
+                title=app.title, version=app.version, description=app.description, routes=app.routes, servers=servers
+            )
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             schemas["ProblemDetails"] = ProblemDetails.model_json_schema()
             request = InferenceRequest.model_json_schema(ref_template="#/components/schemas/{model}")

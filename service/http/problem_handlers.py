@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -28,7 +29,9 @@ from service.errors import (
     RouteNotFoundError,
     problem_of,
 )
+from service.errors.hidden_paths import hide_paths
 from service.openinference.errors import error_response, speaks_protocol
+from service.settings import Settings
 
 log = logging.getLogger("duet.service")
 
@@ -50,11 +53,10 @@ def install_problem_handlers(app: FastAPI, routers: Sequence[APIRouter]) -> None
             return await _problem(request, MethodNotAllowedError(request.method, path, _methods(request, all_routers)))
         return await _problem(request, InternalServiceError())
 
-    app.add_exception_handler(ProblemError, _problem)
+    for kind in (ProblemError, RepositoryError, JobError, *PROBLEMS):
+        app.add_exception_handler(kind, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, routing_error)
-    app.add_exception_handler(RepositoryError, _problem)
-    app.add_exception_handler(JobError, _problem)
 
 
 def problem_response(problem: Problem, request_id: str, path: str) -> Response:
@@ -76,9 +78,20 @@ def problem_for(error: DuetError, scope: Mapping[str, Any]) -> Response:
         log.error("the repository cannot be read: %s", error)
         error = NotReadyError(str(error))
     state = scope["state"]
-    problem = problem_of(error)
+    problem = _public(problem_of(error), state["settings"])
     state["metrics"].observe_problem(problem.type.slug, *_version_of(error, state))
     return problem_response(problem, state["context"].id, scope["path"])
+
+
+def _public(problem: Problem, settings: Settings) -> Problem:
+    """The problem without paths of the server."""
+    folders = {
+        "DUET_HOME": settings.home,
+        "DUET_SHIPPED_MODELS": settings.shipped_models,
+        "DUET_DATA_DIR": settings.data_dir,
+        "DUET_TRAINING_PYTHON": settings.training_python,
+    }
+    return replace(problem, detail=hide_paths(problem.detail, **folders), fields=hide_paths(problem.fields, **folders))
 
 
 def _version_of(error: DuetError, state: Mapping[str, Any]) -> tuple[str, str]:
@@ -108,12 +121,13 @@ def _methods(request: Request, routers: Sequence[APIRouter]) -> list[str]:
     """All methods of the path; the router only reports those of the first matching route."""
     routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
     found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for methods in found for method in methods})
+    allowed = {method for methods in found for method in methods}
+    return sorted(allowed | {"HEAD"} if "GET" in allowed else allowed)
 
 
 def _named(entry: Mapping[str, Any]) -> tuple[str, str]:
     """Parameter name and message of one of pydantic's errors."""
     location = [str(part) for part in entry["loc"] if part not in ("query", "path", "header")]
-    message = "there is no such parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
+    message = "unknown parameter" if entry["type"] == "extra_forbidden" else str(entry["msg"])
     message = message.removeprefix("Value error, ")
     return ".".join(location), message

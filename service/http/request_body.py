@@ -21,11 +21,14 @@ from service.errors import (
     MalformedBodyError,
     NoImageError,
     TooManyFilesError,
+    UnsupportedEncodingError,
     UnsupportedMediaTypeError,
     WrongFieldError,
 )
 
 FIELD = "file"
+HEADER_CHARSET = "latin-1"
+"""Decodes any header of a part, so that a file name that is not UTF-8 does not fail the request; see `header_text`."""
 MAX_BOUNDARY_LENGTH = 70
 """See RFC 2046, section 5.1.1."""
 
@@ -85,8 +88,12 @@ class BodyReader:
             )
         return [Upload(None, content)]
 
-    async def read_whole(self, headers: list[tuple[bytes, bytes]], receive: Receive, *, deadline: float) -> bytes:
-        """Read the whole body as bytes; see `read` for arguments and errors."""
+    async def read_whole(
+        self, headers: list[tuple[bytes, bytes]], receive: Receive, *, deadline: float, compressed: bool = False
+    ) -> bytes:
+        """Read the whole body as bytes, encoded in any way if `compressed`; see `read` for arguments and errors."""
+        if compressed:
+            headers = [header for header in headers if header[0] != b"content-encoding"]
         _, content_length = _content_headers(headers)
         if content_length is not None:
             _check_length(content_length, self._max_body_bytes)
@@ -144,7 +151,20 @@ def _content_headers(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | Non
             content_type = value
         elif name == b"content-length":
             length = value
+        elif name == b"content-encoding":
+            check_encoding(value)
     return content_type.decode("latin-1"), None if length is None else length.decode("latin-1")
+
+
+def check_encoding(value: bytes) -> None:
+    """Check the header Content-Encoding of a route whose bodies cannot be compressed.
+
+    Raises:
+        UnsupportedEncodingError: the body is compressed.
+    """
+    found = value.decode("latin-1").strip().lower()
+    if found not in ("", "identity"):
+        raise UnsupportedEncodingError(found, ())
 
 
 def _check_length(content_length: str, limit: int) -> None:
@@ -153,6 +173,14 @@ def _check_length(content_length: str, limit: int) -> None:
         raise MalformedBodyError(f"Content-Length {content_length!r} is not a number")
     if len(content_length) > 18 or int(content_length) > limit:
         raise BodyTooLargeError(limit)
+
+
+def header_text(decoded: str) -> str:
+    r"""Text of a part's header that was decoded with HEADER_CHARSET: UTF-8, with other bytes as escapes like `\xe9`."""
+    try:
+        return decoded.encode(HEADER_CHARSET).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return decoded
 
 
 class MultipartImages:
@@ -170,7 +198,7 @@ class MultipartImages:
                 f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
             )
         try:
-            self._parser = PushMultipartParser(boundary, max_segment_count=max_files)
+            self._parser = PushMultipartParser(boundary, max_segment_count=max_files, header_charset=HEADER_CHARSET)
         except MultipartError as error:
             raise MalformedBodyError(f"the multipart boundary cannot be used: {error}") from error
         self._max_files = max_files
@@ -191,9 +219,9 @@ class MultipartImages:
                 if isinstance(event, bytes | bytearray):
                     self._files[-1][1].append(bytes(event))
                 elif event.name != FIELD:
-                    raise WrongFieldError(event.name, FIELD)
+                    raise WrongFieldError(header_text(event.name), FIELD)
                 else:
-                    self._files.append((event.filename or None, []))
+                    self._files.append((header_text(event.filename or "") or None, []))
         except MultipartError as error:
             cause = _without_frames(error)
             if isinstance(error, ParserLimitReached) and len(self._files) == self._max_files:

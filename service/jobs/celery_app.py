@@ -16,8 +16,9 @@ from celery.concurrency.thread import ApplyResult, TaskPool
 from kombu.asynchronous import get_event_loop
 from kombu.entity import Queue
 
+from service.broker.url import kombu_tls, kombu_url
 from service.jobs.store.keys import CELERY_PREFIX, QUEUES
-from service.jobs.store.redis_client import CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S, celery_url
+from service.jobs.store.redis_client import CONNECT_TIMEOUT_S, RESPONSE_TIMEOUT_S
 
 
 class WakingPool(TaskPool):  # type: ignore[misc]  # Celery is not typed
@@ -52,7 +53,7 @@ WORKER_OPTIONS: Mapping[str, Any] = {
 
 def make_celery(url: str) -> Celery:
     """Create the app for the broker at `url`; it connects on first use."""
-    app = Celery("duet", broker=celery_url(url), set_as_current=False)
+    app = Celery("duet", broker=kombu_url(url), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
         task_serializer="json",
@@ -79,6 +80,7 @@ def make_celery(url: str) -> Celery:
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
+        broker_use_ssl=kombu_tls(url),
         broker_connection_timeout=CONNECT_TIMEOUT_S,
         broker_transport_options={
             "global_keyprefix": CELERY_PREFIX,

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -16,7 +17,7 @@ from core.images.labelled_folders import folder_of
 from core.jobs.parameters import DownloadParameters, EvaluateParameters, JobKind, JobParameters, TrainParameters
 from core.jobs.records import JobRecord, JobState
 from core.repository.repository import ModelRepository
-from service.errors import DatasetMissingError, DeadlineExceededError, TrainingNotReadyError
+from service.errors import DatasetMissingError, DeadlineExceededError, TooManyQueuedJobsError, TrainingNotReadyError
 from service.jobs.data_sets import has_cifar10
 from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
@@ -25,8 +26,10 @@ from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
+from service.jobs.store.indexes import JobQueues
 from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
+from service.jobs.validation import check_home
 from service.observability.logging import RequestContext
 from service.settings import Settings
 
@@ -51,6 +54,8 @@ class JobService:
     dispatcher: Dispatcher
     heartbeats: Heartbeats
     feed: EventFeed
+    check_home: Callable[[], None]
+    max_queued: int
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
     async def call(self, call: Callable[[], Result], deadline: float) -> Result:
@@ -68,13 +73,14 @@ class JobService:
             async with asyncio.timeout(deadline - time.perf_counter()):
                 return await to_thread.run_sync(call, abandon_on_cancel=True, limiter=self.limiter)
         except TimeoutError:
-            raise DeadlineExceededError("the job broker did not respond in time: try again") from None
+            raise DeadlineExceededError("the job broker did not respond in time: try again later") from None
 
     def submit(
         self,
         parameters: JobParameters,
         context: RequestContext,
         *,
+        key_id: str,
         idempotency_key: str | None,
         check: Callable[[], None],
     ) -> JobRecord:
@@ -83,32 +89,44 @@ class JobService:
         Args:
             parameters: of the job.
             context: of the request.
+            key_id: id of the caller's API key, whose share of the queue is limited.
             idempotency_key: if it already has a job, that job is returned.
             check: raises if a new job could not run.
 
         Raises:
             JobError: from the store or the key.
+            NotReadyError: DUET_HOME was removed or emptied.
             TrainingNotReadyError: workers are alive, but none can run such a job.
+            TooManyQueuedJobsError: the queue is full, or the key's half of it.
         """
         kind = kind_of(parameters)
         reserved = self.idempotency.reserve(idempotency_key, kind, parameters) if idempotency_key else nullcontext()
         with reserved as reservation:
             if reservation is not None and reservation.job_id is not None:
                 return self.store.get(reservation.job_id)
+            self.check_home()
             check()
             self._check_workers(kind)
+            self._check_queue(key_id)
             record = self.store.create(
-                kind, parameters, request_id=context.id, traceparent=context.traceparent, reservation=reservation
+                kind,
+                parameters,
+                request_id=context.id,
+                traceparent=context.traceparent,
+                key_id=key_id,
+                reservation=reservation,
             )
         self.dispatcher.send(record)
         return record
 
-    def retry(self, job_id: str) -> JobRecord:
+    def retry(self, job_id: str, *, key_id: str) -> JobRecord:
         """Queue a job again and wake a worker. Raises as `submit` and `require_data`, and JobNotRetryableError."""
+        self.check_home()
         job = self.store.get(job_id)
         if job.kind != "download":
             self.require_data(str(job.parameters["data"]))
         self._check_workers(job.kind)
+        self._check_queue(key_id)
         record = self.store.retry(job_id)
         self.dispatcher.send(record)
         return record
@@ -129,12 +147,20 @@ class JobService:
         """
         return has_cifar10(self.settings) or any(worker.cifar10 for worker in self.heartbeats.all())
 
-    def download(self, context: RequestContext) -> JobRecord:
+    def download(self, context: RequestContext, *, key_id: str) -> JobRecord:
         """Return the download job that is queued or running, or submit one. Raises as `submit`."""
         for state in _LIVE:
             if found := self.store.list(kind="download", state=state, limit=1).records:
                 return found[0]
-        return self.submit(DownloadParameters(), context, idempotency_key=None, check=lambda: None)
+        return self.submit(DownloadParameters(), context, key_id=key_id, idempotency_key=None, check=lambda: None)
+
+    def _check_queue(self, key_id: str) -> None:
+        """Reject a job if the queue is full. Simultaneous requests may exceed the limit by a few jobs."""
+        queued, own = JobQueues(self.store.client).queued(key_id)
+        if queued >= self.max_queued:
+            raise TooManyQueuedJobsError(queued, self.max_queued)
+        if own >= max(1, self.max_queued // 2):
+            raise TooManyQueuedJobsError(own, max(1, self.max_queued // 2), of_key=True)
 
     def _check_workers(self, kind: JobKind) -> None:
         """Reject a job that no live worker can run. Without live workers the job is queued."""
@@ -178,6 +204,8 @@ async def open_job_service(
         dispatcher=dispatcher,
         heartbeats=Heartbeats(store.client),
         feed=feed,
+        check_home=partial(check_home, settings),
+        max_queued=settings.max_queued_jobs,
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)

@@ -12,8 +12,27 @@ from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES
 from core.recipes.init_from import check_no_leakage, require_same_network
 from core.repository.manifest import Manifest
-from service.errors import InvalidParametersError
+from service.broker.address import broker_folder, embedded_url
+from service.errors import InvalidParametersError, NotReadyError
 from service.models.catalog import ModelCatalog, ModelRef
+from service.settings import Settings
+
+
+def check_home(settings: Settings) -> None:
+    """Check that the home, in which jobs leave their results, and the folder of an embedded broker still exist.
+
+    After their removal the broker goes on over its open connections, but its files are gone: a job that it accepts then
+    is lost with its process.
+
+    Raises:
+        NotReadyError: one of them was removed.
+    """
+    url = "" if settings.redis_url is None else settings.redis_url.get_secret_value()
+    is_embedded = url == embedded_url(settings.home)
+    if not settings.home.is_dir() or (is_embedded and not broker_folder(settings.home).is_dir()):
+        raise NotReadyError(
+            f"{settings.home} was removed or emptied while the service runs: restore it, and restart the service"
+        )
 
 
 def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:
@@ -21,10 +40,12 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
 
     Raises:
         InvalidParametersError: one of them does not exist or does not fit.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for initial weights or a teacher.
+        UnknownFamilyError, UnknownVersionError, VersionRefusedError: for initial weights or a teacher.
     """
     if parameters.recipe not in RECIPES:
-        raise _invalid("recipe", f"no recipe {parameters.recipe!r}: there are {', '.join(sorted(RECIPES))}")
+        raise _invalid(
+            "recipe", f"unknown recipe {parameters.recipe!r}: available recipes are {', '.join(sorted(RECIPES))}"
+        )
     try:
         config = parameters.config()
     except SettingsError as error:
@@ -52,7 +73,7 @@ def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home
     Raises:
         InvalidParametersError: the data does not exist, its classes differ from those of a version, or no versions are
             named and there is no champion.
-        UnknownModelError, UnknownModelVersionError, VersionRefusedError: for a version.
+        UnknownFamilyError, UnknownVersionError, VersionRefusedError: for a version.
     """
     folder = _check_data(parameters.data, home)
     for reference in parameters.versions:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.errors import CorruptVersionError
+from core.errors import CorruptVersionError, UnknownVersionError
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.statistics.intervals import ConfidenceInterval, proportion
-from service.engine.model_manager import existing_versions
-from service.errors import UnknownModelVersionError, VersionRefusedError
+from service.errors import VersionRefusedError
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,9 @@ class ModelCatalog:
         """One family with a summary of each version.
 
         Raises:
-            UnknownModelError: no such family.
+            UnknownFamilyError: no such family.
         """
-        versions = existing_versions(self.repository, family)
+        versions = self.repository.versions(family)
         champion = self.repository.champion(family)
         return ModelDetail(
             model=family,
@@ -82,7 +81,7 @@ class ModelCatalog:
         """One version with its manifest.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the manifest cannot be read.
         """
         manifest = self.manifest(family, version)
@@ -96,9 +95,9 @@ class ModelCatalog:
 
     def manifest(self, family: str, version: int) -> Manifest:
         """The manifest of a version; see `version` for errors."""
-        existing = existing_versions(self.repository, family)
+        existing = self.repository.versions(family)
         if version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         try:
             return self.repository.manifest(family, version)
         except CorruptVersionError as error:
@@ -108,13 +107,13 @@ class ModelCatalog:
         """The manifest of a referenced version.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version, or no champion.
+            UnknownFamilyError, UnknownVersionError: no such version, or no champion.
             VersionRefusedError: the manifest cannot be read.
         """
-        existing = existing_versions(self.repository, reference.family)
+        existing = self.repository.versions(reference.family)
         version = self.repository.champion(reference.family) if reference.version is None else reference.version
         if version is None:
-            raise UnknownModelVersionError(reference.family, None, existing)
+            raise UnknownVersionError(reference.family, None, existing)
         return self.manifest(reference.family, version)
 
     def _summary(self, family: str, version: int, champion: int | None) -> VersionSummary:
@@ -132,6 +131,7 @@ class ModelCatalog:
             recipe=manifest and manifest.recipe,
             metrics=manifest and manifest.metrics,
             test_accuracy=manifest and _test_accuracy(manifest),
+            test_images=manifest and manifest.data.counts["test"],
             cost=manifest and manifest.cost,
             refused=refused,
         )

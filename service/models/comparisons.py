@@ -11,10 +11,10 @@ from pathlib import Path
 from core.comparison.compare import VersionComparer
 from core.comparison.evaluated import EvaluatedVersion, read_evaluated
 from core.comparison.schemas import MetricsComparison
-from core.errors import CorruptVersionError, DifferentImagesError, NotEvaluatedError
+from core.errors import CorruptVersionError
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
-from service.errors import DeadlineExceededError, DifferentDataError, NoEvaluationError, VersionRefusedError
+from service.errors import DeadlineExceededError, VersionRefusedError
 from service.models.catalog import ModelCatalog, ModelRef
 
 
@@ -37,10 +37,10 @@ class Comparisons:
             deadline: on the clock of `time.perf_counter`.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the manifest or the stored evaluation of a version is damaged.
-            NoEvaluationError: a version has no stored evaluation.
-            DifferentDataError: the versions were evaluated on different images.
+            NotEvaluatedError: a version has no stored evaluation, or predictions of other images than the other one.
+            DifferentImagesError: the versions were evaluated on different images.
             DeadlineExceededError: the deadline passed before the comparison was ready.
         """
 
@@ -51,7 +51,9 @@ class Comparisons:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, compare)
         except TimeoutError:
-            raise DeadlineExceededError("the comparison was not ready before the deadline of the request") from None
+            raise DeadlineExceededError(
+                "the comparison was not ready before the deadline of the request: try again later"
+            ) from None
 
     def close(self) -> None:
         """Finish the running comparison and stop the thread."""
@@ -59,29 +61,10 @@ class Comparisons:
 
     def _compare(self, first: Manifest, second: Manifest) -> MetricsComparison:
         one, other = (self._read(manifest) for manifest in (first, second))
-        try:
-            return self._comparer.compare(one, other)
-        except NotEvaluatedError as error:
-            raise NoEvaluationError(str(error)) from error
-        except DifferentImagesError as error:
-            raise _different(error, first, second) from error
+        return self._comparer.compare(one, other)
 
     def _read(self, manifest: Manifest) -> EvaluatedVersion:
         try:
             return read_evaluated(self._repository, manifest)
         except CorruptVersionError as error:
             raise VersionRefusedError(manifest.family, manifest.version, str(error)) from error
-        except NotEvaluatedError as error:
-            raise NoEvaluationError(str(error)) from error
-
-
-def _different(
-    error: DifferentImagesError, first: Manifest, second: Manifest
-) -> DifferentDataError | NoEvaluationError:
-    one, other = error.digests
-    if one != other:
-        return DifferentDataError({first.reference: one, second.reference: other})
-    return NoEvaluationError(
-        f"the stored predictions of {first.reference} and {second.reference} are not of the same images; publish both "
-        "again with `duet export`"
-    )

@@ -10,18 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from core.errors import CorruptVersionError
+from core.errors import CorruptVersionError, UnknownVersionError
 from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport, GateThresholds
 from core.repository.alias_files import Promotion
 from core.repository.champions import history, rollback
 from core.repository.repository import ModelRepository
 from core.schemas.models import GatedMove, Move, PromotionPage
-from service.engine.model_manager import ModelManager, existing_versions
+from service.engine.model_manager import ModelManager
 from service.errors import (
     DeadlineExceededError,
     GateRefusedError,
-    UnknownModelVersionError,
     VersionRefusedError,
 )
 
@@ -50,7 +49,7 @@ class Promotions:
             deadline: on the clock of `time.perf_counter`.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the files of the version differ from its manifest.
             DeadlineExceededError: the deadline passed before the report was ready.
         """
@@ -58,13 +57,15 @@ class Promotions:
             async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
                 return await self._on_gate_thread(partial(self._report, family, version))
         except TimeoutError:
-            raise DeadlineExceededError("the gate report was not ready before the deadline of the request") from None
+            raise DeadlineExceededError(
+                "the gate report was not ready before the deadline of the request: try again later"
+            ) from None
 
     async def promote(self, family: str, version: int, *, actor: str, reason: str, force: bool) -> GatedMove:
         """Make a version the champion if it passes the gate or if `force` is set. There is no deadline.
 
         Raises:
-            UnknownModelError, UnknownModelVersionError: no such version.
+            UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the files of the version differ from its manifest, or it cannot be run.
             GateRefusedError: the version does not pass.
         """
@@ -93,10 +94,10 @@ class Promotions:
         """Return to the previous champion.
 
         Raises:
-            UnknownModelError: no such family.
+            UnknownFamilyError: no such family.
             NothingToRollBackError: no earlier champion can be served.
         """
-        await asyncio.to_thread(existing_versions, self._repository, family)
+        await asyncio.to_thread(self._repository.versions, family)
         promotion = await asyncio.to_thread(rollback, self._repository, family, actor=actor, reason=reason)
         return await self._serve(promotion)
 
@@ -104,11 +105,11 @@ class Promotions:
         """A page of the audit trail of a family, newest first, with the entries before `cursor`; reads the disk.
 
         Raises:
-            UnknownModelError: the family has neither an entry nor a version.
+            UnknownFamilyError: the family has neither an entry nor a version.
         """
         entries = [entry for entry in history(self._repository) if entry.family == family]
         if not entries:
-            existing_versions(self._repository, family)
+            self._repository.versions(family)
         older = [entry for entry in reversed(entries) if cursor is None or entry.entry < cursor]
         return PromotionPage(
             promotions=tuple(older[:limit]), next_cursor=older[limit - 1].entry if len(older) > limit else None
@@ -125,9 +126,9 @@ class Promotions:
         return Move(promotion=promotion, served=serving.served == promotion.to_version, serving=serving)
 
     def _report(self, family: str, version: int) -> GateReport:
-        existing = existing_versions(self._repository, family)
+        existing = self._repository.versions(family)
         if version not in existing:
-            raise UnknownModelVersionError(family, version, existing)
+            raise UnknownVersionError(family, version, existing)
         known = self._reports.get((family, version, self._repository.champion(family)))
         if known is not None:
             return known

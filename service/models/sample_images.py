@@ -1,10 +1,11 @@
-"""Sample images for the playground: labelled CIFAR-10 test images from a local data set."""
+"""Sample images for the playground: twenty CIFAR-10 test images that ship, then those of a local data set."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from core.errors import DataError
@@ -14,6 +15,8 @@ from service.saliency.render import to_png
 log = logging.getLogger("duet.service")
 _EVERY = 10
 """Every tenth test image is kept: 1,000 images, 3 MB."""
+EXAMPLES = Path(__file__).with_name("examples")
+"""Folder of the images that ship: the first two test images of each class, `INDEX-LABEL.png`."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,14 @@ class Sample:
     label: str
 
 
+@cache
+def shipped_examples() -> tuple[Sample, ...]:
+    """The images that ship, one of each class and then another one of each class."""
+    return tuple(Sample(path.read_bytes(), path.stem.split("-")[1]) for path in sorted(EXAMPLES.glob("*.png")))
+
+
 class Samples:
-    """Sample images, read from the data set on first use. Methods block and are thread-safe."""
+    """Sample images; those of the data set are read on first use. Methods block and are thread-safe."""
 
     def __init__(self, *folders: Path | None) -> None:
         """`folders` that may contain the data set, in order of preference."""
@@ -35,12 +44,16 @@ class Samples:
         self._refused = False
 
     def count(self) -> int:
-        """Number of images; 0 if there is no data set or it cannot be read (see the log)."""
+        """Number of images; only those that ship if there is no data set or it cannot be read (see the log)."""
         images = self._images()
-        return 0 if images is None else len(images.labels_N)
+        return len(shipped_examples()) + (0 if images is None else len(images.labels_N))
 
     def sample(self, index: int) -> Sample | None:
         """The image at `index`, or None if the index is out of range."""
+        examples = shipped_examples()
+        if 0 <= index < len(examples):
+            return examples[index]
+        index -= len(examples)
         images = self._images()
         if images is None or not 0 <= index < len(images.labels_N):
             return None

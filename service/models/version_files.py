@@ -30,6 +30,18 @@ def read_figure(repository: ModelRepository, manifest: Manifest, figure: str) ->
     return _read(repository, manifest, f"{FIGURES}/{figure}")
 
 
+def find_file(repository: ModelRepository, manifest: Manifest, name: str) -> Path:
+    """Path of a file of the version, whose content was compared with the manifest; see `read_figure` for errors."""
+    record = manifest.files.get(name)
+    if record is None:
+        raise NoSuchVersionFileError(manifest.reference, name)
+    folder = repository.folder(manifest.family, manifest.version)
+    problem = file_problem(folder, name, record)
+    if problem is not None:
+        raise VersionRefusedError(manifest.family, manifest.version, f"{manifest.reference}: {name}: {problem}")
+    return folder / name
+
+
 def check_files(repository: ModelRepository, manifest: Manifest) -> VersionCheck:
     """Compare all files of a version with the hashes in the manifest."""
     folder = repository.folder(manifest.family, manifest.version)
@@ -100,11 +112,4 @@ def _of_job(record: EvaluationRecord) -> VersionEvaluation:
 
 
 def _read(repository: ModelRepository, manifest: Manifest, name: str) -> bytes:
-    record = manifest.files.get(name)
-    if record is None:
-        raise NoSuchVersionFileError(manifest.reference, name)
-    folder = repository.folder(manifest.family, manifest.version)
-    problem = file_problem(folder, name, record)
-    if problem is not None:
-        raise VersionRefusedError(manifest.family, manifest.version, f"{manifest.reference}: {name}: {problem}")
-    return (folder / name).read_bytes()
+    return find_file(repository, manifest, name).read_bytes()

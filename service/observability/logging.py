@@ -1,8 +1,13 @@
-"""Logging: one JSON object per line, or text for a terminal. Lines of a request carry its id."""
+"""Logging: one JSON object per line, or text for a terminal. Lines of a request carry its id.
+
+Log lines contain text of clients, such as paths. In text format, control characters are escaped and tracebacks are
+indented, so that this text cannot look like another line.
+"""
 
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 import time
@@ -23,12 +28,14 @@ class RequestContext(NamedTuple):
         traceparent: W3C trace context of the client if it is valid.
         started: time when the head of the request was read, on the clock of `time.perf_counter`.
         deadline: time by which the response is due, on the same clock.
+        host: Host header; several are joined by commas, None without one.
     """
 
     id: str
     traceparent: str | None
     started: float
     deadline: float
+    host: bytes | None = None
 
 
 current_request: ContextVar[RequestContext | None] = ContextVar("current_request", default=None)
@@ -44,6 +51,14 @@ _LEVEL_NAMES = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "
 
 # Attributes of every LogRecord; all others were passed as `extra` and are written to the line.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+
+
+# Control characters and Unicode's line separators.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _escaped(text: str) -> str:
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -62,15 +77,18 @@ class TextFormatter(logging.Formatter):
     """Formats a record as text with the same fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line, followed by the traceback."""
+        """The record as one line, followed by the indented traceback."""
         request = current_request.get()
         fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
         if request is not None:
             fields["request_id"] = request.id
         listed = "".join(f" {name}={value}" for name, value in fields.items())
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
-        line = f"{moment} {record.levelname.lower():7} {record.getMessage()}{listed}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        line = _escaped(f"{moment} {record.levelname.lower():7} {record.getMessage().rstrip()}{listed}")
+        if not record.exc_info:
+            return line
+        traceback = self.formatException(record.exc_info).splitlines()
+        return "\n".join([line, *(f"    {_escaped(each)}" for each in traceback)])
 
 
 class BufferedHandler(logging.StreamHandler[TextIO]):
@@ -203,6 +221,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO = sys.stderr) 
     # These fields are not used and slow to collect: see "Optimization" in Python's logging documentation.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None
+    logging.captureWarnings(True)
     # The app writes access lines itself; uvicorn's own info lines are not needed.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     for name in ("asyncio", "PIL"):

@@ -110,4 +110,4 @@ def _output_name(name: str) -> OutputName:
     for known in OUTPUTS:
         if name == known:
             return known
-    raise InvalidInferenceError(f"there is no output {shortened(name)}: the model has {', '.join(OUTPUTS)}")
+    raise InvalidInferenceError(f"unknown output {shortened(name)}: available outputs are {', '.join(OUTPUTS)}")

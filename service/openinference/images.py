@@ -69,7 +69,7 @@ def raw_images(body: bytes, shape_HWC: ImageShape, max_images: int) -> Pixels:
 def _only(inputs: Sequence[RequestInput]) -> RequestInput:
     for tensor in inputs:
         if tensor.name != INPUT:
-            raise InvalidInferenceError(f"there is no input {shortened(tensor.name)}: the model takes one, {INPUT!r}")
+            raise InvalidInferenceError(f"unknown input {shortened(tensor.name)}: the model takes one, {INPUT!r}")
     if len(inputs) != 1:
         raise InvalidInferenceError(
             f"the input {INPUT!r} is missing" if not inputs else f"the input {INPUT!r} is given {len(inputs)} times"

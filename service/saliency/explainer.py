@@ -89,7 +89,9 @@ class Explainer:
                 if gone.done():
                     gone.result()
                 if not waited[-1].done():
-                    raise DeadlineExceededError("the explanation was not ready before the request's deadline")
+                    raise DeadlineExceededError(
+                        "the explanation was not ready before the deadline of the request: try again later"
+                    )
                 explained: Result = waited[-1].result()
                 return explained
         finally:

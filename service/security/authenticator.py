@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from pydantic import SecretStr
 from starlette.datastructures import Headers
 
 from service.errors import KeyRefusedError
 from service.security.key_file import generated_key
 from service.security.keys import ApiKey, Keyring, Scope, parse_keys, with_all_scopes
-from service.security.origins import check_host, check_same_origin, own_names
+from service.security.origins import check_same_origin
 from service.security.sessions import Session, read_token
-from service.settings import Settings
+from service.security.wrong_keys import WrongKeys
 
 
 @dataclass(frozen=True)
@@ -37,29 +40,27 @@ class Caller:
 
 @dataclass(frozen=True)
 class Authenticator:
-    """Checks requests against the keys and host names of this service."""
+    """Checks requests against the keys of this service; responses to many wrong keys of one address are delayed."""
 
     keyring: Keyring
-    names: frozenset[str]
+    wrong_keys: WrongKeys = field(default_factory=WrongKeys)
 
-    def check_host(self, headers: Headers) -> None:
-        """Raises HostNotAllowedError if the Host header names another service."""
-        check_host(headers, self.names)
-
-    def caller(self, headers: Headers, key: str | None, cookie: str | None) -> Caller | None:
+    async def caller(self, headers: Headers, key: str | None, cookie: str | None, address: str) -> Caller | None:
         """The caller of the request; None without key and cookie.
 
         Args:
             headers: of the request.
             key: presented key, which takes precedence over the cookie.
             cookie: session cookie, if any.
+            address: of the client.
 
         Raises:
             KeyRefusedError: the key is unknown, or the session has expired.
+            TooManyWrongKeysError: the key is unknown, and the address has sent many unknown keys.
             CrossOriginError: the cookie came from a page of another origin.
         """
         if key is not None:
-            found = self.find_key(key)
+            found = await self.find_key(key, address)
             return Caller(found.id, found.scopes)
         if cookie is None:
             return None
@@ -69,10 +70,15 @@ class Authenticator:
             raise KeyRefusedError.ended_session()
         return Caller(session.key.id, session.key.scopes, session)
 
-    def find_key(self, key: str) -> ApiKey:
-        """The presented key; raises KeyRefusedError if it is unknown."""
+    async def find_key(self, key: str, address: str) -> ApiKey:
+        """The key that the client with this address presents.
+
+        Raises:
+            KeyRefusedError, TooManyWrongKeysError: as `caller`.
+        """
         found = self.keyring.find(key)
         if found is None:
+            await asyncio.sleep(self.wrong_keys.delay(address))
             raise KeyRefusedError.wrong_key()
         return found
 
@@ -81,12 +87,10 @@ class Authenticator:
         return read_token(cookie, self.keyring, time.time())
 
 
-def create_authenticator(settings: Settings) -> Authenticator:
-    """Create the authenticator; generates a key in DUET_HOME if none is configured or stored.
+def read_keyring(configured: SecretStr | None, home: Path) -> Keyring:
+    """The keys of DUET_API_KEYS; without them, the key that is stored in DUET_HOME, generated if there is none.
 
     Raises:
         ConfigurationError: the key cannot be stored.
     """
-    configured = settings.api_keys
-    keyring = parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(settings.home))
-    return Authenticator(keyring, own_names(settings.allowed_hosts, settings.host))
+    return parse_keys(configured.get_secret_value()) if configured else with_all_scopes(generated_key(home))

@@ -2,9 +2,8 @@
 
 With DNS rebinding, the host name of a foreign page resolves to this machine, so the browser treats its requests as
 same-origin. Their Host header still has the foreign name. IP addresses and localhost are therefore accepted as Host,
-other names only if configured. Requests from another origin are
-detected by Sec-Fetch-Site, or by Origin if the browser or the connection does not provide it. SameSite=Strict alone
-would allow requests from another port of this host.
+other names only if configured. Requests from another origin are detected by Sec-Fetch-Site, or by Origin if the browser
+or the connection does not provide it. SameSite=Strict alone would allow requests from another port of this host.
 """
 
 from __future__ import annotations
@@ -15,10 +14,14 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.types import Scope
 
-from service.errors import CrossOriginError, HostNotAllowedError
+from service.errors import CrossOriginError, HostNotAllowedError, InvalidHostError
 
+PROBES = frozenset({"/livez", "/readyz", "/v2/health/live", "/v2/health/ready"})
+"""Paths for which any Host is accepted, because load balancers probe with names of their own."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_MAX_ACCEPTED = 256
 
 
 def own_names(configured: Iterable[str], listening_on: str) -> frozenset[str]:
@@ -26,12 +29,32 @@ def own_names(configured: Iterable[str], listening_on: str) -> frozenset[str]:
     return frozenset(name.lower() for name in (*configured, listening_on, socket.gethostname()))
 
 
-def check_host(headers: Headers, names: frozenset[str]) -> None:
-    """Raise HostNotAllowedError unless Host is an address, localhost, or one of `names`."""
-    stated = headers.getlist("host")
-    host = _split(f"//{stated[0]}") if len(stated) == 1 else None
-    if host is None or not (_cannot_be_rebound(host[0]) or host[0] in names):
-        raise HostNotAllowedError(", ".join(stated))
+class HostCheck:
+    """Check of the Host header: an address, localhost, or one of `names` (see `own_names`)."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
+        self._accepted: set[bytes | None] = set()
+
+    def accepts(self, host: bytes | None, scope: Scope) -> bool:
+        """Return whether the request may proceed without `check`: its Host was accepted before, or needs no check."""
+        return host in self._accepted or scope["path"] in PROBES or (host is None and scope["http_version"] == "1.0")
+
+    def check(self, host: bytes | None) -> None:
+        """Check the Host header, several of which are joined by commas.
+
+        Raises:
+            InvalidHostError: there is none, or several.
+            HostNotAllowedError: it names another host.
+        """
+        if host is None or b"," in host:
+            raise InvalidHostError(repeated=host is not None)
+        found = _split(f"//{host.decode('latin-1')}")
+        if found is None or not (_cannot_be_rebound(found[0]) or found[0] in self._names):
+            raise HostNotAllowedError(host.decode("latin-1"))
+        if len(self._accepted) >= _MAX_ACCEPTED:  # an address may be followed by any port
+            self._accepted.clear()
+        self._accepted.add(host)
 
 
 def check_same_origin(headers: Headers) -> None:

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from core.files.home import no_versions
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.observability.logging import configure_logging
-from service.security.authenticator import create_authenticator
+from service.security.authenticator import read_keyring
 from service.security.key_file import generated_key
 from service.server.server import BACKLOG, bind_socket, serve_on
 from service.server.workers import supervise
@@ -25,7 +25,7 @@ def serve(settings: Settings) -> None:
         ConfigurationError: the address is not available, the key cannot be stored, or the broker cannot be started.
     """
     configure_logging(settings.log_level, settings.log_format)
-    create_authenticator(settings)  # creates the key, and fails early if it cannot be stored
+    read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
     with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
         log.info("settings", extra={"settings": settings.model_dump(mode="json")})
         if settings.workers > 1:

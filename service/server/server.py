@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
+import resource
 import signal
 import socket
 import time
@@ -100,6 +102,31 @@ def _is_stalled(connection: HttpToolsProtocol) -> bool:
     return idle and connection.timeout_keep_alive_task is None
 
 
+class DescriptorWatch:
+    """Logs when the process has no file descriptors left: the event loop then accepts no connection, without a word."""
+
+    def __init__(self) -> None:
+        self._exhausted = False
+
+    def check(self, connections: int) -> None:
+        """Log the begin and the end of an exhaustion; call it regularly with the number of open connections."""
+        try:
+            os.close(os.open(os.devnull, os.O_RDONLY))
+        except OSError as error:
+            if not self._exhausted:
+                log.error(
+                    "no file descriptors are left (%s), new connections wait: raise the limit (ulimit -n), or limit "
+                    "the connections of a client at a proxy",
+                    error.strerror,
+                    extra={"connections": connections, "limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0]},
+                )
+            self._exhausted = True
+        else:
+            if self._exhausted:
+                log.warning("file descriptors are available again", extra={"connections": connections})
+            self._exhausted = False
+
+
 class DrainingServer(uvicorn.Server):
     """uvicorn server with graceful shutdown.
 
@@ -126,11 +153,13 @@ class DrainingServer(uvicorn.Server):
                 proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=DRAIN_SECONDS,
+                timeout_keep_alive=settings.keep_alive_seconds,
             )
         )
         self._on_listening = on_listening
         self._notice_seconds = settings.drain_notice_seconds
         self._slow_connections = SlowConnectionReaper(settings.deadline_seconds)
+        self._descriptors = DescriptorWatch()
         # With several workers, each may receive a signal twice: from outside and from its parent, which kills it last.
         self._is_alone = settings.workers == 1
 
@@ -155,8 +184,9 @@ class DrainingServer(uvicorn.Server):
             self._on_listening(f"http://{shown}:{port}")
 
     async def on_tick(self, counter: int) -> bool:
-        """Uvicorn's tick, ten times a second; once a second it also closes expired connections."""
+        """Uvicorn's tick, ten times a second; once a second it also closes expired connections and logs exhaustion."""
         if counter % 10 == 0:
+            self._descriptors.check(len(self.server_state.connections))
             self._slow_connections.close_expired(self.server_state.connections, time.monotonic())
         return await super().on_tick(counter)
 

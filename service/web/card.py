@@ -1,4 +1,7 @@
-"""Model cards as HTML: Markdown with tables; HTML in a card, unsafe links and pictures of other hosts stay text."""
+"""Model cards as HTML, rendered from Markdown with tables.
+
+HTML in a card, unsafe links and images of other hosts are shown as text.
+"""
 
 from __future__ import annotations
 

@@ -44,6 +44,8 @@ PAGES = (
 )
 """Pages in the order of the navigation."""
 
+_NOT_FOUND = Page("not_found", "", "Page not found", "There is no page at this address.")
+
 
 @dataclass(frozen=True)
 class Site:
@@ -52,31 +54,35 @@ class Site:
     Attributes:
         assets: scripts, styles, fonts and images.
         pages: by path.
+        not_found: page for unknown addresses.
     """
 
     assets: Assets
     pages: Mapping[str, Asset]
+    not_found: Asset
 
 
 @cache
-def read_site() -> Site:
-    """Read pages and assets of the installed package."""
+def read_site(root: str = "") -> Site:
+    """Read pages and assets of the installed package; `root` is DUET_ROOT_PATH."""
     assets = read_assets(_HERE / "static")
-    shell, base = Template(_template("shell")), f"{ASSETS_PATH}/{assets.digest}"
-    pages = {page.path: _html(shell, assets, base, page) for page in PAGES}
-    reference = Template(_template("reference")).substitute(assets=base)
-    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)})
+    shell, base = Template(_template("shell")), f"{root}{ASSETS_PATH}/{assets.digest}"
+    pages = {page.path: _html(shell, assets, root, base, page) for page in PAGES}
+    reference = Template(_template("reference")).substitute(assets=base, root=root)
+    not_found = _html(shell, assets, root, base, _NOT_FOUND)
+    return Site(assets, pages | {"/docs": Asset(reference.encode(), HTML)}, not_found)
 
 
-def _html(shell: Template, assets: Assets, base: str, page: Page) -> Asset:
+def _html(shell: Template, assets: Assets, root: str, base: str, page: Page) -> Asset:
     text = shell.substitute(
         assets=base,
+        root=root,
         name=page.name,
         title=escape(page.title),
         summary=escape(page.summary),
         preloads="\n".join(f'    <link rel="modulepreload" href="{base}/{name}">' for name in _scripts(assets, page)),
-        navigation="\n".join(_link(each, current=each is page) for each in PAGES),
-        main=_template(page.name),
+        navigation="\n".join(_link(each, root, current=each is page) for each in PAGES),
+        main=_template(page.name).replace("$root", root),
     )
     return Asset(text.encode(), HTML)
 
@@ -94,9 +100,9 @@ def _scripts(assets: Assets, page: Page) -> list[str]:
     return found
 
 
-def _link(page: Page, *, current: bool) -> str:
+def _link(page: Page, root: str, *, current: bool) -> str:
     mark = ' aria-current="page"' if current else ""
-    return f'        <li><a href="{page.path}"{mark}>{escape(page.title)}</a></li>'
+    return f'        <li><a href="{root}{page.path}"{mark}>{escape(page.title)}</a></li>'
 
 
 def _template(name: str) -> str:

@@ -56,7 +56,8 @@ def card(model: str, version: Annotated[int, Path(ge=1)], request: Request) -> R
     """The model card of a version as HTML, for the page of the version."""
     catalog = ModelCatalog(request.state.repository, request.state.engine.models.refusal)
     text = read_card(catalog.repository, catalog.manifest(model, version)).decode(errors="replace")
-    found = Asset(card_html(text, f"/models/{quote(model)}/versions/{version}").encode(), HTML)
+    path = f"{request.state.settings.root_path}/models/{quote(model)}/versions/{version}"
+    found = Asset(card_html(text, path).encode(), HTML)
     return answer(found, request.headers, caching=REVALIDATE, headers=SECURITY_HEADERS)
 
 

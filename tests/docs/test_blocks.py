@@ -1,4 +1,4 @@
-"""Every block of code on every page is looked after; see tests/support/markdown.py for how."""
+"""Code blocks of the pages: each is run, or has a comment with the reason why not; see tests/support/markdown.py."""
 
 from __future__ import annotations
 

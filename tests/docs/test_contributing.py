@@ -1,4 +1,4 @@
-"""What docs/contributing.md tells a contributor to touch is there, and the recipe that it shows works as it says."""
+"""docs/contributing.md: the files that it names exist, and its example recipe works."""
 
 from __future__ import annotations
 

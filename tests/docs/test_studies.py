@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from training.tuning.ablation.augmentation import RESULTS_NAME, read_study
+from training.tuning.ablation.augmentation import read_study
 from training.tuning.ablation.augmentation_report import PAGE_NAME, write_report
+from training.tuning.ablation.runner import RESULTS_NAME
 from training.tuning.journal import journal_path
 from training.tuning.report import JOURNAL_NAME
 from training.tuning.report import write_report as write_tuning_report

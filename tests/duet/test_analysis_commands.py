@@ -65,7 +65,7 @@ def test_robustness_of_two_versions_is_recorded(
     [
         (
             "interpret mlp@1 cnn@1 --only explanations --target unicorn --quick",
-            "no class 'unicorn'; choose one of",
+            "unknown class 'unicorn': choose one of",
         ),
         ("evaluate cnn@1 --quick", "--against, --quick and --all-images need --robustness"),
         ("evaluate cnn@1 --robustness --quick --all-images", "give one of them"),
@@ -110,7 +110,7 @@ def test_report_without_predictions_fails(
         assert duet("report", "mlp@1", "cnn@1", "--quick", "--threads", "1") == 1
     finally:
         hidden.rename(path)
-    assert "has no predictions.npz; publish the version again with `duet export`" in capsys.readouterr().err
+    assert "has no predictions.npz: publish the version again with `duet export`" in capsys.readouterr().err
     assert not (home / "report").exists()
 
 

@@ -107,7 +107,7 @@ def test_error_responses_raise_with_their_fields(client: Client) -> None:
     assert unknown.value.fields["available"] == ["cnn", "mlp"]
     assert (unknown.value.status, unknown.value.type) == (404, "urn:duet:problem:unknown-model")
     assert unknown.value.request_id
-    assert "no model 'vit'" in str(unknown.value)
+    assert "unknown model 'vit'" in str(unknown.value)
     with pytest.raises(InvalidRequestError) as unreadable:
         client.predict(gray_png(0), b"no image")
     assert unreadable.value.fields == {"filename": "image-1", "index": 1}
@@ -246,7 +246,7 @@ def test_unknown_response_fields_are_ignored(service: ServiceProcess) -> None:
 
 def test_other_errors_are_not_retried(pauses: list[float]) -> None:
     respond, bodies = scripted([(500, {}, {"oops": 1})])
-    with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.AnswerError) as error:
+    with Client(transport=httpx.MockTransport(respond)) as client, pytest.raises(duet.ResponseError) as error:
         client.models()
     assert (len(bodies), pauses) == (1, [])
     assert (error.value.status, error.value.type, error.value.request_id) == (500, "about:blank", None)
@@ -275,5 +275,5 @@ def test_error_tree_in_the_docs_is_complete() -> None:
     assert errors
     for kind in errors:
         assert kind.__name__ in (client_errors.__doc__ or "")
-    for raised in (UnreachableError, UnexpectedResponseError, client_errors.AnswerError):
+    for raised in (UnreachableError, UnexpectedResponseError, client_errors.ResponseError):
         assert raised.__name__ in (Client.__doc__ or "")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.repository.manifest import GRADIENT_GRAPH
 from duet import Client, ConflictError, InvalidRequestError
+from service.saliency.render import GAP
 from tests.support.gradient_graphs import expected_slope, write_explainable
 from tests.support.onnx_models import SIZE, gray_png
 from tests.support.service import ServiceProcess, service_process
@@ -73,7 +74,7 @@ def test_saliency_sends_every_option(client: Client) -> None:
 
 def test_saliency_picture_is_a_png(client: Client) -> None:
     pixels_HWC = np.full((8, 8, 3), 90, np.uint8)
-    side, gap = 256, 256 // SIZE
+    side, gap = 256, GAP
     assert size_of(client.saliency_picture(pixels_HWC)) == (2 * side + gap, side)
     assert size_of(client.saliency_picture(pixels_HWC, method=METHODS[:2])) == (3 * side + 2 * gap, side)
     blended = client.saliency_picture(pixels_HWC, method=METHODS[:2], layout="blend", target="white", model="mlp")
@@ -89,7 +90,7 @@ def test_compare_with_saliency_has_maps_and_png(client: Client) -> None:
     assert [one.method for one in cnn.maps] == list(METHODS[:2])
     assert mlp.maps[1].parameters["steps"] == 5
     assert cnn.maps[0].array().shape == (SIZE, SIZE)
-    assert size_of(mlp.png()) == (2 * 256 + 256 // SIZE, 256)
+    assert size_of(mlp.png()) == (2 * 256 + GAP, 256)
     alone = client.saliency_picture(gray_png(0), model="mlp", method=METHODS[:2], steps=5, layout="blend")
     assert mlp.png() == alone
 

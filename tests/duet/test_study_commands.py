@@ -76,15 +76,15 @@ def test_settings_study_compares_changes_and_resumes(
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (("tune", "mlp_bset"), "no recipe 'mlp_bset': there are cnn_baseline, cnn_best"),
+        (("tune", "mlp_bset"), "unknown recipe 'mlp_bset': available recipes are cnn_baseline, cnn_best"),
         (("tune", "mlp_labels", "--confirm", "1"), "--confirm 2 or more"),
-        (("tune", "mlp_labels", "--report"), "no study 'mlp_labels'"),
+        (("tune", "mlp_labels", "--report"), "unknown study 'mlp_labels'"),
         (("tune", "mlp_labels", "--study", "../x", "--report"), "cannot name a study"),
         (("tune", "mlp_labels", "--share", "1"), "give a share in (0, 0.9]"),
         (("tune", "mlp_labels", "--set", "include_validation=true"), "leave include_validation false"),
         (("study", "augmentation", "--set", "include_validation=true"), "leave include_validation false"),
-        (("study", "augmentation", "--recipe", "nonsense"), "no recipe 'nonsense'"),
-        (("study", "augmentation", "--teacher", "cnn@9"), "no version '9' of cnn"),
+        (("study", "augmentation", "--recipe", "nonsense"), "unknown recipe 'nonsense'"),
+        (("study", "augmentation", "--teacher", "cnn@9"), "unknown version 9 of cnn"),
         (
             ("study", "augmentation", "--set", "augmentation.rotate=30"),
             "control augmentation.rotate: remove that setting",
@@ -100,7 +100,7 @@ def test_settings_study_compares_changes_and_resumes(
         ),
         (("study", "augmentation", "--set", "init_from=cnn@1"), "remove init_from=cnn@1"),
         (("study", "settings", "mlp_labels", "--try", "include_validation=true"), "leave include_validation false"),
-        (("study", "settings", "mlp_labels", "--try", "augmentation.flop=1"), "no setting 'augmentation.flop'"),
+        (("study", "settings", "mlp_labels", "--try", "augmentation.flop=1"), "unknown setting 'augmentation.flop'"),
         (("tune", "mlp_labels", "--set", "init_from=mlp@1"), "remove init_from=mlp@1"),
         (("study", "augmentation", "--teacher", "cnn@1", *SMALL), "cnn@1 cannot teach this run"),
         (("tune", "mlp_baseline", "--set", "distillation.teacher=cnn@1", *SMALL), "cnn@1 cannot teach this run"),

@@ -45,6 +45,16 @@ def folders(home: Path) -> Path:
     return home / "datasets"
 
 
+@pytest.mark.parametrize("name", ["DUET_GATE", "DUET_PORT", "DUET_MAX_PIXELS"])
+def test_invalid_setting_is_noticed_before_the_training(
+    duet: Duet, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "nonsense")
+    assert duet("train", "mlp_baseline", *SMALL) == 1
+    assert name in capsys.readouterr().err
+    assert not (home / "runs").exists()
+
+
 @pytest.mark.usefixtures("small_data")
 def test_version_is_trained_evaluated_and_exported(
     duet: Duet, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -133,8 +143,8 @@ def test_dry_run_on_a_folder_reads_its_images(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("resnet",), "no recipe 'resnet': there are cnn_baseline, "),
-        (("mlp_baseline", "--set", "epoch=3"), "no setting 'epoch'"),
+        (("resnet",), "unknown recipe 'resnet': available recipes are cnn_baseline, "),
+        (("mlp_baseline", "--set", "epoch=3"), "unknown setting 'epoch'"),
         (("mlp_baseline", "--set", "epochs"), "not of the form key=value"),
         (("mlp_baseline", "--set", "epochs=-1"), "epochs: Input should be greater than 0"),
         (("mlp_baseline", "--resume"), "nothing to resume"),
@@ -157,7 +167,7 @@ def test_invalid_arguments_are_one_line(
         (("--data", "folder:../colours", *FAMILY), "'../colours' is not a valid data set name"),
         (("--data", "folder:cifar10", *FAMILY), "is the name of a built-in data set"),
         (("--data", "folder:nope", *FAMILY), "no data set 'nope'"),
-        (("--data", "folder:nope", *FAMILY), "existing data sets: colours, few"),
+        (("--data", "folder:nope", *FAMILY), "available data sets are colours, few"),
         (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 4"),
         (("--data", "colours", *FAMILY), "use cifar10, or folder:NAME"),
         (("--data", "folder:colours", *FAMILY, "--image-size", "4"), "image_size: Input should be greater than"),

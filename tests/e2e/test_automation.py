@@ -42,12 +42,12 @@ def test_generated_files_hook_covers_what_is_generated() -> None:
     assert not re.search(pattern, "tests/service/test_settings.py")
 
 
-def test_workflow_runs_both_tiers_on_every_supported_python() -> None:
+def test_workflow_tests_every_supported_python() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [line.rpartition(" :: ")[2] for line in project["classifiers"] if "Python :: 3." in line]
     assert WORKFLOW["jobs"]["test"]["strategy"]["matrix"]["python"] == named == ["3.11", "3.12", "3.13"]
-    steps = [step.get("run") for step in WORKFLOW["jobs"]["test"]["steps"]]
-    assert steps[-2:] == ["make check", "make test"]
+    # `make test` contains the tests of `make check`, and the lint job its style checks.
+    assert TARGETS == [".venv-dev/ready", "test", "lint"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

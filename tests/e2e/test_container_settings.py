@@ -114,3 +114,11 @@ def test_the_broker_keeps_what_it_acknowledges_and_is_waited_for() -> None:
 def test_they_share_one_home() -> None:
     for service in ("api", "worker"):
         assert "- home:/var/lib/duet\n" in SERVICES[service]
+
+
+def test_the_broker_demands_the_password_that_the_others_have() -> None:
+    found = re.search(r"--requirepass \$\{DUET_REDIS_PASSWORD:-(\S+)\}", SERVICES["redis"])
+    assert found is not None
+    assert f"- REDISCLI_AUTH=${{DUET_REDIS_PASSWORD:-{found[1]}}}" in SERVICES["redis"]
+    for service in ("api", "worker"):
+        assert f"- DUET_REDIS_URL=${{DUET_REDIS_URL:-redis://:{found[1]}@redis:6379/0}}" in SERVICES[service]

@@ -78,7 +78,7 @@ def test_wheel_with_serve_serves_models_or_says_how_to_get_them(environment: Pat
     install(environment, f"{wheel}[serve]")
     assert served(environment, tmp_path / "empty") == (
         None,
-        f"No model to serve yet: there are no model versions in {site_packages(environment) / 'models'} or "
+        f"No model to serve yet: no model versions found in {site_packages(environment) / 'models'} or "
         f"{tmp_path / 'empty' / 'models'}: set DUET_SHIPPED_MODELS to the folder `models` of a checkout of Duet, or "
         "train a version with `duet train`",
     )

@@ -32,7 +32,7 @@ def service(home: Path, request: pytest.FixtureRequest) -> Iterator[ServiceProce
 
 
 def resident_mib(service: ServiceProcess) -> float:
-    status = Path(f"/proc/{service.process.pid}/status").read_text()
+    status = Path(f"/proc/{service.process.pid}/status").read_text(encoding="utf-8")
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS:")]
     return int(line.split()[1]) / 1024
 

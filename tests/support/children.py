@@ -25,4 +25,4 @@ def is_alive(pid: int) -> bool:
 
 def lines_of(output: Path) -> list[str]:
     """Return the lines that a child has written to a file so far; empty if the file does not exist."""
-    return output.read_text().splitlines() if output.exists() else []
+    return output.read_text(encoding="utf-8").splitlines() if output.exists() else []

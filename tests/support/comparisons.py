@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.records.base import ReportedData, ReportedModel, write_report
-from core.records.latency import Latency, Timing
+from core.records.latency import Latency, LatencyTiming
 from core.records.lookup import report_path
 from core.records.robustness import Condition, ConditionKind, Robustness
 from core.repository.manifest import Manifest
@@ -45,7 +45,9 @@ def write_robustness(layer: Path, manifest: Manifest, *, clean: float, seed: int
 
 def write_latency(layer: Path, manifest: Manifest, *, ms: float) -> Latency:
     """A record that says that one image takes this version so many milliseconds."""
-    timing = Timing(precision="fp32", batch=1, ms=ConfidenceInterval(value=ms, low=0.9 * ms, high=1.1 * ms), runs=50)
+    timing = LatencyTiming(
+        precision="fp32", batch=1, ms=ConfidenceInterval(value=ms, low=0.9 * ms, high=1.1 * ms), runs=50
+    )
     record = Latency(model=ReportedModel.of(manifest), cpu="a processor", onnxruntime="1.23.0", timings=(timing,))
     write_report(report_path(layer, "latency", manifest.reference), record)
     return record

@@ -19,7 +19,7 @@ for name in ("id", "kind", "parameters", "events", "parent", "threads"):
     parser.add_argument("--" + name)
 job = parser.parse_args(sys.argv[4:])
 events = int(job.events)
-parameters = json.loads(job.parameters)
+parameters = json.load(open(job.parameters, encoding="utf-8"))
 run_folder = os.path.join(os.environ["DUET_HOME"], "runs", job.id)
 
 def write(data):
@@ -116,7 +116,8 @@ def child_doing(path: Path, before: str) -> Path:
 
 def _script(path: Path, text: str) -> Path:
     path.write_text(
-        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # no packages are missing\n{text}"
+        f"#!{sys.executable}\nimport sys\nif sys.argv[1] == '-c':\n    sys.exit(0)  # no packages are missing\n{text}",
+        encoding="utf-8",
     )
     path.chmod(0o755)
     return path

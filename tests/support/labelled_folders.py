@@ -1,4 +1,4 @@
-"""Synthetic labelled folders: one color per class, in many sizes, modes and formats."""
+"""Synthetic labeled folders: one color per class, in many sizes, modes and formats."""
 
 from __future__ import annotations
 

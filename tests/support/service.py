@@ -162,7 +162,7 @@ class ServiceProcess:
     @property
     def listeners(self) -> int:
         """Number of sockets that listen on its port."""
-        lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+        lines = Path("/proc/net/tcp").read_text(encoding="utf-8").splitlines()[1:]
         places = [line.split()[1] for line in lines if line.split()[3] == "0A"]
         return sum(int(place.split(":")[1], 16) == self.address[1] for place in places)
 

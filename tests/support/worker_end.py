@@ -58,8 +58,10 @@ def job_process(
 ) -> Iterator[WorkerEnd]:
     """Start a job process; it is killed at the end of the block if it is still running."""
     home.mkdir(exist_ok=True)
+    written = home / f"{job_id}.parameters.json"
+    written.write_text(parameters, encoding="utf-8")
     command = [str(python), "-m", "training", "job", "--id", job_id, "--kind", kind]
-    command += ["--parameters", parameters, "--threads", "1"]
+    command += ["--parameters", str(written), "--threads", "1"]
     own = {"DUET_HOME": str(home), "DUET_SHIPPED_MODELS": str(home / "none"), "OMP_NUM_THREADS": "1"}
     child = Child(command, {**os.environ, **own, **environment}, home / "log.txt", nice=0, idle=False)
     try:

@@ -1,9 +1,12 @@
 """Robust augmentation: AugMix, frequency mixing or texture mixing of a share of a batch.
 
-None of these contains an operation of the fourteen CIFAR-10-C corruptions of the evaluation (noise, blur, JPEG,
-pixelation, brightness, contrast, saturation), with two overlaps. AugMix rotates, shears and shifts images by a few
-pixels, similar to elastic_transform and to the conditions "shift" and "rotation". Its autocontrast, equalization and
-solarization, and the mean of an image and a texture, change brightness and contrast as a side effect.
+None of the methods applies a corruption of the evaluation (CIFAR-10-C's noise, blur, JPEG, pixelation, brightness,
+contrast, saturation). Two operations resemble one:
+
+- AugMix rotates, shears and shifts images by a few pixels, similar to elastic_transform and to the conditions "shift"
+  and "rotation".
+- AugMix's autocontrast, equalization and solarization, and the mean of an image and a texture, change brightness and
+  contrast as a side effect.
 """
 
 from __future__ import annotations

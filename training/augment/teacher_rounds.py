@@ -69,7 +69,7 @@ class SoftLabelFolder:
 
     def seconds(self, numbers: Sequence[int]) -> float:
         """Total wall time of these rounds."""
-        return sum(float(self._seconds(number).read_text()) for number in numbers)
+        return sum(float(self._seconds(number).read_text(encoding="utf-8")) for number in numbers)
 
     def read(self, number: int, *, temperature: float, hints: bool) -> RoundSoftLabels:
         """Read a round and divide its logits by `temperature`, in float32.

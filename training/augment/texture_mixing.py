@@ -1,7 +1,7 @@
-"""Texture mixing: an image is mixed with a texture made from a patch of another image of the same class.
+"""Texture mixing: mixes an image with a texture from a patch of another image of the same class, so the label is valid.
 
 Similar to PixMix (Hendrycks et al. 2022, "PixMix: Dreamlike Pictures Comprehensively Improve Safety Measures"), with
-textures from training images instead of fractals. The same class keeps the label valid.
+textures from training images instead of fractals.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from core.files.home import duet_home
 from core.images.decode import decode_image
 from core.images.geometry import ModelInput
 from core.images.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls, shown
+from core.images.limits import configured_max_pixels
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
 from training.data.splits import SEED, Split
@@ -67,6 +68,8 @@ def load_folder(
 
     Classes are sorted by name. Invalid files and duplicate images are skipped and listed in a `note`.
 
+    Images of more than DUET_MAX_PIXELS pixels are skipped, as the service refuses them.
+
     Args:
         name: name of the data set, without `folder:`.
         image_size: side in pixels that every image is resized to; 32 by default.
@@ -76,6 +79,7 @@ def load_folder(
 
     Raises:
         DataError: the folder does not exist, or has too few classes or images.
+        ConfigurationError: DUET_MAX_PIXELS is not a number.
     """
     side = image_size or DEFAULT_IMAGE_SIZE
     folder = read_folder(home or duet_home(), name)
@@ -128,13 +132,14 @@ def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skippe
 
 
 def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
+    max_pixels = configured_max_pixels()
     jobs = [(label, file) for label, files in folder.files.items() for file in files]
     images: list[_DecodedImage] = []
     skipped: list[tuple[str, str]] = []
     last = time.monotonic()
 
     def decode(job: tuple[str, ImageFile]) -> _DecodedImage | str:
-        return _decode_file(*job, fit)
+        return _decode_file(*job, fit, max_pixels)
 
     # Pillow releases the GIL while it decodes and resizes.
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
@@ -149,13 +154,15 @@ def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_
     return images, skipped
 
 
-def _decode_file(label: str, file: ImageFile, fit: ModelInput) -> _DecodedImage | str:
+def _decode_file(label: str, file: ImageFile, fit: ModelInput, max_pixels: int) -> _DecodedImage | str:
     """Decode a file; returns the reason as text if it cannot be decoded."""
     if file.bytes > MAX_FILE_BYTES:
         return f"larger than {MAX_FILE_BYTES:,} bytes"
     try:
         data = file.path.read_bytes()
-        pixels_HWC = decode_image(data, height=fit.height, width=fit.width, geometry=fit.geometry).pixels_HWC
+        pixels_HWC = decode_image(
+            data, height=fit.height, width=fit.width, geometry=fit.geometry, max_pixels=max_pixels
+        ).pixels_HWC
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     except ImageError as error:

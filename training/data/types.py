@@ -1,4 +1,4 @@
-"""Data set types: labelled images in memory, with class names and license."""
+"""Data set types: labeled images in memory, with class names and license."""
 
 from __future__ import annotations
 

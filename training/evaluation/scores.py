@@ -1,4 +1,4 @@
-"""Classification scores of one graph on labelled images, with confidence intervals."""
+"""Classification scores of one graph on labeled images, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def score(
     onehot_NK = one_hot(labels_N, classes)
     confusion_KK = confusion_matrix(labels_N, predicted_N, labels=range(classes)).astype(np.int64)
     points_3K = _measures(confusion_KK[None])[0]
-    resampled_B3K = _measures(bootstrap_confusion(confusion_KK))
+    resampled_B3K = np.concatenate([_measures(batch_BKK) for batch_BKK in bootstrap_confusion(confusion_KK)])
     support_K = confusion_KK.sum(axis=1)
     top2 = top_k_accuracy_score(labels_N, probabilities_NK, k=2, labels=range(classes)) if classes > 2 else 1.0
     return Scores(

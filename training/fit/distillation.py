@@ -254,7 +254,7 @@ def _dtype(folder: Path, device: torch.device) -> Dtype:
     if not path.exists():
         dtype = pick_dtype(device)
         atomic_replace(path, dtype.encode())
-    return cast(Dtype, path.read_text())
+    return cast(Dtype, path.read_text(encoding="utf-8"))
 
 
 def _key(teacher: Teacher, config: RecipeConfig, images: Images, fill_C: Tensor) -> str:
@@ -293,6 +293,7 @@ def _require_same_task(manifest: Manifest, images: Images) -> None:
     size = (manifest.input.height, manifest.input.width)
     if manifest.class_names != images.dataset.class_names or images.dataset.training.images_NHWC.shape[1:3] != size:
         raise ConfigurationError(
-            f"{manifest.reference} cannot be the teacher on {images.dataset.name}: it has {len(manifest.class_names)} "
-            f"classes and takes images of {size[1]}x{size[0]}. Choose a teacher with the same classes and image size"
+            f"{manifest.reference} cannot be the teacher on {images.dataset.name}, because it has "
+            f"{len(manifest.class_names)} classes and takes images of {size[1]}x{size[0]}: choose a teacher with the "
+            "same classes and image size"
         )

@@ -18,7 +18,7 @@ def require_finite(values: Tensor | float, name: str, *, epoch: int, step: int |
         place = f"at the end of epoch {epoch + 1}" if step is None else f"in step {step + 1} of epoch {epoch + 1}"
         kept = f"; the checkpoint of epoch {epoch} is kept" if epoch else ""
         raise TrainingDivergedError(
-            f"{name} became NaN or infinite {place}{kept}. Try a lower optimization.learning_rate"
+            f"{name} became NaN or infinite {place}{kept}: try a lower optimization.learning_rate"
         )
 
 

@@ -134,26 +134,32 @@ def fit(
     try:
         for epoch in range(len(history), config.epochs):
             history.append(trainer.epoch(epoch, dtype, reporter))
-            checkpoint = Checkpoint(
-                config=config,
-                data_digest=inputs.data_digest,
-                split_digest=inputs.split_digest,
-                dtype=dtype,
-                threads=threads,
-                network=classifier.state_dict(),
-                optimizer=trainer.optimizer.state_dict(),
-                averaged=None if trainer.ema is None else trainer.ema.classifier.state_dict(),
-                history=tuple(history),
-                source_digest=inputs.source_digest,
-                torch_version=str(torch.__version__),
-                hints=None if trainer.hints is None else trainer.hints.state_dict(),
-            )
+            checkpoint = _checkpoint(trainer, inputs, history, dtype, threads)
             reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)
             reporter.epoch(history[-1], config.epochs)
     finally:
         reporter.fit_ended()
     return FitResult(trainer.result.cpu().eval(), tuple(history), dtype, threads)
+
+
+def _checkpoint(
+    trainer: _Trainer, inputs: FitInputs, history: Sequence[EpochRecord], dtype: Dtype, threads: int
+) -> Checkpoint:
+    return Checkpoint(
+        config=trainer.config,
+        data_digest=inputs.data_digest,
+        split_digest=inputs.split_digest,
+        dtype=dtype,
+        threads=threads,
+        network=trainer.classifier.state_dict(),
+        optimizer=trainer.optimizer.state_dict(),
+        averaged=None if trainer.ema is None else trainer.ema.classifier.state_dict(),
+        history=tuple(history),
+        source_digest=inputs.source_digest,
+        torch_version=str(torch.__version__),
+        hints=None if trainer.hints is None else trainer.hints.state_dict(),
+    )
 
 
 def _start_or_restore(

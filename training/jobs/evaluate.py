@@ -49,6 +49,7 @@ def evaluate(job_id: str, parameters: EvaluateParameters, home: Path, channel: W
             {
                 "reference": manifest.reference,
                 "reproduced": None if record.differences is None else not record.differences,
+                "images": record.evaluation.data.images,
                 "accuracy": {name: scores.accuracy.value for name, scores in record.evaluation.scores.items()},
             }
         )
@@ -80,7 +81,7 @@ def _load(
     if problems and (parameters.versions or not loaded):
         raise DataError("; ".join(problems))
     if not loaded:
-        raise DataError("there is no champion to evaluate: name versions, or promote one")
+        raise DataError("no family has a champion to evaluate: name versions, or promote one")
     for problem in problems:
         channel.send(Note(text=f"skipped: {problem}"))
     return loaded

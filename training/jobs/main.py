@@ -1,6 +1,6 @@
 """Command line of a job process, from its arguments to its exit status.
 
-    python -m training job --id ID --kind KIND --parameters JSON --events FD --parent PID --threads N
+    python -m training job --id ID --kind KIND --parameters FILE --events FD --parent PID --threads N
 
 The process writes events to file descriptor FD and reads permissions and cancellation from standard input, see
 core/jobs/events.py. Its output goes to the job's log.
@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import IntEnum
+from pathlib import Path
 from typing import get_args
 
 from core.errors import DuetError
@@ -61,11 +62,11 @@ def main(arguments: Sequence[str]) -> ExitStatus:
 
 def _run(job: argparse.Namespace, channel: WorkerChannel) -> None:
     # Imported after follow_parent, because torch takes seconds to load.
-    home, threads = duet_home(), job.threads
+    home, threads, parameters = duet_home(), job.threads, job.parameters.read_bytes()
     if job.kind == "train":
         from training.jobs.train import train
 
-        train(job.id, TrainParameters.model_validate_json(job.parameters), home, channel, threads=threads)
+        train(job.id, TrainParameters.model_validate_json(parameters), home, channel, threads=threads)
     elif job.kind == "download":
         from training.jobs.download import download
 
@@ -73,7 +74,7 @@ def _run(job: argparse.Namespace, channel: WorkerChannel) -> None:
     else:
         from training.jobs.evaluate import evaluate
 
-        evaluate(job.id, EvaluateParameters.model_validate_json(job.parameters), home, channel, threads=threads)
+        evaluate(job.id, EvaluateParameters.model_validate_json(parameters), home, channel, threads=threads)
 
 
 def _message(error: Exception) -> str:
@@ -87,7 +88,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     job = parser.add_subparsers(required=True).add_parser("job", help="run one job and report its events")
     job.add_argument("--id", required=True, help="job id, also the name of the run folder")
     job.add_argument("--kind", required=True, choices=get_args(JobKind))
-    job.add_argument("--parameters", required=True, help="job parameters as JSON")
+    job.add_argument("--parameters", required=True, type=Path, help="file with the job parameters as JSON")
     job.add_argument("--events", required=True, type=int, help="file descriptor for events")
     job.add_argument("--parent", required=True, type=int, help="process id of the worker")
     job.add_argument("--threads", required=True, type=int, help="number of CPU threads")

@@ -51,7 +51,7 @@ def train(job_id: str, parameters: TrainParameters, home: Path, channel: WorkerC
     accuracy = manifest.metrics.test_accuracy
     channel.send(Published(reference=manifest.reference, test_accuracy=accuracy))
     version = {"reference": manifest.reference, "family": manifest.family, "version": manifest.version}
-    channel.send(Result(result={**version, "test_accuracy": accuracy}))
+    channel.send(Result(result={**version, "test_accuracy": accuracy, "test_images": manifest.data.counts["test"]}))
 
 
 def _wait_until_free(run_folder: Path, channel: WorkerChannel) -> None:

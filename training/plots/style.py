@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.errors import ConfigurationError
 from core.statistics.intervals import ConfidenceInterval
+from training.plots.text import plot_text
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,11 @@ def legend_above(figure: Figure, axes: Any, theme: Theme) -> None:
 
 
 def write_lines(axes: Any, x: float, y: float, text: str, *, size: float, color: str) -> None:
-    """Write right-aligned text of one or several lines, which ends at x and is vertically centered at y.
+    """Write right-aligned literal text of one or several lines, which ends at x and is vertically centered at y.
 
     Each line is a separate text, because SVG viewers with another font misalign the lines of a multi-line text.
     """
-    lines = text.split("\n")
+    lines = plot_text(text).split("\n")
     for number, line in enumerate(lines):
         down = 1.2 * size * (number - (len(lines) - 1) / 2)
         axes.annotate(

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from core.repository.evaluation import Scores
+from training.plots.text import plot_text
 from training.run.checkpoint import EpochRecord
 
 FIGURES_NAME = "figures"
+_COUNTED_CLASSES, _NAMED_CLASSES = 40, 100
 # Colors of Okabe & Ito, which are distinguishable with color vision deficiencies.
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#7f7f7f"
 
@@ -53,22 +55,27 @@ def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
 
 
 def confusion(reference: str, scores: Scores) -> Figure:
-    """Confusion matrix on the test images: counts, colored by the share of the true class."""
-    labels = [row.label for row in scores.per_class]
+    """Confusion matrix on the test images, colored by the share of the true class.
+
+    Cells have counts for up to 40 classes. The figure stops growing at that size, and names at most 100 classes.
+    """
+    labels = [plot_text(row.label) for row in scores.per_class]
+    classes, step = len(labels), -(-len(labels) // _NAMED_CLASSES)
     counts_KK = np.array(scores.confusion_matrix)
     shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
-    side = 2.2 + 0.55 * len(labels)
+    side = 2.2 + 0.55 * min(classes, _COUNTED_CLASSES)
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(shares_KK, cmap="cividis", vmin=0, vmax=1)
-    for row, column in np.ndindex(*counts_KK.shape):
-        color = "black" if shares_KK[row, column] > 0.5 else "white"
-        axes.text(column, row, str(counts_KK[row, column]), ha="center", va="center", color=color, fontsize=8)
-    axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axes.set_yticks(range(len(labels)), labels)
+    if classes <= _COUNTED_CLASSES:
+        for row, column in np.ndindex(*counts_KK.shape):
+            color = "black" if shares_KK[row, column] > 0.5 else "white"
+            axes.text(column, row, str(counts_KK[row, column]), ha="center", va="center", color=color, fontsize=8)
+    axes.set_xticks(range(0, classes, step), labels[::step], rotation=45, ha="right")
+    axes.set_yticks(range(0, classes, step), labels[::step])
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
-    axes.set_title(f"{reference}: test images, accuracy {scores.accuracy.value:.2%}")
+    axes.set_title(f"{reference}: {counts_KK.sum():,} test images, accuracy {scores.accuracy.value:.2%}")
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class", format=PercentFormatter(1.0))
     return figure
 

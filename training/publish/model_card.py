@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -50,15 +51,16 @@ model-index:
 
 def _summary(manifest: Manifest, scores: Scores) -> str:
     cost, calibration = manifest.cost, manifest.calibration["fp32"]
-    accuracy = scores.accuracy
+    accuracy, data = scores.accuracy, _cell(manifest.data.name)
     macs, tta = f"{cost.macs / 1e6:.1f} M", manifest.averaged_views["fp32"]
     ood_scores = ", ".join(f"{one.kind} {_number(one.auroc)}" for one in scores.strange or ()) or "not measured"
     macro = scores.macro
     return f"""
 # {manifest.reference}
 
-A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {manifest.data.name}: **{accuracy.value:.2%}**
-test accuracy (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) from one view of each image.
+A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {data}: **{accuracy.value:.2%}**
+of {manifest.data.counts["test"]:,} test images are correct from one view of each image (95 % interval \
+{accuracy.low:.2%} to {accuracy.high:.2%}).
 
 | | |
 |---|---|
@@ -144,7 +146,7 @@ def _initialization(manifest: Manifest) -> str:
 
 def _table(scores: Scores) -> str:
     rows = "\n".join(
-        f"| {row.label} | {_number(row.precision)} | {_number(row.recall)} | {_number(row.f1)} | {row.support} |"
+        f"| {_cell(row.label)} | {_number(row.precision)} | {_number(row.recall)} | {_number(row.f1)} | {row.support} |"
         for row in scores.per_class
     )
     return f"""## Per class, on the test images
@@ -153,6 +155,11 @@ def _table(scores: Scores) -> str:
 |---|---|---|---|---|
 {rows}
 """
+
+
+def _cell(label: str) -> str:
+    """A class name as literal text in a Markdown table; it may contain any printable character but slashes."""
+    return re.sub(r"([\\`*_\[\]<>&|$~])", r"\\\1", label)
 
 
 def _share(estimate: ConfidenceInterval) -> str:
@@ -177,7 +184,8 @@ to {100 * difference.high:+.2f})."""
     accuracy, calibration = evaluation.scores["int8"].accuracy, manifest.calibration["int8"]
     return f"""## int8
 
-`model.int8.onnx` has a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}).
+`model.int8.onnx` has an accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}) on
+{evaluation.data.images:,} test images.
 {measured}
 
 The file contains its weights; its temperature is {calibration.temperature:.6f}. Quantized with \

@@ -220,11 +220,11 @@ def _provenance(config: RecipeConfig) -> str:
 
 def _write_records(staging: Staging, manifest: Manifest, origin: Origin, result: EvaluationResult) -> None:
     folder = staging.folder
-    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json())
+    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json(), encoding="utf-8")
     save_predictions(folder / PREDICTIONS_NAME, result.predictions)
-    (folder / HISTORY_NAME).write_text(history_lines(origin.history))
+    (folder / HISTORY_NAME).write_text(history_lines(origin.history), encoding="utf-8")
     write_figures(folder, staging.reference, origin.history, result.scores)
-    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation))
+    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation), encoding="utf-8")
 
 
 def _file_records(folder: Path) -> dict[str, FileRecord]:

@@ -36,7 +36,7 @@ def republish(
     folder = repository.folder(family, version)
     _require_same_images(manifest, images)
     classifier = stored_classifier(manifest, folder)
-    lines = (folder / HISTORY_NAME).read_text().splitlines()
+    lines = (folder / HISTORY_NAME).read_text(encoding="utf-8").splitlines()
     origin = Origin(
         config=RecipeConfig.model_validate(manifest.config),
         history=tuple(EpochRecord(**json.loads(line)) for line in lines),

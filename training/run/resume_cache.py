@@ -34,7 +34,7 @@ class ResumeCache:
 
     def _read(self) -> dict[str, Any]:
         try:
-            content = self._path.read_text()
+            content = self._path.read_text(encoding="utf-8")
         except FileNotFoundError:
             return {}
         records = []
@@ -55,7 +55,7 @@ class ResumeCache:
     def _write(self, name: str, result: Any) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps([name, result])
-        with self._path.open("a") as stream:
+        with self._path.open("a", encoding="utf-8") as stream:
             if stream.tell() == 0:
                 stream.write(json.dumps(self._work) + "\n")
             stream.write(line + "\n")

@@ -57,7 +57,7 @@ def require_free(run_folder: Path) -> None:
 def published_as(run_folder: Path) -> str | None:
     """Reference of the version published from the folder, such as `cnn@3`; None if the run is not published."""
     try:
-        return (run_folder / PUBLISHED_NAME).read_text().strip()
+        return (run_folder / PUBLISHED_NAME).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return None
 
@@ -71,7 +71,7 @@ def mark_publishing(run_folder: Path, manifest: Manifest) -> None:
 def recover_publishing(run_folder: Path, repository: ModelRepository) -> None:
     """Mark the run as published if it was killed after its version was put in place."""
     try:
-        reference, digest = (run_folder / PUBLISHING_NAME).read_text().split()
+        reference, digest = (run_folder / PUBLISHING_NAME).read_text(encoding="utf-8").split()
     except FileNotFoundError:
         return
     family, _, version = reference.partition("@")

@@ -122,7 +122,7 @@ def read_journal(home: Path, name: str) -> Journal:
     if not path.is_file():
         existing = sorted(found.stem for found in path.parent.glob("*.journal"))
         raise ConfigurationError(
-            f"no study {name!r} in {path.parent}; existing studies: {', '.join(existing) or 'none'}"
+            f"unknown study {name!r} in {path.parent}: available studies are {', '.join(existing) or 'none'}"
         )
     with _readable(path):
         storage = _storage(path)

@@ -60,7 +60,7 @@ def write_report(home: Path, name: str, folder: Path) -> Path:
     # Reproducible bytes: no file name and no time in the gzip header.
     (folder / JOURNAL_NAME).write_bytes(gzip.compress(journal_path(home, name).read_bytes(), mtime=0))
     page = folder / PAGE_NAME
-    page.write_text(page_text(journal))
+    page.write_text(page_text(journal), encoding="utf-8")
     return page
 
 

@@ -112,7 +112,7 @@ def require_inside(space: Space, recipe: str) -> Space:
         value = space.baseline[name]
         if not _contains(dimension, value):
             raise ConfigurationError(
-                f"cannot tune {recipe}: its {name}, {value!r}, is not in {dimension}; change it with --set"
+                f"cannot tune {recipe}: its {name}, {value!r}, is not in {dimension}: change it with --set"
             )
     return space
 

@@ -110,7 +110,7 @@ def named_methods(text: str) -> tuple[MethodName, ...]:
     names = [name.strip() for name in text.split(",")]
     for name in names:
         if name not in METHOD_NAMES:
-            raise ValueError(f"{name!r} is not a method; available: {', '.join(METHOD_NAMES)}")
+            raise ValueError(f"{name!r} is not a method: use one of {', '.join(METHOD_NAMES)}")
     return tuple(name for each in dict.fromkeys(names) for name in METHOD_NAMES if name == each)
 
 

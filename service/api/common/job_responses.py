@@ -10,29 +10,29 @@ from service.errors import DeadlineExceededError, JobsNotConfiguredError
 BROKER_ERRORS: tuple[type[DuetError], ...] = (JobsNotConfiguredError, BrokerUnavailableError, DeadlineExceededError)
 
 
-def job_path(job_id: str) -> str:
-    """Path of a job."""
-    return f"/jobs/{job_id}"
+def job_path(job_id: str, root: str) -> str:
+    """Path of a job; `root` is DUET_ROOT_PATH."""
+    return f"{root}/jobs/{job_id}"
 
 
-def job_answer(record: JobRecord) -> JobAnswer:
-    """The job with its links."""
-    return JobAnswer.model_validate({**record.model_dump(), "links": _links(record)})
+def job_answer(record: JobRecord, root: str) -> JobAnswer:
+    """The job with its links, below `root`."""
+    return JobAnswer.model_validate({**record.model_dump(), "links": _links(record, root)})
 
 
-def job_accepted(record: JobRecord) -> JobAccepted:
-    """Response to a submission: the fields of a job that never change."""
+def job_accepted(record: JobRecord, root: str) -> JobAccepted:
+    """Response to a submission: the fields of a job that never change, and its links below `root`."""
     return JobAccepted(
         id=record.id,
         kind=record.kind,
         parameters=record.parameters,
         created_at=record.created_at,
-        links=_links(record).model_copy(update={"cancel": f"{job_path(record.id)}/cancel", "retry": None}),
+        links=_links(record, root).model_copy(update={"cancel": f"{job_path(record.id, root)}/cancel", "retry": None}),
     )
 
 
-def _links(record: JobRecord) -> JobLinks:
-    path = job_path(record.id)
+def _links(record: JobRecord, root: str) -> JobLinks:
+    path = job_path(record.id, root)
     return JobLinks(
         job=path,
         events=f"{path}/events",

@@ -8,18 +8,24 @@ from fastapi import Depends
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 
-from service.errors import MalformedBodyError
+from service.errors import BodyTooLargeError, MalformedBodyError
 from service.http.problem_handlers import invalid_parameters
 from service.state import state_of
 
+MAX_JSON_BYTES = 64 * 1024
+"""Limit of a JSON body, which is parsed on the event loop and whose values are echoed in errors and job records."""
+_MAX_PROBLEMS = 20
 Parameters = TypeVar("Parameters", bound=BaseModel)
 
 
 async def _body(request: Request) -> bytes:
     state = state_of(request)
-    return await state["body_reader"].read_whole(
+    body = await state["body_reader"].read_whole(
         request.scope["headers"], request.receive, deadline=state["context"].deadline
     )
+    if len(body) > MAX_JSON_BYTES:
+        raise BodyTooLargeError(MAX_JSON_BYTES)
+    return body
 
 
 JsonBody = Annotated[bytes, Depends(_body)]
@@ -38,7 +44,7 @@ def read_body(model: type[Parameters], body: bytes) -> Parameters:
 
     Raises:
         MalformedBodyError: the body is not a JSON object.
-        InvalidParametersError: a field is missing, unknown or out of range.
+        InvalidParametersError: a field is missing, unknown or out of range; at most 20 are listed.
     """
     try:
         return model.model_validate_json(body)
@@ -46,4 +52,4 @@ def read_body(model: type[Parameters], body: bytes) -> Parameters:
         problems = error.errors(include_url=False)
         if not problems[0]["loc"]:
             raise MalformedBodyError(f"the body is not a JSON object with these fields: {problems[0]['msg']}") from None
-        raise invalid_parameters(problems) from None
+        raise invalid_parameters(problems[:_MAX_PROBLEMS]) from None

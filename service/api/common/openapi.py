@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+from core.errors import DuetError, UnknownFamilyError, UnknownVersionError
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
@@ -16,15 +21,13 @@ from service.errors import (
     NoImageError,
     NotAcceptableError,
     NotReadyError,
-    ProblemError,
     QueueFullError,
     TooManyExplanationsError,
     TooManyFilesError,
     TooManyPixelsError,
-    UnknownModelError,
-    UnknownModelVersionError,
     UnknownTargetError,
     UnreadableImageError,
+    UnsupportedEncodingError,
     UnsupportedImageFormatError,
     UnsupportedMediaTypeError,
     VersionRefusedError,
@@ -32,11 +35,11 @@ from service.errors import (
 )
 from service.http.request_body import FIELD
 
-Errors = tuple[type[ProblemError], ...]
+Errors = tuple[type[DuetError], ...]
 
-MODEL_ERRORS: Errors = (UnknownModelError, InvalidParametersError, NotReadyError)
-VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownModelVersionError, VersionRefusedError)
-BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError)
+MODEL_ERRORS: Errors = (UnknownFamilyError, InvalidParametersError, NotReadyError)
+VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownVersionError, VersionRefusedError)
+BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError, UnsupportedEncodingError)
 IMAGE_ERRORS: Errors = (
     *VERSION_ERRORS,
     *BODY_ERRORS,
@@ -109,3 +112,11 @@ def content(
             for name, (text, example) in headers.items()
         }
     return {200: entry}
+
+
+def summarize(routers: Iterable[APIRouter]) -> None:
+    """Give every route a summary for lists of routes: its description up to the first colon, semicolon or period."""
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            paragraph = " ".join(route.description.partition("\n\n")[0].split())
+            route.summary = re.split(r"[:;.](?:\s|$)", paragraph)[0].replace("`", "")

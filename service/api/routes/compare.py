@@ -22,8 +22,9 @@ from service.api.common.explanation_response import explanation_facts, panels, w
 from service.api.common.image_queries import METHOD_NAMES, CropQuery, ExplanationQuery, named_methods, read_image
 from service.api.common.openapi import EXPLANATION_ERRORS, IMAGE_ERRORS, PNG, content, image_body
 from service.api.examples import load_example
-from service.engine.engine import Comparison, Timings
+from service.engine.decoder import Upload
 from service.engine.loaded_model import ModelVariant
+from service.engine.results import Comparison, Timings
 from service.errors import InvalidParametersError, PrecisionNotPublishedError, responses
 from service.http.fast_routes import FastJsonResponse, FastRoute
 from service.http.request_body import DisconnectWatcher
@@ -32,7 +33,7 @@ from service.observability.logging import RequestContext
 from service.saliency.explainer import Explanation, class_index, fitting_gradients
 from service.saliency.methods import MethodName, Parameters
 from service.saliency.render import Layout, comparison_picture, picture
-from service.state import state_of
+from service.state import RequestState, state_of
 
 router = APIRouter(tags=["predict"], route_class=FastRoute)
 MAX_MODELS = 8
@@ -135,15 +136,7 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
         return await _compare_explained(request, query, versions)
     upload = await read_image(request)
     with closing(DisconnectWatcher(request.scope, request.receive)) as client:
-        comparison, timings = await engine.compare(
-            versions,
-            upload,
-            top_k=query.top_k,
-            begun=context.started,
-            deadline=context.deadline,
-            client=client,
-            crop=query.part,
-        )
+        comparison, timings = await _predictions(state, query, versions, upload, client)
     return FastJsonResponse(
         {
             "predictions": comparison.predictions,
@@ -152,6 +145,21 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
             "timing_ms": timings.milliseconds(context.started),
             "request_id": context.id,
         }
+    )
+
+
+async def _predictions(
+    state: RequestState, query: CompareQuery, versions: list[ModelVariant], upload: Upload, client: DisconnectWatcher
+) -> tuple[Comparison, Timings]:
+    context = state["context"]
+    return await state["engine"].compare(
+        versions,
+        upload,
+        top_k=query.top_k,
+        begun=context.started,
+        deadline=context.deadline,
+        client=client,
+        crop=query.part,
     )
 
 
@@ -170,15 +178,7 @@ async def _compare_explained(request: Request, query: CompareQuery, versions: li
 
     async def explained() -> Response:
         await fitting_gradients(exact, query.methods)
-        comparison, timings = await engine.compare(
-            versions,
-            upload,
-            top_k=query.top_k,
-            begun=context.started,
-            deadline=context.deadline,
-            client=client,
-            crop=query.part,
-        )
+        comparison, timings = await _predictions(state, query, versions, upload, client)
         explanations = [
             await explainer.explain(served, image.pixels_HWC, query.methods, parameter_set, target)
             for served, image, parameter_set, target in zip(exact, comparison.images, parameters, targets, strict=True)

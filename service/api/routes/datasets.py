@@ -1,4 +1,4 @@
-"""/datasets: upload and management of labelled images for training."""
+"""/datasets: upload and management of labeled images for training."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from core.images.labelled_folders import (
     LabelledFolder,
     dataset_names,
     label_problem,
+    normalized_label,
     read_folder,
 )
 from core.schemas.datasets import (
@@ -31,19 +32,22 @@ from service.api.examples import load_example
 from service.errors import (
     DatasetMediaTypeError,
     DatasetTooLargeError,
+    DeadlineExceededError,
+    HomeNotWritableError,
     InvalidParametersError,
     MalformedBodyError,
-    NoSuchDatasetError,
     NotReadyError,
     NoUsableImageError,
     StorageFullError,
     TooManyFilesError,
     TooManyUploadsError,
+    TooMuchWorkError,
     UnreadableArchiveError,
     UnsafeArchiveError,
     WrongFieldError,
     responses,
 )
+from service.http.request_body import check_encoding
 from service.settings import Settings
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -91,7 +95,7 @@ def list_datasets(state: StateDep) -> DatasetList:
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The data set with its classes"),
-        **responses(NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(UnknownDatasetError, InvalidParametersError, NotReadyError),
     },
 )
 def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
@@ -117,6 +121,9 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
             TooManyUploadsError,
             NotReadyError,
             StorageFullError,
+            TooMuchWorkError,
+            DeadlineExceededError,
+            HomeNotWritableError,
         ),
     },
     openapi_extra=_BODY,
@@ -124,12 +131,14 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
 async def add_images(
     name: Name, request: Request, _: JobsCaller, state: StateDep, label: Label = None
 ) -> DatasetUpload:
-    """Add labelled images to a data set, which is created if necessary.
+    """Add labeled images to a data set, which is created if necessary.
 
     Files that are not images are skipped and listed in the response; duplicates are counted and skipped. After an error
     response, nothing has been added.
     """
+    check_encoding(request.headers.get("content-encoding", "").encode("latin-1"))
     _check_not_reserved(name)
+    label = None if label is None else normalized_label(label)
     problem = None if label is None else label_problem(label)
     if problem is not None:
         raise InvalidParametersError([("label", problem)])
@@ -154,7 +163,7 @@ async def add_images(
     "/{name}",
     responses={
         **success(_DETAIL_EXAMPLE, "The deleted data set"),
-        **responses(*CALLER_ERRORS, NoSuchDatasetError, InvalidParametersError, NotReadyError),
+        **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError, HomeNotWritableError),
     },
 )
 def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
@@ -164,7 +173,7 @@ def delete_dataset(name: Name, _: JobsCaller, state: StateDep) -> DatasetDetail:
     try:
         state["uploader"].remove(name)
     except FileNotFoundError:
-        raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
+        raise UnknownDatasetError(name, dataset_names(settings.home)) from None
     return detail(found)
 
 
@@ -173,7 +182,7 @@ def _found(name: str, settings: Settings) -> LabelledFolder:
     try:
         return read_folder(settings.home, name)
     except UnknownDatasetError:
-        raise NoSuchDatasetError(name, dataset_names(settings.home)) from None
+        raise
     except DataError as error:
         raise NotReadyError(str(error)) from error
 

@@ -12,7 +12,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import UnknownJobError
+from core.errors import JobNotFoundError
 from core.jobs.events import FIRST, StoredEvent
 from service.api.common.job_responses import BROKER_ERRORS
 from service.api.deps import JobServiceDep, StateDep
@@ -70,7 +70,7 @@ def render_event(stored: StoredEvent) -> bytes:
             "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
         },
         204: {"description": "The job has ended and there are no more events; browsers do not reconnect"},
-        **responses(UnknownJobError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, TooManyStreamsError, *BROKER_ERRORS),
     },
 )
 async def job_events(

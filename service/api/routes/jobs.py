@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
-from core.errors import JobFinishedError, JobNotRetryableError, UnknownJobError
+from core.errors import JobFinishedError, JobNotFoundError, JobNotRetryableError
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
@@ -17,7 +17,13 @@ from service.api.common.job_responses import BROKER_ERRORS, job_answer, job_path
 from service.api.common.openapi import success
 from service.api.deps import CALLER_ERRORS, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.errors import DatasetMissingError, InvalidParametersError, TrainingNotReadyError, responses
+from service.errors import (
+    DatasetMissingError,
+    InvalidParametersError,
+    TooManyQueuedJobsError,
+    TrainingNotReadyError,
+    responses,
+)
 from service.jobs.log import log_path, read_between, size_of, start_of_last_lines
 from service.jobs.store.keys import JOB_ID_PATTERN
 
@@ -53,26 +59,30 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServic
         lambda: job_service.store.list(kind=query.kind, state=query.state, limit=query.limit, cursor=query.cursor),
         state["context"].deadline,
     )
-    return JobList(jobs=tuple(map(job_answer, page.records)), next_cursor=page.next_cursor)
+    return JobList(
+        jobs=tuple(job_answer(record, state["settings"].root_path) for record in page.records),
+        next_cursor=page.next_cursor,
+    )
 
 
 @router.get(
     "/{job_id}",
     responses={
         **success(load_example("job"), "The job, with its progress, result or error"),
-        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def get_job(job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
     """Describe one job: parameters, progress, result or error."""
-    return job_answer(await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline))
+    record = await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline)
+    return job_answer(record, state["settings"].root_path)
 
 
 @router.post(
     "/{job_id}/cancel",
     responses={
         **success(load_example("job_cancelling"), "The job is cancelled, or cancelling if it is running"),
-        **responses(*CALLER_ERRORS, UnknownJobError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(*CALLER_ERRORS, JobNotFoundError, JobFinishedError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
@@ -80,9 +90,8 @@ async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceD
 
     The request can be repeated.
     """
-    return job_answer(
-        await job_service.call(lambda: job_service.store.request_cancel(job_id), state["context"].deadline)
-    )
+    record = await job_service.call(lambda: job_service.store.request_cancel(job_id), state["context"].deadline)
+    return job_answer(record, state["settings"].root_path)
 
 
 @router.post(
@@ -96,11 +105,12 @@ async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceD
         },
         **responses(
             *CALLER_ERRORS,
-            UnknownJobError,
+            JobNotFoundError,
             JobNotRetryableError,
             InvalidParametersError,
             DatasetMissingError,
             TrainingNotReadyError,
+            TooManyQueuedJobsError,
             *BROKER_ERRORS,
         ),
     },
@@ -109,9 +119,9 @@ async def retry_job(
     response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep
 ) -> JobAnswer:
     """Retry a failed or cancelled job; it resumes from its last checkpoint."""
-    record = await job_service.call(lambda: job_service.retry(job_id), state["context"].deadline)
-    response.headers["Location"] = job_path(job_id)
-    return job_answer(record)
+    record = await job_service.call(lambda: job_service.retry(job_id, key_id=caller.key_id), state["context"].deadline)
+    response.headers["Location"] = job_path(job_id, state["settings"].root_path)
+    return job_answer(record, state["settings"].root_path)
 
 
 class LogQuery(BaseModel):
@@ -140,7 +150,7 @@ class LogQuery(BaseModel):
             },
             "content": {"text/plain": {"schema": {"type": "string"}, "example": _LOG_EXAMPLE}},
         },
-        **responses(UnknownJobError, InvalidParametersError, *BROKER_ERRORS),
+        **responses(JobNotFoundError, InvalidParametersError, *BROKER_ERRORS),
     },
 )
 async def job_log(

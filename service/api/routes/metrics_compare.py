@@ -12,14 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.comparison.schemas import MetricsComparison
+from core.errors import DifferentImagesError, NotEvaluatedError
 from service.api.common.content_negotiation import preferred
 from service.api.common.openapi import VERSION_ERRORS, content
 from service.api.deps import CatalogDep, StateDep
 from service.api.examples import load_example
 from service.errors import (
     DeadlineExceededError,
-    DifferentDataError,
-    NoEvaluationError,
     NotAcceptableError,
     responses,
 )
@@ -82,8 +81,8 @@ class ComparisonQuery(BaseModel):
         **responses(
             *VERSION_ERRORS,
             NotAcceptableError,
-            DifferentDataError,
-            NoEvaluationError,
+            DifferentImagesError,
+            NotEvaluatedError,
             DeadlineExceededError,
         ),
     },

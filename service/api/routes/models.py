@@ -1,18 +1,18 @@
-"""GET /models: models, their versions, manifests, model cards, figures and file integrity."""
+"""GET /models: models, their versions, manifests, model cards, figures, downloads and file integrity."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 
 from core.schemas.models import ModelDetail, ModelList, VersionCheck, VersionDetail
-from service.api.common.openapi import MODEL_ERRORS, PNG, VERSION_ERRORS, content, success
+from service.api.common.openapi import BINARY, MODEL_ERRORS, PNG, VERSION_ERRORS, content, success
 from service.api.deps import CatalogDep
 from service.api.examples import load_example
 from service.errors import NoSuchVersionFileError, NotReadyError, responses
-from service.models.version_files import check_files, read_card, read_figure
+from service.models.version_files import check_files, find_file, read_card, read_figure
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -20,6 +20,10 @@ ModelName = Annotated[str, Path(max_length=64, description="model family")]
 VersionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="version number")]
 Figure = Annotated[
     str, Path(pattern=r"^[a-z0-9_-]{1,64}\.png$", description="file name as in the card, such as history.png")
+]
+
+FileName = Annotated[
+    str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="file name as in the manifest, such as model.onnx")
 ]
 
 
@@ -85,6 +89,26 @@ def get_figure(model: ModelName, version: VersionNumber, figure: Figure, catalog
     """Read a figure of the model card: training curves, confusion matrix or reliability diagram."""
     png = read_figure(catalog.repository, catalog.manifest(model, version), figure)
     return Response(png, media_type="image/png")
+
+
+@router.get(
+    "/{model}/versions/{version}/files/{file}",
+    response_class=FileResponse,
+    responses={
+        **content(
+            "The file as it was published",
+            {"application/octet-stream": {"schema": BINARY, "example": "\x08\x09\x12..."}},
+        ),
+        **responses(*VERSION_ERRORS, NoSuchVersionFileError),
+    },
+)
+def download_file(model: ModelName, version: VersionNumber, file: FileName, catalog: CatalogDep) -> FileResponse:
+    """Download a file of a version: it is compared with its hash in the manifest first.
+
+    A graph may read its weights from another file of the version, such as weights.safetensors: keep both in one folder.
+    """
+    path = find_file(catalog.repository, catalog.manifest(model, version), file)
+    return FileResponse(path, media_type="application/octet-stream", filename=file)
 
 
 @router.get(

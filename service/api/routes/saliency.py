@@ -132,7 +132,9 @@ async def list_methods(query: Annotated[ModelQuery, Query()], state: StateDep) -
         async with asyncio.timeout(max(0.0, deadline - time.perf_counter())):
             gradients = None if served.gradient is None else await served.gradient.opened()
     except TimeoutError:
-        raise DeadlineExceededError(f"{query.model} was not loaded before the deadline of the request") from None
+        raise DeadlineExceededError(
+            f"{query.model} was not loaded before the deadline of the request: try again later"
+        ) from None
     fitting = (
         FittingMethod(method=name, signed=method.signed, parameters=method.parameters)
         for name, method in METHODS.items()

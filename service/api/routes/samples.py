@@ -1,4 +1,4 @@
-"""GET /samples: labelled test images for trying out the models."""
+"""GET /samples: labeled test images for trying out the models, some of which ship."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from core.schemas.api import SampleCount
 from service.api.common.openapi import PNG, content, success
 from service.api.deps import StateDep
 from service.errors import InvalidParametersError, NoSuchSampleError, responses
+from service.models.sample_images import shipped_examples
 
 router = APIRouter(prefix="/samples", tags=["samples"])
-_EXAMPLE = SampleCount(count=1000).model_dump(mode="json")
+_EXAMPLE = SampleCount(count=1002, examples=("airplane", "automobile")).model_dump(mode="json")
 
 
 Index = Annotated[int, Path(ge=0, le=999_999_999, description="index of the image, from 0 to `count` - 1")]
@@ -22,8 +23,8 @@ Index = Annotated[int, Path(ge=0, le=999_999_999, description="index of the imag
 
 @router.get("", responses={**success(_EXAMPLE, "Number of sample images"), **responses()})
 def count_samples(state: StateDep) -> SampleCount:
-    """Return the number of sample images; 0 if no CIFAR-10 data set is available (see `DUET_DATA_DIR`)."""
-    return SampleCount(count=state["samples"].count())
+    """Return the number of sample images: those that ship, and 1,000 more if CIFAR-10 is in `DUET_DATA_DIR`."""
+    return SampleCount(count=state["samples"].count(), examples=tuple(example.label for example in shipped_examples()))
 
 
 @router.get(

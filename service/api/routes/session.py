@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from core.schemas.api import SessionAnswer
 from service.api.common.openapi import success
-from service.api.deps import CookieSession, PresentedKey, StateDep
+from service.api.deps import CookieSession, PresentedKey, StateDep, client_address
 from service.errors import (
     CrossOriginError,
     HostNotAllowedError,
     KeyRefusedError,
     KeyRequiredError,
+    TooManyWrongKeysError,
     responses,
 )
 from service.security.origins import check_same_origin, is_secure
@@ -36,15 +37,14 @@ _EXAMPLE: Any = SessionAnswer(
     "",
     responses={
         **success(_EXAMPLE, f"The scopes of the key; the cookie `{COOKIE}` has the same scopes"),
-        **responses(KeyRequiredError, KeyRefusedError, HostNotAllowedError),
+        **responses(KeyRequiredError, KeyRefusedError, TooManyWrongKeysError, HostNotAllowedError),
     },
 )
 async def begin_session(request: Request, response: Response, key: PresentedKey, state: StateDep) -> SessionAnswer:
     """Exchange a key for an HttpOnly, SameSite cookie that is valid for 12 hours."""
-    state["authenticator"].check_host(request.headers)
     if key is None:
         raise KeyRequiredError
-    found = state["authenticator"].find_key(key)
+    found = await state["authenticator"].find_key(key, client_address(request))
     session = begin(found, time.time())
     response.set_cookie(
         COOKIE,
@@ -61,14 +61,15 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
     "",
     responses={
         **success(_EXAMPLE, "The scopes of the key or cookie of the request; empty without one"),
-        **responses(KeyRefusedError),
+        **responses(KeyRefusedError, TooManyWrongKeysError),
     },
     openapi_extra=_KEY_OR_NONE,
 )
-async def get_session(key: PresentedKey, cookie: CookieSession, state: StateDep) -> SessionAnswer:
+async def get_session(request: Request, key: PresentedKey, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Return the scopes of the caller, so that a page can show a form or ask for a key."""
     if key is not None:
-        return SessionAnswer(scopes=state["authenticator"].find_key(key).scopes, expires_at=None)
+        found = await state["authenticator"].find_key(key, client_address(request))
+        return SessionAnswer(scopes=found.scopes, expires_at=None)
     session = state["authenticator"].session(cookie) if cookie is not None else None
     return NO_SESSION if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)
 
@@ -83,7 +84,6 @@ async def get_session(key: PresentedKey, cookie: CookieSession, state: StateDep)
 )
 async def end_session(request: Request, response: Response, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Delete the cookie in the browser; succeeds without a cookie as well."""
-    state["authenticator"].check_host(request.headers)
     if cookie is not None:
         check_same_origin(request.headers)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict", secure=is_secure(request.headers))

@@ -19,7 +19,13 @@ from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, VERSION_ERRORS, success
 from service.api.deps import CALLER_ERRORS, CatalogDep, JobsCaller, JobServiceDep, StateDep
 from service.api.examples import load_example
-from service.errors import DatasetMissingError, ScopeRequiredError, TrainingNotReadyError, responses
+from service.errors import (
+    DatasetMissingError,
+    ScopeRequiredError,
+    TooManyQueuedJobsError,
+    TrainingNotReadyError,
+    responses,
+)
 from service.jobs.service import JobService
 from service.jobs.validation import check_evaluation, check_training
 from service.observability.logging import RequestContext
@@ -53,6 +59,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
         IdempotencyConflictError,
         DatasetMissingError,
         TrainingNotReadyError,
+        TooManyQueuedJobsError,
     ),
 }
 
@@ -70,12 +77,13 @@ IdempotencyKey = Annotated[
 
 @dataclass(frozen=True)
 class Submission:
-    """Caller, context and job service of one submission."""
+    """Caller, context and job service of one submission; `root` is DUET_ROOT_PATH."""
 
     jobs: JobService
     caller: Caller
     context: RequestContext
     idempotency_key: str | None
+    root: str
 
     async def answer(
         self, parameters: TrainParameters | EvaluateParameters, check: Callable[[], None], response: Response
@@ -87,11 +95,17 @@ class Submission:
             self.jobs.require_data(parameters.data)
 
         record = await self.jobs.call(
-            lambda: self.jobs.submit(parameters, self.context, idempotency_key=self.idempotency_key, check=check_all),
+            lambda: self.jobs.submit(
+                parameters,
+                self.context,
+                key_id=self.caller.key_id,
+                idempotency_key=self.idempotency_key,
+                check=check_all,
+            ),
             self.context.deadline,
         )
-        response.headers["Location"] = job_path(record.id)
-        return job_accepted(record)
+        response.headers["Location"] = job_path(record.id, self.root)
+        return job_accepted(record, self.root)
 
 
 async def _submission(
@@ -99,7 +113,7 @@ async def _submission(
 ) -> Submission:
     # Scoped by caller: two callers may choose the same key.
     own_key = None if idempotency_key is None else f"{caller.key_id} {idempotency_key}"
-    return Submission(jobs, caller, state["context"], own_key)
+    return Submission(jobs, caller, state["context"], own_key, state["settings"].root_path)
 
 
 SubmissionDep = Annotated[Submission, Depends(_submission)]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
-from core.errors import ConfigurationError, UnknownJobError
+from core.errors import ConfigurationError, JobNotFoundError
 from core.files.home import LOG_NAME, RUNS_NAME
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import JobState
@@ -77,7 +77,7 @@ class Retention:
             folder = self._runs / job_id
             if not _has_more(folder):
                 continue
-            with suppress(UnknownJobError):
+            with suppress(JobNotFoundError):
                 if self._store.get(job_id).state == "succeeded":
                     _keep_log_and_metrics(folder)
 
@@ -91,7 +91,7 @@ class Retention:
                 continue
             try:
                 self._store.get(folder.name)
-            except UnknownJobError:
+            except JobNotFoundError:
                 shutil.rmtree(folder, ignore_errors=True)
                 log.info("removed run folder %s, which has no job", folder.name)
 

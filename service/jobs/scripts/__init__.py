@@ -12,4 +12,5 @@ from importlib.resources import files
 def load(name: str) -> str:
     """Source of the script `name`, including the prelude."""
     folder = files(__name__)
-    return f"{folder.joinpath('prelude.lua').read_text()}\n{folder.joinpath(f'{name}.lua').read_text()}"
+    prelude, script = (folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("prelude", name))
+    return f"{prelude}\n{script}"

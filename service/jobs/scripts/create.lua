@@ -1,5 +1,5 @@
 -- Record a new job. KEYS[8] is its idempotency key, if any.
-local kind, parameters, request_id, traceparent, submitted, digest, retention = unpack(ARGV, 3)
+local kind, parameters, request_id, key_id, traceparent, submitted, digest, retention = unpack(ARGV, 3)
 
 if redis.call('EXISTS', JOB) == 1 then
   return ok()
@@ -19,7 +19,7 @@ if idempotency then
 end
 
 redis.call('HSET', JOB, 'kind', kind, 'parameters', parameters, 'attempt', '0', 'created_at', digits(milliseconds()),
-  'request_id', request_id)
+  'request_id', request_id, 'key_id', key_id)
 if traceparent ~= '' then
   redis.call('HSET', JOB, 'traceparent', traceparent)
 end

@@ -1,6 +1,6 @@
--- End an attempt without ending its job. With token '', end the current attempt if its lease has expired. With
--- max_resumptions '', always queue the job again.
-local token, max_resumptions, failure, resumes, gives_up, failed, cancelled = unpack(ARGV, 3)
+-- End an attempt without ending its job. With token '', end the current attempt if its lease has expired. The field
+-- `counter` of the job counts the interruptions of this cause, at most `limit`; with limit '', always queue the job again.
+local token, counter, limit, failure, resumes, gives_up, failed, cancelled = unpack(ARGV, 3)
 
 if token == '' then
   local expiry = redis.call('ZSCORE', LEASES, ID)
@@ -11,15 +11,15 @@ elseif not held_by(token) then
   return {'lost'}
 end
 
-local state, resumptions = get('state', 'resumptions')
+local state, count = get('state', counter)
 if state == 'cancelling' then
   emit(gives_up)
   finish('cancelled', cancelled)
-elseif max_resumptions == '' then
+elseif limit == '' then
   emit(resumes)
   queue()
-elseif tonumber(resumptions or '0') < tonumber(max_resumptions) then
-  redis.call('HINCRBY', JOB, 'resumptions', 1)
+elseif tonumber(count or '0') < tonumber(limit) then
+  redis.call('HINCRBY', JOB, counter, 1)
   emit(resumes)
   queue()
 else

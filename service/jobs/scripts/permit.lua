@@ -9,4 +9,7 @@ if state == 'cancelling' and action ~= 'checkpoint' then
   return {'refused'}
 end
 lease(length)
+if action == 'checkpoint' then
+  redis.call('HDEL', JOB, 'lost_workers')
+end
 return {'granted'}

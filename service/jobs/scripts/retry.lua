@@ -7,7 +7,7 @@ if not state then
 elseif state ~= 'failed' and state ~= 'cancelled' then
   return {state}
 end
-redis.call('HDEL', JOB, 'finished_at', 'result', 'error', 'resumptions')
+redis.call('HDEL', JOB, 'finished_at', 'result', 'error', 'resumptions', 'lost_workers')
 queue()
 emit(retried)
 return ok()

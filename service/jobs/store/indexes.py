@@ -1,4 +1,4 @@
-"""Indexes of jobs for reaper and retention: queued, leased and finished jobs."""
+"""Indexes of jobs for queue limits, reaper and retention: queued, leased and finished jobs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,16 @@ class JobQueues:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
+
+    def queued(self, key_id: str) -> tuple[int, int]:
+        """Number of all queued jobs, and of those that were submitted with the API key of this id."""
+        with broker_errors():
+            ids: Any = self._client.zrange(QUEUED, 0, -1)
+            with self._client.pipeline(transaction=False) as pipeline:
+                for job_id in ids:
+                    pipeline.hget(job_key(job_id), "key_id")
+                owners = pipeline.execute()
+        return len(ids), owners.count(key_id)
 
     def expired_leases(self) -> dict[str, float]:
         """Jobs with an expired lease -> its expiry in ms since the epoch."""

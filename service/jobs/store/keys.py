@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 
-from core.errors import UnknownJobError
+from core.errors import JobNotFoundError
 from core.jobs.parameters import JobKind
 
 PREFIX = "duet:"
@@ -39,7 +39,7 @@ def job_key(job_id: str) -> str:
     """Key of the hash with the record of a job.
 
     Raises:
-        UnknownJobError: the id is malformed.
+        JobNotFoundError: the id is malformed.
     """
     return f"{PREFIX}job:{_checked(job_id)}"
 
@@ -56,7 +56,7 @@ def idempotency_key(digest: str) -> str:
 
 def leader_key(name: str) -> str:
     """Key of the leader lock of a task."""
-    return f"{PREFIX}turn:{name}"
+    return f"{PREFIX}leader:{name}"
 
 
 def queue_key(kind: JobKind) -> str:
@@ -70,6 +70,6 @@ def _checked(job_id: str) -> str:
     return job_id
 
 
-def unknown_job(job_id: str) -> UnknownJobError:
+def unknown_job(job_id: str) -> JobNotFoundError:
     """Error for an id without a job."""
-    return UnknownJobError(f"no job {job_id[:64]!r}: GET /jobs lists the existing jobs; old jobs are removed")
+    return JobNotFoundError(f"unknown job {job_id[:64]!r}: GET /jobs lists the existing jobs (old jobs are removed)")

@@ -25,6 +25,9 @@ from core.jobs.records import JobFailure, JobRecord
 
 PROGRESS_PREFIX = "progress."
 MAX_RESUMPTIONS = 1
+"""Number of times that a job is resumed after its own process has crashed."""
+MAX_LOST_WORKERS = 10
+"""Number of times in a row, without a checkpoint, that a job is resumed after it lost its worker or was stopped."""
 EVENT_ID_PATTERN = r"^[0-9]{1,15}(-[0-9]{1,9})?$"
 
 
@@ -106,18 +109,26 @@ def event_order(event_id: str) -> tuple[int, int]:
     return int(milliseconds), int(number or 0)
 
 
-def interruption_args(reason: str, max_resumptions: int | Literal[""] = MAX_RESUMPTIONS) -> list[Any]:
-    """Arguments of `interrupt.lua` after the token: limit, failure, and the event of each outcome.
+Cause = Literal["crash", "lost_worker", "shutdown"]
+"""Cause of an interruption: the job's own process, the end of its worker or its machine, or a worker's shutdown."""
+
+
+def interruption_args(reason: str, cause: Cause) -> list[Any]:
+    """Arguments of `interrupt.lua` after the token: counter, limit, failure, and the event of each outcome.
 
     Args:
         reason: of the end of the attempt.
-        max_resumptions: limit of automatic resumptions; "" for no limit.
+        cause: a crash counts, because the job probably causes it; a lost worker counts until the next checkpoint; a
+            shutdown does not count.
     """
-    failure = JobFailure(
-        type="InterruptedError", message=f"{reason}; the job was already resumed {MAX_RESUMPTIONS} time: see its log"
-    )
+    counter, limit, what = "resumptions", str(MAX_RESUMPTIONS), f"the job was already resumed {MAX_RESUMPTIONS} time"
+    if cause == "lost_worker":
+        counter, limit = "lost_workers", str(MAX_LOST_WORKERS)
+        what = f"the job was already resumed {MAX_LOST_WORKERS} times without reaching a checkpoint"
+    failure = JobFailure(type="InterruptedError", message=f"{reason}; {what}: see its log")
     return [
-        max_resumptions,
+        counter,
+        "" if cause == "shutdown" else limit,
         failure.model_dump_json(),
         to_text(Interrupted(reason=reason, resumes=True)),
         to_text(Interrupted(reason=reason, resumes=False)),

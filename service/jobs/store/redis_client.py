@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import redis.asyncio
 from redis import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import (
+    AskError,
+    ClusterCrossSlotError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from core.errors import BrokerUnavailableError, ConfigurationError
+from core.errors import BrokerUnavailableError
+from service.broker.url import normalized
 
 CONNECT_TIMEOUT_S = 2.0
 RESPONSE_TIMEOUT_S = 10.0
-_SCHEMES = ("redis", "rediss", "unix")
 # Error prefixes of a running server that rejects commands: it loads its file, its disk is full, or it is a replica.
+_CLUSTER = ("CROSSSLOT", "MOVED", "ASK ")
 _REFUSALS = ("LOADING", "MISCONF", "MASTERDOWN", "CLUSTERDOWN", "NOREPLICAS")
 
 
@@ -31,23 +40,14 @@ def connect(url: str) -> Redis:
     A command is retried up to three times within 0.5 s after a connection error. All job scripts are idempotent.
 
     Raises:
-        ConfigurationError: the URL has another scheme.
+        ConfigurationError: the URL has another scheme or cannot be parsed.
     """
-    return Redis.from_url(_checked(url), retry=Retry(_backoff(), 3), **_options())
+    return Redis.from_url(normalized(url), retry=Retry(_backoff(), 3), **_options())
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:
     """Same as `connect`, for asyncio."""
-    return redis.asyncio.Redis.from_url(_checked(url), retry=AsyncRetry(_backoff(), 3), **_options())
-
-
-def celery_url(url: str) -> str:
-    """URL of the broker in kombu's form: redis+socket:// for unix sockets, with the database as virtual host."""
-    parts = urlsplit(_checked(url))
-    if parts.scheme != "unix":
-        return url
-    database = parse_qs(parts.query).get("db")
-    return f"redis+socket://{parts.netloc}{parts.path}" + (f"?virtual_host={database[-1]}" if database else "")
+    return redis.asyncio.Redis.from_url(normalized(url), retry=AsyncRetry(_backoff(), 3), **_options())
 
 
 @contextmanager
@@ -62,22 +62,21 @@ def broker_errors() -> Iterator[None]:
         ) from error
     except (OutOfMemoryError, ReadOnlyError) as error:
         raise _refused(error) from error
+    except NoPermissionError as error:
+        raise _refused(
+            error, "allow the user of DUET_REDIS_URL all commands on the keys duet:* (ACL SETUSER)"
+        ) from error
     except ResponseError as error:
+        if isinstance(error, ClusterCrossSlotError | MovedError | AskError) or str(error).startswith(_CLUSTER):
+            advice = "it is a cluster, and jobs need a single server: set DUET_REDIS_URL to one"
+            raise _refused(error, advice) from error
         if str(error).startswith(_REFUSALS):
             raise _refused(error) from error
         raise
 
 
-def _refused(error: RedisError) -> BrokerUnavailableError:
-    return BrokerUnavailableError(f"the job broker refuses commands ({error}): check its log, memory and disk")
-
-
-def _checked(url: str) -> str:
-    if urlsplit(url).scheme not in _SCHEMES:
-        raise ConfigurationError(
-            "DUET_REDIS_URL must begin with redis://, rediss:// or unix://, such as redis://127.0.0.1:6379/0"
-        )
-    return url
+def _refused(error: RedisError, advice: str = "check its log, memory and disk") -> BrokerUnavailableError:
+    return BrokerUnavailableError(f"the job broker refuses commands ({error}): {advice}")
 
 
 def _backoff() -> ExponentialBackoff:

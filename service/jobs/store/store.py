@@ -5,7 +5,7 @@ newest or whose job has ended, so only the newest attempt at a job can write. Th
 those of the machines. Each script is idempotent and may be resent after a lost response.
 
     queued --claim--> running --request_cancel--> cancelling --finish--> succeeded | failed | cancelled
-      ^-- interrupt (once) --'                                             |
+      ^---- interrupt -------'                                             |
       '------------------------------- retry ------------------------------'   (not after succeeded)
 """
 
@@ -36,7 +36,7 @@ from core.jobs.records import FinalState, JobFailure, JobRecord, JobState
 from service.jobs.scripts import load
 from service.jobs.store import keys
 from service.jobs.store.idempotency import Reservation, conflict
-from service.jobs.store.records import fields_of, interruption_args, progress_fields, read_record, record_of
+from service.jobs.store.records import Cause, fields_of, interruption_args, progress_fields, read_record, record_of
 from service.jobs.store.redis_client import broker_errors, connect
 
 ClaimStatus = Literal["held", "cancel_requested", "lost"]
@@ -67,9 +67,9 @@ class Page:
 class JobStore:
     """Reads and changes jobs; safe for any number of threads and processes.
 
-    Every method raises BrokerUnavailableError if the broker is unavailable. Methods with a job id raise UnknownJobError
-    if there is no such job. `append`, `finish`, `interrupt` and `give_back` raise LostClaimError if the token is not
-    the newest or the job has ended.
+    Every method raises BrokerUnavailableError if the broker is unavailable. Methods with a job id raise
+    JobNotFoundError if there is no such job. `append`, `finish` and `interrupt` raise LostClaimError if the token is
+    not the newest or the job has ended.
 
     Args:
         client: must decode responses to str.
@@ -93,9 +93,12 @@ class JobStore:
         *,
         request_id: str,
         traceparent: str | None,
+        key_id: str = "",
         reservation: Reservation | None = None,
     ) -> JobRecord:
         """Record a new queued job, or return the job that the reservation's idempotency key already has.
+
+        `key_id` is the id of the API key that submits it, see `JobQueues.queued`.
 
         Raises:
             IdempotencyConflictError: the reservation expired and another request took the key.
@@ -105,7 +108,7 @@ class JobStore:
         with broker_errors():
             seconds, microseconds = self.client.time()
         job_id = keys.new_job_id(seconds * 1000 + microseconds // 1000)
-        args = [kind, parameters.model_dump_json(), request_id, traceparent or "", to_text(Submitted())]
+        args = [kind, parameters.model_dump_json(), request_id, key_id, traceparent or "", to_text(Submitted())]
         more_args: list[Any] = [] if reservation is None else [reservation.digest, reservation.retention_ms]
         more_keys = [] if reservation is None else [reservation.key]
         answer, *rest = self._run("create", job_id, *args, *more_args, more_keys=more_keys)
@@ -198,21 +201,17 @@ class JobStore:
             to_text(Finished(state=state)),
         )
 
-    def interrupt(self, job_id: str, token: int, reason: str) -> JobRecord:
+    def interrupt(self, job_id: str, token: int, reason: str, cause: Cause = "crash") -> JobRecord:
         """Record that the attempt ended before the job did.
 
-        After the first interruption the job is queued again, and the caller sends its message. After the second, the
-        job fails. A job in state `cancelling` becomes `cancelled`.
+        The job is queued again, and the caller sends its message. After the second crash, or after the eleventh lost
+        worker without a checkpoint in between, the job fails. A job in state `cancelling` becomes `cancelled`.
         """
-        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason))
-
-    def give_back(self, job_id: str, token: int, reason: str) -> JobRecord:
-        """Same as `interrupt` for an external cause, such as a shutdown: the job is always queued again."""
-        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason, max_resumptions=""))
+        return self._run_as_holder("interrupt", job_id, token, *interruption_args(reason, cause))
 
     def expire(self, job_id: str, reason: str) -> JobRecord | None:
-        """Same as `interrupt` for the current attempt, if its lease has expired; returns None if it has not."""
-        answer, *rest = self._run("interrupt", job_id, "", *interruption_args(reason))
+        """Same as `interrupt` for the lost worker of the current attempt; returns None if its lease has not expired."""
+        answer, *rest = self._run("interrupt", job_id, "", *interruption_args(reason, "lost_worker"))
         return None if answer == "lost" else record_of(job_id, rest[0])
 
     def request_cancel(self, job_id: str) -> JobRecord:

@@ -14,7 +14,7 @@ from core.errors import BrokerUnavailableError, LostClaimError
 from core.jobs.events import Cancel
 from service.jobs.store.store import Claim, JobStore
 from service.jobs.worker.child_process import Child
-from service.jobs.worker.event_relay import EventForwarder
+from service.jobs.worker.event_forwarder import EventForwarder
 from service.settings import Settings
 
 StopReason = Literal["cancelled", "shutdown", "time", "lost"]

@@ -118,7 +118,7 @@ def _lower_session(leader: int, niceness: int) -> None:
     session = Path(f"/proc/{leader}/autogroup")
     for _ in range(_AUTOGROUP_TRIES):
         try:
-            session.write_text(str(niceness))
+            session.write_text(str(niceness), encoding="utf-8")
         except OSError as error:
             if error.errno != errno.EAGAIN:
                 return  # no autogroups, or no permission

@@ -7,7 +7,8 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.files.home import LOG_NAME, ensure_home, named_run
+from core.files.durable import atomic_replace
+from core.files.home import LOG_NAME, PARAMETERS_NAME, ensure_home, named_run
 from core.jobs.records import JobRecord
 from service.jobs.worker.child_process import Child
 from service.settings import Settings
@@ -31,18 +32,18 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
     home = ensure_home(settings.home)
     run_folder = named_run(home, record.id)
     run_folder.mkdir(parents=True, exist_ok=True)
+    parameters = run_folder / PARAMETERS_NAME
+    atomic_replace(parameters, record.typed_parameters().model_dump_json().encode())
     log = run_folder / LOG_NAME
-    with log.open("a") as stream:
+    with log.open("a", encoding="utf-8") as stream:
         stream.write(_heading(record, worker))
-    return Child(
-        _command(settings, record), _environment(settings, record), log, nice=settings.job_nice, idle=settings.job_idle
-    )
+    command = _command(settings, record, parameters)
+    return Child(command, _environment(settings, record), log, nice=settings.job_nice, idle=settings.job_idle)
 
 
-def _command(settings: Settings, record: JobRecord) -> list[str]:
+def _command(settings: Settings, record: JobRecord, parameters: Path) -> list[str]:
     command = [str(training_python(settings)), "-m", "training", "job", "--id", record.id, "--kind", record.kind]
-    parameters = record.typed_parameters().model_dump_json()
-    return [*command, "--parameters", parameters, "--threads", str(settings.threads_per_job)]
+    return [*command, "--parameters", str(parameters), "--threads", str(settings.threads_per_job)]
 
 
 def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
@@ -50,7 +51,9 @@ def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
     environment |= {
         "DUET_HOME": str(settings.home),
         "DUET_SHIPPED_MODELS": str(settings.shipped_models),
+        "DUET_MAX_PIXELS": str(settings.max_pixels),
         "OMP_NUM_THREADS": str(settings.threads_per_job),
+        "PYTHONIOENCODING": "utf-8:backslashreplace",
         "PYTHONUNBUFFERED": "1",
         "REQUEST_ID": record.request_id,
     }

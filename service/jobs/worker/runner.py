@@ -20,12 +20,14 @@ from core.jobs.records import JobFailure, JobRecord
 from core.repository.repository import ModelRepository
 from service.jobs.store.store import Claim, JobStore
 from service.jobs.worker.attempt import JOB_SECONDS, Attempt, StopReason, retry_until_available
-from service.jobs.worker.event_relay import EventForwarder
+from service.jobs.worker.event_forwarder import EventForwarder
 from service.jobs.worker.launch import launch
 from service.settings import Settings
 
 DONE, FAILED = 0, 1
 """Exit statuses of a job's process: success, and a failure that it reported."""
+STOPPED = frozenset({3, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP})
+"""Exit statuses of a process that was asked to stop; 3 if it stopped in order."""
 Result = TypeVar("Result")
 Promote = Callable[[TrainParameters, str, JobRecord], Promoted | NotPromoted]
 """Applies the gate to the published version with this reference."""
@@ -130,7 +132,12 @@ class JobRunner:
                 "checkpoint is kept: retry the job to resume from it",
             )
         elif stopped == "shutdown":
-            self._queue_again(lambda: self._store.give_back(job_id, token, f"worker {self._worker} was shut down"))
+            reason = f"worker {self._worker} was shut down"
+            self._queue_again(lambda: self._store.interrupt(job_id, token, reason, "shutdown"))
+        elif status in STOPPED:
+            # A service manager may stop all processes of the service at once, and the worker notices later.
+            reason = "the job's process was asked to stop by a signal from outside"
+            self._queue_again(lambda: self._store.interrupt(job_id, token, reason, "lost_worker"))
         else:
             self._queue_again(lambda: self._store.interrupt(job_id, token, _describe_end(status)))
         if failure is not None:

@@ -46,7 +46,6 @@ def run_worker(settings: Settings) -> None:
         ConfigurationError: DUET_HOME cannot be created, or the broker's URL is invalid.
     """
     configure_logging(settings.log_level, settings.log_format)
-    logging.captureWarnings(True)
     logging.getLogger("celery").setLevel(logging.WARNING)
     log.info("settings", extra={"settings": settings.model_dump(mode="json")})
     ensure_home(settings.home)

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from core.comparison.pairwise import Pairwise, compare_predictions
-from core.errors import DifferentImagesError
+from core.errors import DifferentImagesError, NotEvaluatedError
 from core.repository.evaluation import EvaluatedData
 from core.repository.predictions import SplitPredictions
 from core.statistics.calibration import brier_score, calibrated_ece, expected_calibration_error, log_loss
 from core.statistics.comparison import mcnemar_exact
 
 NAMES = ("cat", "dog", "owl")
+REFERENCES = ("mlp@1", "cnn@2")
 DATA = EvaluatedData(name="toys", split="test", digest="a" * 64, images=400)
 
 
@@ -25,7 +26,7 @@ def answers(seed: int, skill: float, images: int = 400) -> SplitPredictions:
 
 
 def compared(first: SplitPredictions, second: SplitPredictions) -> Pairwise:
-    return compare_predictions((DATA, DATA), (NAMES, NAMES), (first, second))
+    return compare_predictions(REFERENCES, (DATA, DATA), (NAMES, NAMES), (first, second))
 
 
 def test_the_scores_are_those_of_their_definitions_and_lie_in_their_intervals() -> None:
@@ -90,12 +91,12 @@ def test_different_data_are_refused_with_both_digests() -> None:
     first = answers(1, 1.0)
     other = DATA.model_copy(update={"digest": "b" * 64})
     with pytest.raises(DifferentImagesError, match=r"a{64}.*b{64}") as caught:
-        compare_predictions((DATA, other), (NAMES, NAMES), (first, first))
-    assert caught.value.digests == ("a" * 64, "b" * 64)
+        compare_predictions(REFERENCES, (DATA, other), (NAMES, NAMES), (first, first))
+    assert caught.value.fields["digests"] == {"mlp@1": "a" * 64, "cnn@2": "b" * 64}
 
 
 def test_the_same_data_in_another_order_are_refused() -> None:
     first = answers(1, 1.0)
     turned = SplitPredictions(first.index[::-1], first.labels[::-1], {"fp32": first.probabilities["fp32"][::-1]})
-    with pytest.raises(DifferentImagesError):
+    with pytest.raises(NotEvaluatedError, match="mlp@1 and cnn@2 are not of the same images: publish both again"):
         compared(first, turned)

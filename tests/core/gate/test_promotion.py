@@ -101,12 +101,48 @@ def test_force_promotes_past_the_gate_and_is_logged(
     assert (decide(repository, 2, force=True).promotion or entry).evidence["forced"] is False  # type: ignore[index]
 
 
-def test_the_first_version_passes_because_there_is_no_champion(repository: ModelRepository) -> None:
+def test_a_first_version_above_the_floor_is_promoted(repository: ModelRepository) -> None:
     (repository.home_models / "aliases.json").unlink()
     decision = decide(repository, 3)
     assert repository.champion("cnn") == 3
-    assert decision.report.ground == "no_champion"
-    assert decision.report.summary == "cnn@3 may be promoted: cnn has no champion"
+    assert (decision.report.passed, decision.report.ground) == (True, "no_champion")
+    assert decision.report.summary.startswith("cnn@3 may be promoted: cnn has no champion, and 75.00% of 200 holdout")
+    assert verdict_of(decision.report, "accuracy_floor").passed
+    assert decision.report.holdouts["cnn@3"].images == 200
+    [entry] = history(repository)
+    assert entry.evidence is not None
+    assert entry.evidence["forced"] is False
+
+
+def test_a_first_version_below_the_floor_is_only_promoted_by_decision(
+    repository: ModelRepository, caplog: pytest.LogCaptureFixture
+) -> None:
+    """cnn@5 gets 20 % of five equally frequent classes right: that is chance."""
+    (repository.home_models / "aliases.json").unlink()
+    write_judged_version(repository.home_models, 5, wrong=32)
+    decision = decide(repository, 5)
+    assert (decision.promotion, decision.report.passed, decision.report.ground) == (None, False, "below_floor")
+    assert repository.champion("cnn") is None
+    assert decision.report.summary == (
+        "cnn@5 may not be promoted, although cnn has no champion: 20.00% of 200 holdout images are correct (95 % "
+        "interval 14.69% to 26.22%), chance is 20.00%, and the most frequent class, black, has 20.00% of the images: "
+        "not significantly above the floor of 20.00%"
+    )
+    assert decide(repository, 5, "always").promotion is not None
+    [entry] = history(repository)
+    assert entry.evidence is not None
+    assert (entry.evidence["forced"], entry.evidence["gate"]["ground"]) == (True, "below_floor")
+    assert "ada promoted cnn@5 past the gate" in caplog.text
+    assert decide(repository, 2).report.ground == "significant_gain"
+
+
+def test_a_first_version_without_holdout_predictions_is_refused_unless_forced(repository: ModelRepository) -> None:
+    (repository.home_models / "aliases.json").unlink()
+    write_judged_version(repository.home_models, 5, extra_files={"predictions.npz": b"none"})
+    report = decide(repository, 5).report
+    assert (report.ground, report.passed) == ("not_comparable", False)
+    assert "cnn@5 cannot be compared with chance: cnn@5: predictions.npz cannot be read" in report.summary
+    assert decide(repository, 5, force=True).promotion is not None
 
 
 def test_the_champion_again_changes_nothing(repository: ModelRepository) -> None:
@@ -174,18 +210,18 @@ def test_a_champion_that_changes_meanwhile_is_judged_against(
     repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """cnn@2 is better than cnn@1, but not than cnn@4, which another process promotes while the gate runs."""
-    judged: list[int | None] = []
+    compared: list[int | None] = []
 
     def meanwhile(*arguments: Any) -> GateReport:
         report = assess(*arguments)
-        judged.append(report.champion)
-        if len(judged) == 1:
+        compared.append(report.champion)
+        if len(compared) == 1:
             promote(repository, "cnn", 4, actor="bob", reason="first")
         return report
 
     monkeypatch.setattr(promotion, "assess", meanwhile)
     decision = decide(repository, 2)
-    assert judged == [1, 4]
+    assert compared == [1, 4]
     assert (decision.promotion, decision.report.ground) == (None, "not_better")
     assert [entry.to_version for entry in history(repository)] == [4]
 

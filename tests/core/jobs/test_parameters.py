@@ -26,8 +26,8 @@ def test_the_family_is_the_networks_kind_unless_another_is_asked_for() -> None:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"recipe": "no_such"}, "no recipe 'no_such'"),
-        ({"recipe": "cnn_baseline", "overrides": {"epoch": 3}}, "no setting 'epoch'"),
+        ({"recipe": "no_such"}, "unknown recipe 'no_such'"),
+        ({"recipe": "cnn_baseline", "overrides": {"epoch": 3}}, "unknown setting 'epoch'"),
         ({"recipe": "cnn_baseline", "overrides": {"epochs": "many"}}, "epochs"),
         ({"recipe": "cnn_baseline", "seed": 1, "overrides": {"seed": 2}}, "seed is given twice"),
     ],

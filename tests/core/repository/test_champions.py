@@ -84,9 +84,9 @@ def test_a_damaged_or_unknown_version_is_not_promoted(repository: ModelRepositor
     damage(repository, 3)
     with pytest.raises(CorruptVersionError, match=r"cnn@3: model\.onnx: sha256"):
         go_to(repository, 3)
-    with pytest.raises(UnknownVersionError, match="existing versions: 1, 2, 3, 4"):
+    with pytest.raises(UnknownVersionError, match="available versions are 1, 2, 3, 4"):
         go_to(repository, 9)
-    with pytest.raises(UnknownFamilyError, match="existing families: cnn, mlp"):
+    with pytest.raises(UnknownFamilyError, match="available models are cnn, mlp"):
         go_to(repository, 1, family="dog")
     assert moves(repository) == [(None, 2)]
     assert repository.champion("cnn") == 2
@@ -136,7 +136,7 @@ def test_rollback_skips_what_cannot_be_served_and_says_so(repository: ModelRepos
     assert go_back(repository) == 1
     last = history(repository)[-1]
     assert last.reason.startswith("worse; skipped cnn@3: model.onnx: sha256 is ")
-    assert "; skipped no version '2' of cnn" in last.reason
+    assert "; skipped unknown version 2 of cnn" in last.reason
     assert last.evidence is not None
     assert len(last.evidence["skipped"]) == 2
     with pytest.raises(NothingToRollBackError):
@@ -160,7 +160,7 @@ def test_rollback_never_leads_to_the_champion_itself(repository: ModelRepository
 
 
 def test_rollback_of_an_unknown_family_lists_those_that_exist(repository: ModelRepository) -> None:
-    with pytest.raises(UnknownFamilyError, match="existing families: cnn, mlp"):
+    with pytest.raises(UnknownFamilyError, match="available models are cnn, mlp"):
         rollback(repository, "dog", actor="a", reason="r")
 
 

@@ -36,7 +36,7 @@ def test_an_empty_repository_has_no_families(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "absent", tmp_path / "absent too")
     assert repository.families() == []
     assert repository.champions() == {}
-    with pytest.raises(UnknownFamilyError, match="none yet, publish one with `duet train`"):
+    with pytest.raises(UnknownFamilyError, match="publish one with `duet train`"):
         repository.versions("cnn")
 
 
@@ -62,7 +62,7 @@ def test_what_other_processes_do_is_seen(repository: ModelRepository) -> None:
 
 @pytest.mark.parametrize("family", ["dog", "", "../home/models/cnn", "/", "CNN"])
 def test_unknown_family_lists_the_existing_ones(repository: ModelRepository, family: str) -> None:
-    with pytest.raises(UnknownFamilyError, match="existing families: cnn, own"):
+    with pytest.raises(UnknownFamilyError, match="available models are cnn, own"):
         repository.versions(family)
 
 
@@ -70,7 +70,7 @@ def test_a_folder_is_found_in_its_layer(repository: ModelRepository) -> None:
     assert repository.folder("cnn", 10) == repository.shipped / "cnn" / "10"
     assert repository.folder("cnn", 2) == repository.home_models / "cnn" / "2"
     assert (repository.layer("cnn", 10), repository.layer("cnn", 2)) == ("shipped", "home")
-    with pytest.raises(UnknownVersionError, match=r"no version '3' of cnn; existing versions: 1, 2, 10"):
+    with pytest.raises(UnknownVersionError, match=r"unknown version 3 of cnn: available versions are 1, 2, 10"):
         repository.folder("cnn", 3)
 
 
@@ -198,12 +198,12 @@ def test_references_resolve(repository: ModelRepository, text: str, expected: tu
 
 @pytest.mark.parametrize("text", ["cnn@3", "cnn@", "cnn@01", "cnn@-1", "cnn@latest", "cnn@1@2", "cnn@1.0"])
 def test_unknown_version_in_a_reference_lists_the_existing_ones(repository: ModelRepository, text: str) -> None:
-    with pytest.raises(UnknownVersionError, match="existing versions: 1, 2, 10"):
+    with pytest.raises(UnknownVersionError, match="available versions are 1, 2, 10"):
         repository.resolve(text)
 
 
 def test_a_family_without_a_champion_needs_a_number(repository: ModelRepository) -> None:
-    with pytest.raises(UnknownVersionError, match="own has no champion, name a version; existing versions: 7"):
+    with pytest.raises(UnknownVersionError, match="own has no champion: available versions are 7"):
         repository.resolve("own")
 
 

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from core.statistics.intervals import (
     bootstrap_confusion,
     difference_of_proportions,
+    exact_interval,
     from_resamples,
     mean_at_least,
     mean_estimate,
@@ -23,6 +24,25 @@ from core.statistics.intervals import (
     unbiased,
     wilson_interval,
 )
+
+
+class TestExact:
+    @given(st.integers(1, 5_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+    def test_agrees_with_scipy(self, counts: tuple[int, int]) -> None:
+        expected = binomtest(*counts).proportion_ci(0.95, method="exact")
+        found = exact_interval(*counts)
+        assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+        assert found.value == counts[0] / counts[1]
+
+    def test_all_of_few_prove_little(self) -> None:
+        """(1 / 40) ** (1 / n): six of six are significantly more than one half, five of five are not."""
+        assert exact_interval(5, 5).low == pytest.approx(0.025 ** (1 / 5))
+        assert exact_interval(5, 5).low < 0.5 < exact_interval(6, 6).low
+
+    @pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, 0)])
+    def test_impossible_counts(self, successes: int, trials: int) -> None:
+        with pytest.raises(ValueError, match=r"successes|trial"):
+            exact_interval(successes, trials)
 
 
 class TestWilson:
@@ -83,18 +103,22 @@ class TestStatisticEstimate:
             statistic_estimate(np.mean, *arrays)
 
 
+def resampled_confusions(confusion_KK: np.ndarray, resamples: int = 2000, *, seed: int = 0) -> np.ndarray:
+    return np.concatenate(list(bootstrap_confusion(confusion_KK, resamples, seed)))
+
+
 class TestBootstrapConfusion:
     CONFUSION = np.array([[80, 15, 5], [0, 190, 10], [30, 0, 70]])
 
     def test_keeps_the_number_of_images_and_the_empty_cells(self) -> None:
-        resampled_BKK = bootstrap_confusion(self.CONFUSION)
+        resampled_BKK = resampled_confusions(self.CONFUSION)
         assert resampled_BKK.shape == (2000, 3, 3)
         assert resampled_BKK.dtype == np.int64
         assert (resampled_BKK.sum(axis=(1, 2)) == 400).all()
         assert (resampled_BKK[:, self.CONFUSION == 0] == 0).all()
 
     def test_cells_have_multinomial_mean_and_variance(self) -> None:
-        resampled_BKK = bootstrap_confusion(self.CONFUSION, resamples=20_000)
+        resampled_BKK = resampled_confusions(self.CONFUSION, resamples=20_000)
         shares = self.CONFUSION / 400
         deviation = np.sqrt(400 * shares * (1 - shares))
         assert (np.abs(resampled_BKK.mean(axis=0) - self.CONFUSION) <= 5 * deviation / math.sqrt(20_000)).all()
@@ -107,20 +131,26 @@ class TestBootstrapConfusion:
             return float(np.mean(answer[truth == 2] == 2))
 
         by_images = statistic_estimate(recall_of_class_2, truth_N, answer_N, resamples=4_000)
-        resampled_BKK = bootstrap_confusion(self.CONFUSION, resamples=4_000)
+        resampled_BKK = resampled_confusions(self.CONFUSION, resamples=4_000)
         by_cells = np.percentile(resampled_BKK[:, 2, 2] / resampled_BKK[:, 2].sum(axis=1), [2.5, 97.5])
         assert by_cells == pytest.approx((by_images.low, by_images.high), abs=0.01)
 
     def test_the_seed_decides(self) -> None:
         np.testing.assert_array_equal(
-            bootstrap_confusion(self.CONFUSION, 10, seed=1), bootstrap_confusion(self.CONFUSION, 10, seed=1)
+            resampled_confusions(self.CONFUSION, 10, seed=1), resampled_confusions(self.CONFUSION, 10, seed=1)
         )
         assert (
-            bootstrap_confusion(self.CONFUSION, 10, seed=1) != bootstrap_confusion(self.CONFUSION, 10, seed=2)
+            resampled_confusions(self.CONFUSION, 10, seed=1) != resampled_confusions(self.CONFUSION, 10, seed=2)
         ).any()
 
+    def test_batches_are_bounded_and_do_not_change_the_resamples(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole_BKK = resampled_confusions(self.CONFUSION, 10)
+        monkeypatch.setattr("core.statistics.intervals._BATCH_CELLS", 30)
+        assert [len(batch_BKK) for batch_BKK in bootstrap_confusion(self.CONFUSION, 10)] == [3, 3, 3, 1]
+        np.testing.assert_array_equal(resampled_confusions(self.CONFUSION, 10), whole_BKK)
+
     def test_an_empty_matrix_stays_empty(self) -> None:
-        np.testing.assert_array_equal(bootstrap_confusion(np.zeros((2, 2), int), 3), np.zeros((3, 2, 2)))
+        np.testing.assert_array_equal(resampled_confusions(np.zeros((2, 2), int), 3), np.zeros((3, 2, 2)))
 
 
 def test_columns_are_resampled_by_the_same_images() -> None:

@@ -106,8 +106,8 @@ async def test_unknown_addresses_and_methods_are_problems_too(shared: RunningApp
     assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["POST"]
     assert answer.headers["allow"] == "POST"
     answer = await shared.client.put("/session")
-    assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["DELETE", "GET", "POST"]
-    assert answer.headers["allow"] == "DELETE, GET, POST"
+    assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["DELETE", "GET", "HEAD", "POST"]
+    assert answer.headers["allow"] == "DELETE, GET, HEAD, POST"
     answer = await shared.client.post("/openapi.json")
     assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["GET", "HEAD"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import pickle
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,13 +16,17 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
+from core.images.cifar_reader import find_python_batches, read_test_images
 from core.images.geometry import fit_image
+from core.repository.manifest import read_manifest
 from tests.support.gradient_graphs import write_explainable
 from tests.support.onnx_models import SIZE
 from tests.support.pictures import encode, noise
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, settings_for
+from tests.support.shipped import champion, shipped_folder
 
+SHIPPED = 20
 PNG = {"content-type": "image/png"}
 
 
@@ -140,26 +145,49 @@ async def test_opening_a_gradient_graph_takes_no_longer_than_the_deadline(tmp_pa
         assert_problem(await app.client.get("/saliency"), 504, "deadline-exceeded")
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_examples_ship_two_of_each_class(shared_app: RunningApp) -> None:
+    examples = (await shared_app.client.get("/samples")).json()["examples"]
+    classes = read_manifest(shipped_folder("cnn", champion("cnn"))).class_names
+    assert examples == [*classes, *classes]
+    shown = [await shared_app.client.get(f"/samples/{index}") for index in range(SHIPPED)]
+    assert [each.headers["x-duet-label"] for each in shown] == examples
+    assert {pixels(each.content).shape for each in shown} == {(32, 32, 3)}
+    assert len({each.content for each in shown}) == SHIPPED
+
+
+@pytest.mark.cifar10
+@pytest.mark.asyncio(loop_scope="module")
+async def test_examples_are_the_first_test_images_of_each_class(shared_app: RunningApp) -> None:
+    folder = find_python_batches(Path(os.environ["DUET_DATA_DIR"]))
+    assert folder
+    images = read_test_images(folder)
+    first, second = zip(*(np.flatnonzero(np.equal(images.labels_N, label))[:2] for label in range(10)), strict=True)
+    for index, place in enumerate([*first, *second]):
+        answer = await shared_app.client.get(f"/samples/{index}")
+        np.testing.assert_array_equal(pixels(answer.content), images.pixels_NHWC[place])
+
+
 async def test_samples_are_pictures_and_what_they_show(app: RunningApp, tmp_path: Path) -> None:
     write_samples(tmp_path / "data")
-    assert (await app.client.get("/samples")).json() == {"count": 3}
-    answer = await app.client.get("/samples/2")
+    assert (await app.client.get("/samples")).json()["count"] == SHIPPED + 3
+    answer = await app.client.get(f"/samples/{SHIPPED + 2}")
     assert (answer.headers["content-type"], answer.headers["x-duet-label"]) == ("image/png", "sea%20lion")
     np.testing.assert_array_equal(pixels(answer.content), noise(8, 8, 20))
-    assert_problem(await app.client.get("/samples/3"), 404, "no-such-sample")
+    assert_problem(await app.client.get(f"/samples/{SHIPPED + 3}"), 404, "no-such-sample")
 
 
-async def test_where_no_data_is_at_hand_there_are_none_until_it_comes(app: RunningApp, tmp_path: Path) -> None:
-    assert (await app.client.get("/samples")).json() == {"count": 0}
-    assert_problem(await app.client.get("/samples/0"), 404, "no-such-sample")
+async def test_samples_without_data_are_those_that_ship_until_it_comes(app: RunningApp, tmp_path: Path) -> None:
+    assert (await app.client.get("/samples")).json()["count"] == SHIPPED
+    assert_problem(await app.client.get(f"/samples/{SHIPPED}"), 404, "no-such-sample")
     write_samples(tmp_path / "data")
-    assert (await app.client.get("/samples")).json() == {"count": 3}
+    assert (await app.client.get("/samples")).json()["count"] == SHIPPED + 3
 
 
-async def test_damaged_data_is_none_at_all(app: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_damaged_data_adds_no_samples(app: RunningApp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_samples(tmp_path / "data")
     (tmp_path / "data" / "test_batch").write_bytes(b"not this")
-    assert (await app.client.get("/samples")).json() == {"count": 0}
+    assert (await app.client.get("/samples")).json()["count"] == SHIPPED
     assert "sample images are not available" in caplog.text
 
 
@@ -171,5 +199,5 @@ async def test_a_folder_that_may_not_be_looked_into_is_told_once(
 
     monkeypatch.setattr("core.images.cifar_reader.Path.is_file", forbidden)
     for _ in range(2):
-        assert (await app.client.get("/samples")).json() == {"count": 0}
+        assert (await app.client.get("/samples")).json()["count"] == SHIPPED
     assert caplog.text.count("test_batch (Permission denied)") == 1

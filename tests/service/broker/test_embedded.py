@@ -38,14 +38,14 @@ def home() -> Iterator[Path]:
 def running(home: Path) -> Iterator[Redis]:
     """The broker of `home`, kept running, and a client for it."""
     broker = EmbeddedBroker(home)
-    keeper = RestartingProcess(broker.prepare())
-    keeper.start()
+    restarting = RestartingProcess(broker.prepare())
+    restarting.start()
     try:
         wait_until(broker.answers)
         with Redis.from_url(broker.url, decode_responses=True) as client:
             yield client
     finally:
-        keeper.stop()
+        restarting.stop()
         broker.clear()
 
 

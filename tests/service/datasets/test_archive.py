@@ -17,7 +17,17 @@ from service.datasets.archive import HARMLESS_BYTES, read_archive
 from service.datasets.files import Candidate, Limits, Skipped
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
 
-LIMITS = Limits(upload_bytes=2**30, image_bytes=1000, pixels=10**6, images=100, bytes=10 * HARMLESS_BYTES, seconds=60.0)
+LIMITS = Limits(
+    upload_bytes=2**30,
+    image_bytes=1000,
+    pixels=10**6,
+    images=100,
+    bytes=10 * HARMLESS_BYTES,
+    all_bytes=2**40,
+    free_bytes=0,
+    seconds=60.0,
+    decoding_seconds=60.0,
+)
 
 
 def zipped(path: Path, files: Mapping[str, bytes], *, compression: int = zipfile.ZIP_DEFLATED) -> Path:

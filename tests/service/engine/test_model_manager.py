@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.model_manager import ModelManager
@@ -187,7 +189,7 @@ async def test_loader_error_does_not_affect_other_families(home: Path, monkeypat
 
 async def test_removed_champion_is_reported(running: RunningApp) -> None:
     set_champions(running.state["repository"].home_models, cnn=7, mlp=1)
-    await until_reason(running, "cnn", "no version '7'")
+    await until_reason(running, "cnn", "unknown version 7")
     assert (await predicted(running))["version"] == 1
 
 
@@ -195,6 +197,64 @@ async def test_damaged_alias_file_keeps_the_served_versions(running: RunningApp)
     (running.state["repository"].home_models / "aliases.json").write_text("{")
     await until_reason(running, "cnn", "aliases.json")
     assert (await predicted(running))["version"] == 1
+
+
+def loaded(running: RunningApp) -> set[str]:
+    return set(running.state["engine"].models.champions)
+
+
+async def until_loaded(running: RunningApp, *families: str) -> None:
+    async def settled() -> bool:
+        return loaded(running) == set(families)
+
+    await until(settled)
+
+
+async def test_families_beyond_the_kept_ones_are_loaded_by_a_request(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.app.KEPT_CHAMPIONS", 2)
+    models = home / "models"
+    write_onnx_version(models / "ants" / "1", "ants", 1, inverted=True)
+    set_champions(models, ants=1, cnn=1, mlp=1)
+    async with running_app(settings_for(home)) as running:
+        await until_loaded(running, "cnn", "mlp")
+        assert (await running.client.get("/readyz")).json()["state"] == "ready"
+        ants = (await readiness(running))["ants"]
+        assert (ants["champion"], ants["served"], ants["reason"]) == (1, 1, None)
+        write_onnx_version(models / "ants" / "2", "ants", 2)
+        set_champions(models, ants=2, cnn=1, mlp=1)
+        await until_served(running, "ants", 2)
+        assert loaded(running) == {"cnn", "mlp"}
+        together = await asyncio.gather(*(predicted(running, "?model=ants") for _ in range(3)))
+        assert [(one["version"], one["label"]) for one in together] == [(2, "black")] * 3
+        assert loaded(running) == {"ants", "cnn", "mlp"}
+
+
+async def test_idle_champions_are_unloaded_except_the_last_used(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.app.KEPT_CHAMPIONS", 1)
+    monkeypatch.setattr("service.app.IDLE_SECONDS", 0.0)
+    async with running_app(settings_for(home)) as running:
+        await until_loaded(running, "cnn")
+        for family, label in (("mlp", "white"), ("cnn", "black"), ("mlp", "white")):
+            assert (await predicted(running, f"?model={family}"))["label"] == label
+            await until_loaded(running, family)
+        assert (await predicted(running, "?model=cnn&version=1"))["label"] == "black"
+        await until_loaded(running, "cnn")
+        assert (await running.client.get("/readyz")).json()["state"] == "ready"
+
+
+async def test_damaged_champion_is_refused_by_its_first_request(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.app.KEPT_CHAMPIONS", 1)
+    change_a_byte(home / "models" / "mlp" / "1" / "weights.safetensors")
+    async with running_app(settings_for(home)) as running:
+        await until_loaded(running, "cnn")
+        answer = await running.client.post("/predict?model=mlp", content=gray_png(0), headers=RAW)
+        assert "mlp@1: weights.safetensors" in assert_problem(answer, 503, "not-ready")["detail"]
+        mlp = (await readiness(running))["mlp"]
+        assert (mlp["champion"], mlp["served"]) == (1, None)
+        assert "weights.safetensors" in mlp["reason"]
+        assert (await predicted(running))["label"] == "black"
 
 
 async def test_family_without_champion_needs_a_version(running: RunningApp) -> None:
@@ -231,3 +291,42 @@ async def test_not_ready_before_the_first_refresh(home: Path, monkeypatch: pytes
         assert answer.headers["retry-after"] == "1"
         early = await running.client.post("/predict", content=gray_png(0), headers=RAW)
         assert_problem(early, 503, "not-ready")
+
+
+async def test_version_whose_files_never_answer_stops_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models, verify, release = home / "models", ModelRepository.verify, threading.Event()
+    write_onnx_version(models / "cnn" / "2", "cnn", 2)
+    write_onnx_version(models / "mlp" / "2", "mlp", 2)
+
+    def hang(self: ModelRepository, family: str, version: int) -> Manifest:
+        if (family, version) == ("cnn", 2):
+            release.wait()
+        return verify(self, family, version)
+
+    monkeypatch.setattr(ModelRepository, "verify", hang)
+    monkeypatch.setattr("service.engine.model_manager.LOAD_SECONDS", 0.3)
+    async with running_app(settings_for(home)) as running:
+        set_champions(models, cnn=2, mlp=2)
+        await until_served(running, "mlp", 2)
+        await until_reason(running, "cnn", "its files do not respond")
+        assert (await predicted(running, "?model=cnn"))["version"] == 1
+    release.set()
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])
+async def test_files_that_the_manifest_does_not_list_are_not_used(running: RunningApp, name: str) -> None:
+    folder = running.state["repository"].home_models / "cnn" / "2"
+    manifest = write_onnx_version(folder, "cnn", 2)
+    files = {listed: record for listed, record in manifest.files.items() if listed != name}
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"files": files}).to_json())
+    answer = await running.client.post("/predict?model=cnn&version=2", content=gray_png(0), headers=RAW)
+    assert f"does not list {name}" in assert_problem(answer, 409, "version-refused")["detail"]
+
+
+async def test_reasons_name_no_path_of_the_server(running: RunningApp, caplog: pytest.LogCaptureFixture) -> None:
+    repository = running.state["repository"]
+    (repository.home_models / "aliases.json").write_text("{")
+    await until_reason(running, "cnn", "DUET_HOME/models/aliases.json is not an alias file")
+    for path in ("/readyz", "/models", "/models/cnn", "/v2/models/cnn", "/models/cnn/promotions"):
+        assert str(repository.home_models.parent) not in (await running.client.get(path)).text
+    assert str(repository.home_models) in caplog.text

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from core.errors import RepositoryError
+from core.errors import RepositoryError, UnknownFamilyError
 from service.app import create_app
-from service.errors import UnknownModelError
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.problem_handlers import install_problem_handlers
+from service.settings import Settings
 from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, settings_for
@@ -114,7 +114,8 @@ def test_dependencies_are_rejected() -> None:
 
 def client_of(app: ASGIApp, counted: Counted) -> httpx.AsyncClient:
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "state": {"metrics": counted, "context": Context()}}, receive, send)
+        state = {"metrics": counted, "context": Context(), "settings": Settings()}
+        await app({**scope, "state": state}, receive, send)
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet")
 
@@ -152,7 +153,7 @@ async def test_fast_and_normal_dispatch_give_the_same_responses() -> None:
 
 @pytest.mark.parametrize(
     ("error", "status", "slug"),
-    [(UnknownModelError("vit", ["cnn"]), 404, "unknown-model"), (RepositoryError("unreadable"), 503, "not-ready")],
+    [(UnknownFamilyError("vit", ["cnn"]), 404, "unknown-model"), (RepositoryError("unreadable"), 503, "not-ready")],
 )
 async def test_errors_of_the_endpoint_become_problems(error: Exception, status: int, slug: str) -> None:
     async def fails(request: Request, query: AskQuery) -> Response:

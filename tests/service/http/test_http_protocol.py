@@ -115,6 +115,7 @@ async def test_endless_head_is_rejected(home: Path, start: bytes, piece: bytes) 
             refused = await peer.rest()
             assert refused.startswith(b"HTTP/1.1 431 ")
             assert refused.endswith(b"65536 bytes at most.")
+            assert b"\r\nx-content-type-options: nosniff\r\n" in refused
         async with await Peer.connect(app.address) as peer:
             await peer.send(start)
             with suppress(OSError):  # whoever goes on all the same is cut off
@@ -149,3 +150,89 @@ async def test_large_chunks_are_not_counted(home: Path) -> None:
         assert (await peer.answer()).status == 200
         await peer.send(request(IMAGE))
         assert (await peer.answer()).status == 200
+
+
+H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA")
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+@pytest.mark.parametrize("upgrade", [H2C, ("Connection: keep-alive, upgrade", "Upgrade: websocket")])
+async def test_body_behind_an_upgrade_is_read(home: Path, upgrade: tuple[str, ...], pieces: int) -> None:
+    message = request(IMAGE, *upgrade)
+    size = -(-len(message) // pieces)
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        for _ in range(2):  # the connection remains
+            for start in range(0, len(message), size):
+                await peer.send(message[start : start + size])
+                await asyncio.sleep(0.01)
+            answer = await peer.answer()
+            assert (answer.status, answer.json()["predictions"][0]["label"] != "") == (200, True)
+
+
+async def test_chunked_body_behind_an_upgrade_is_read(home: Path) -> None:
+    start = head("Content-Type: image/png", "Transfer-Encoding: chunked", *H2C)
+    message = start + b"%x\r\n%s\r\n0\r\n\r\n" % (len(IMAGE), IMAGE)
+    async with listening_app(settings_for(home)) as app:
+        assert (await sent_to(app, message)).status == 200
+
+
+async def test_thousands_of_upgrades_in_one_piece_are_served(home: Path) -> None:
+    upgrade = b"GET /livez HTTP/1.1\r\nHost: duet\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        await peer.send(upgrade * 3000)
+        for _ in range(3000):
+            assert (await peer.answer()).status == 200
+
+
+async def test_upgrade_that_closes_is_closed(home: Path) -> None:
+    message = b"GET /livez HTTP/1.1\r\nHost: duet\r\nConnection: close, upgrade\r\nUpgrade: h2c\r\n\r\n"
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        await peer.send(message)
+        assert (await peer.rest()).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        (["Host: duet"], 200),
+        (["Host: 127.0.0.1:8000"], 200),
+        ([], 400),
+        (["Host: duet", "Host: duet"], 400),
+        (["Host: evil.example"], 403),
+    ],
+)
+async def test_request_names_one_own_host(home: Path, lines: list[str], status: int) -> None:
+    async with listening_app(settings_for(home)) as app:
+        for path in ("/models", "/metrics", "/v2", "/none"):
+            message = "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
+            assert (await sent_to(app, message)).status == (404 if path == "/none" and status == 200 else status)
+        predict = b"\r\n".join([b"POST /predict HTTP/1.1", *(line.encode() for line in lines)])
+        answer = await sent_to(
+            app, predict + b"\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(IMAGE) + IMAGE
+        )
+        assert answer.status == status
+
+
+async def test_http_1_0_and_probes_need_no_host(home: Path) -> None:
+    async with listening_app(settings_for(home)) as app:
+        for message in (b"GET /readyz HTTP/1.0\r\n\r\n", b"GET /models HTTP/1.0\r\n\r\n"):
+            assert (await sent_to(app, message)).status == 200
+        assert (await sent_to(app, b"GET /readyz HTTP/1.1\r\nHost: balancer.example\r\n\r\n")).status == 200
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"nonsense\r\n\r\n",
+        b"CONNECT duet:443 HTTP/1.1\r\nHost: duet\r\n\r\n",
+    ],
+)
+async def test_unreadable_request_gets_the_same_headers(home: Path, message: bytes) -> None:
+    async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
+        await peer.send(message[:20])
+        await asyncio.sleep(0.05)
+        await peer.send(message[20:])
+        answer = await peer.rest()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"\r\nx-content-type-options: nosniff\r\n" in answer
+        assert b"\r\ncache-control: no-store\r\n" in answer

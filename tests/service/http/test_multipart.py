@@ -1,3 +1,5 @@
+"""Multipart bodies: files, fields and malformed parts."""
+
 from __future__ import annotations
 
 import pytest

@@ -34,6 +34,7 @@ OPERATIONS = {
     "get_version",
     "get_card",
     "get_figure",
+    "download_file",
     "check_version",
     "promote_version",
     "preview_gate",
@@ -84,7 +85,9 @@ def test_openapi_document_is_valid(document: dict[str, Any]) -> None:
 
 def test_operations_have_clean_names_and_descriptions(document: dict[str, Any]) -> None:
     assert set(operations(document)) == OPERATIONS | PROTOCOL_OPERATIONS
-    assert all(operation["description"] for operation in operations(document).values())
+    for operation in operations(document).values():
+        assert " ".join(operation["description"].replace("`", "").split()).startswith(operation["summary"])
+        assert len(operation["summary"]) <= 100
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS | PROTOCOL_OPERATIONS))
@@ -235,6 +238,7 @@ def test_documented_errors_belong_to_a_route(document: dict[str, Any]) -> None:
         "not-found",
         "method-not-allowed",
         "client-gone",
+        "invalid-host",
     }
 
 

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 from core.errors import DuetError, JobFinishedError, JobNotRetryableError, LostClaimError
 from core.jobs.records import FINAL_STATES, JobState
 from service.jobs.store.keys import FINISHED, LEASES, QUEUED
+from service.jobs.store.records import MAX_LOST_WORKERS
 from service.jobs.store.store import JobStore
 from tests.support.jobs import notes, run_out, stored, submit
 
@@ -40,7 +41,7 @@ class Life(RuleBasedStateMachine):
         self.state: JobState = "queued"
         self.token: int | None = None
         self.attempt = 0
-        self.resumptions = 0
+        self.resumptions = self.lost_workers = 0
         return 0
 
     @rule(target=tokens)
@@ -62,6 +63,8 @@ class Life(RuleBasedStateMachine):
     def permit(self, token: int, action: str) -> None:
         expected = self.holds(token) and (self.state == "running" or action == "checkpoint")
         assert self.store.permit(self.job_id, token, action) == expected  # type: ignore[arg-type]
+        if expected and action == "checkpoint":
+            self.lost_workers = 0
 
     @rule(token=tokens)
     def append(self, token: int) -> None:
@@ -79,7 +82,8 @@ class Life(RuleBasedStateMachine):
     def interrupt(self, token: int) -> None:
         with refused(LostClaimError, unless=self.holds(token)):
             self.store.interrupt(self.job_id, token, "killed")
-            self.interrupted()
+            self.interrupted(again=self.resumptions < 1)
+            self.resumptions += 1
 
     @rule()
     def expire(self) -> None:
@@ -90,7 +94,8 @@ class Life(RuleBasedStateMachine):
     def run_out_and_expire(self) -> None:
         run_out(self.store, self.job_id)
         assert self.store.expire(self.job_id, "silent") is not None
-        self.interrupted()
+        self.interrupted(again=self.lost_workers < MAX_LOST_WORKERS)
+        self.lost_workers += 1
 
     @rule()
     def cancel(self) -> None:
@@ -102,7 +107,7 @@ class Life(RuleBasedStateMachine):
     def retry(self) -> None:
         with refused(JobNotRetryableError, unless=self.state in ("failed", "cancelled")):
             self.store.retry(self.job_id)
-            self.state, self.resumptions = "queued", 0
+            self.state, self.resumptions, self.lost_workers = "queued", 0, 0
 
     @invariant()
     def the_record_the_indexes_and_the_events_agree(self) -> None:
@@ -119,13 +124,11 @@ class Life(RuleBasedStateMachine):
     def holds(self, token: int) -> bool:
         return token == self.token and self.state in ("running", "cancelling")
 
-    def interrupted(self) -> None:
+    def interrupted(self, *, again: bool) -> None:
         if self.state == "cancelling":
             self.state = "cancelled"
-        elif self.resumptions == 0:
-            self.state, self.resumptions = "queued", 1
         else:
-            self.state = "failed"
+            self.state = "queued" if again else "failed"
 
 
 @contextmanager

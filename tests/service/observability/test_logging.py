@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,7 @@ def _restored_logging() -> Iterator[None]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
+    logging.captureWarnings(False)
     root.handlers[:] = handlers
     root.setLevel(level)
 
@@ -64,6 +66,50 @@ def test_text_line_has_the_same_fields() -> None:
     log, stream = lines("text")
     log.warning("POST /predict %d", 200, extra={"duration_ms": 1.5})
     assert stream.getvalue().strip().endswith("warning POST /predict 200 duration_ms=1.5 request_id=an-id")
+
+
+FORGED = "/\n12:00:00 info    POST /session 200\r\x1b[2K\x85\u2028\x00x"
+
+
+def access_line(log_format: str) -> str:
+    _, stream = lines(log_format)
+    log_access(logging.INFO, "GET", FORGED, 404, 0.1, "127.0.0.1")
+    logging.getLogger().handlers[0].flush()
+    text = stream.getvalue()
+    assert text.endswith("\n")
+    return text.removesuffix("\n")
+
+
+def test_path_cannot_forge_a_line_of_text() -> None:
+    line = access_line("text")
+    assert len(line.splitlines()) == 1
+    assert line.isprintable()
+    assert "GET /\\n12:00:00" in line
+
+
+def test_path_cannot_forge_a_line_of_json() -> None:
+    line = access_line("json")
+    assert "\n" not in line
+    assert json.loads(line)["message"] == f"GET {FORGED} 404"
+
+
+def test_text_of_an_exception_cannot_forge_a_line() -> None:
+    log, stream = lines("text")
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.exception("it broke", extra={"file": FORGED})
+    first, *traceback = stream.getvalue().split("\n")[:-1]
+    assert first[8:].startswith(" error   it broke file=/\\n12:00:00")
+    assert all(line.startswith("    ") for line in traceback)
+
+
+def test_warnings_are_log_lines() -> None:
+    _, stream = lines("json")
+    warnings.showwarning("a damaged tag", UserWarning, "tiff.py", 1)
+    record = json.loads(stream.getvalue())
+    assert (record["level"], record["logger"]) == ("warning", "py.warnings")
+    assert "a damaged tag" in record["message"]
 
 
 def test_lines_below_the_level_are_left_out() -> None:

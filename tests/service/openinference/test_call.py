@@ -106,8 +106,11 @@ def test_what_other_servers_would_take_is_ignored() -> None:
         ({"outputs": [output("logits", binary_data=1)]}, "outputs.0.parameters.binary_data: Input should be a valid"),
         ({"outputs": [output("logits", classification=-1)]}, "classification: Input should be greater"),
         ({"outputs": [output("logits", shared_memory_region="r")]}, "shared_memory_region: Input should be null"),
-        ({"outputs": [output("scores")]}, "no output 'scores': the model has logits, probabilities, label"),
-        ({"outputs": [output("s" * 5000)]}, "no output 'sss"),
+        (
+            {"outputs": [output("scores")]},
+            "unknown output 'scores': available outputs are logits, probabilities, label",
+        ),
+        ({"outputs": [output("s" * 5000)]}, "unknown output 'sss"),
         ({"outputs": [output("logits"), output("logits", classification=2)]}, "'logits' is requested twice"),
         ({"outputs": [output("label", classification=2)]}, "'label' has none"),
     ],

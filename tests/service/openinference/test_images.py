@@ -66,9 +66,9 @@ def test_raw_images_are_counted_by_their_bytes() -> None:
     [
         ([], "'images' is missing"),
         ([tensor(), tensor()], "'images' is given 2 times"),
-        ([tensor(name="image")], "no input 'image': the model takes one, 'images'"),
-        ([tensor(), tensor(name="x", shape=[1])], "no input 'x'"),
-        ([tensor(name="n" * 5000)], "no input 'nnn"),
+        ([tensor(name="image")], "unknown input 'image': the model takes one, 'images'"),
+        ([tensor(), tensor(name="x", shape=[1])], "unknown input 'x'"),
+        ([tensor(name="n" * 5000)], "unknown input 'nnn"),
     ],
 )
 def test_anything_but_the_one_input_is_refused(inputs: list[RequestInput], message: str) -> None:

@@ -23,7 +23,7 @@ def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def write_key(home: Path, answer: Path) -> None:
-    answer.write_text(generated_key(home))
+    answer.write_text(generated_key(home), encoding="utf-8")
 
 
 def test_processes_that_come_at_once_agree(tmp_path: Path) -> None:

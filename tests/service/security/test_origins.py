@@ -5,10 +5,14 @@ import socket
 import pytest
 from starlette.datastructures import Headers
 
-from service.errors import CrossOriginError, HostNotAllowedError
-from service.security.origins import check_host, check_same_origin, is_secure, own_names
+from service.errors import CrossOriginError, HostNotAllowedError, InvalidHostError
+from service.security.origins import HostCheck, check_same_origin, is_secure, own_names
 
 NAMES = own_names(["Duet.Example.org"], "models.internal")
+
+
+def scope(path: str = "/models", version: str = "1.1") -> dict[str, str]:
+    return {"path": path, "http_version": version}
 
 
 def headers(*pairs: tuple[str, str]) -> Headers:
@@ -32,7 +36,10 @@ def headers(*pairs: tuple[str, str]) -> Headers:
     ],
 )
 def test_addresses_and_own_names_are_taken(host: str) -> None:
-    check_host(headers(("host", host)), NAMES)
+    hosts, sent = HostCheck(NAMES), host.encode()
+    assert not hosts.accepts(sent, scope())
+    hosts.check(sent)
+    assert hosts.accepts(sent, scope())
 
 
 @pytest.mark.parametrize(
@@ -54,14 +61,32 @@ def test_addresses_and_own_names_are_taken(host: str) -> None:
     ],
 )
 def test_names_that_could_be_rebound_are_refused(host: str) -> None:
-    with pytest.raises(HostNotAllowedError):
-        check_host(headers(("host", host)), NAMES)
+    hosts = HostCheck(NAMES)
+    for _ in range(2):
+        assert not hosts.accepts(host.encode(), scope())
+        with pytest.raises(HostNotAllowedError):
+            hosts.check(host.encode())
 
 
 def test_a_request_has_one_host() -> None:
-    for several in ([], [("host", "localhost"), ("host", "evil.example")]):
-        with pytest.raises(HostNotAllowedError):
-            check_host(headers(*several), NAMES)
+    hosts = HostCheck(NAMES)
+    for sent in (None, b"localhost, evil.example", b"localhost, localhost"):
+        assert not hosts.accepts(sent, scope())
+        with pytest.raises(InvalidHostError):
+            hosts.check(sent)
+    assert hosts.accepts(None, scope(version="1.0"))
+
+
+def test_probes_may_name_any_host() -> None:
+    assert HostCheck(NAMES).accepts(b"evil.example", scope("/readyz"))
+    assert not HostCheck(NAMES).accepts(b"evil.example", scope("/metrics"))
+
+
+def test_accepted_hosts_are_bounded() -> None:
+    hosts = HostCheck(NAMES)
+    for port in range(1, 2000):
+        hosts.check(b"127.0.0.1:%d" % port)
+    assert sum(hosts.accepts(b"127.0.0.1:%d" % port, scope()) for port in range(1, 2000)) <= 256
 
 
 @pytest.mark.parametrize(

@@ -31,5 +31,5 @@ def test_announce_does_not_print_configured_keys(home: Path, capsys: pytest.Capt
 def test_announce_empty_repository_says_how_to_get_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     announce("http://127.0.0.1:8000", settings_for(tmp_path, api_keys=f"admin:{'a' * 16}"))
     _, warning = capsys.readouterr().out.splitlines()
-    assert warning.startswith(f"No model to serve yet: there are no model versions in {tmp_path / 'none'} or ")
+    assert warning.startswith(f"No model to serve yet: no model versions found in {tmp_path / 'none'} or ")
     assert "set DUET_SHIPPED_MODELS" in warning

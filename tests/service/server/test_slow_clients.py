@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import httpx
+import psutil
 import pytest
 
 from service.server.server import SlowConnectionReaper
+from tests.support.children import wait_until
 from tests.support.onnx_models import gray_png
-from tests.support.service import ListeningApp, listening_app, settings_for, until
+from tests.support.service import ListeningApp, ServiceProcess, listening_app, service_process, settings_for, until
 from tests.support.wire import FORM, Peer, form, head, request
 
 IMAGE = gray_png(0)
@@ -167,3 +173,28 @@ async def test_request_in_progress_is_not_closed(home: Path) -> None:
                 reaper.close_expired(connections, now)
             await peer.send(whole[-10:])
             assert (await peer.answer()).status == 200
+
+
+async def test_idle_connection_stays_open_for_the_configured_time(home: Path) -> None:
+    settings = settings_for(home, keep_alive_seconds=1)
+    async with listening_app(settings) as app, await Peer.connect(app.address) as peer:
+        await peer.send(request(IMAGE))
+        assert (await peer.answer()).status == 200
+        assert await asyncio.wait_for(peer.rest(), 10) == b""
+    assert settings_for(home).keep_alive_seconds > 60
+
+
+def test_exhausted_descriptors_are_logged_and_the_service_recovers(home: Path) -> None:
+    def said(service: ServiceProcess, text: str) -> list[dict[str, Any]]:
+        return [line for line in service.log if text in line["message"]]
+
+    with service_process(home) as service, ExitStack() as crowd:
+        process = psutil.Process(service.process.pid)
+        process.rlimit(psutil.RLIMIT_NOFILE, (process.num_fds() + 20, 4096))
+        for _ in range(60):
+            crowd.enter_context(socket.create_connection(service.address))
+        wait_until(lambda: said(service, "no file descriptors are left") != [])
+        crowd.close()
+        wait_until(lambda: said(service, "available again") != [])
+        assert httpx.get(f"{service.url}/livez").status_code == 200
+        assert len(said(service, "no file descriptors are left")) == 1

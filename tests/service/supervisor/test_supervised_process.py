@@ -29,14 +29,14 @@ def pids(output: Path) -> list[int]:
 
 def test_ended_program_is_restarted_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = tmp_path / "output"
-    keeper = RestartingProcess(program(output))
-    keeper.start()
+    restarting = RestartingProcess(program(output))
+    restarting.start()
     wait_until(lambda: len(pids(output)) == 1)
     os.kill(pids(output)[0], signal.SIGKILL)
     wait_until(lambda: len(pids(output)) == 2)
     first, second = pids(output)
     assert not is_alive(first)
-    keeper.stop()
+    restarting.stop()
     assert not is_alive(second)
     assert pids(output) == [first, second]
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
@@ -46,30 +46,30 @@ def test_ended_program_is_restarted_and_logged(tmp_path: Path, caplog: pytest.Lo
 
 def test_may_start_delays_the_start(tmp_path: Path) -> None:
     output, may_start = tmp_path / "output", threading.Event()
-    keeper = RestartingProcess(program(output), may_start=may_start.is_set)
-    keeper.start()
+    restarting = RestartingProcess(program(output), may_start=may_start.is_set)
+    restarting.start()
     time.sleep(0.2)
     assert pids(output) == []
     may_start.set()
     wait_until(lambda: len(pids(output)) == 1)
-    keeper.stop()
+    restarting.stop()
 
 
 def test_stop_without_a_start_returns(tmp_path: Path) -> None:
-    keeper = RestartingProcess(program(tmp_path / "output"), may_start=lambda: False)
-    keeper.start()
-    keeper.stop()
+    restarting = RestartingProcess(program(tmp_path / "output"), may_start=lambda: False)
+    restarting.start()
+    restarting.stop()
     assert pids(tmp_path / "output") == []
 
 
 def test_stop_ends_the_backoff(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    keeper = RestartingProcess(
+    restarting = RestartingProcess(
         Program(name="failing", command=("false",), stop_seconds=600, output=tmp_path / "output")
     )
-    keeper.start()
+    restarting.start()
     wait_until(lambda: "restarting it" in caplog.text)
-    keeper.stop()
+    restarting.stop()
     assert [record.getMessage() for record in caplog.records] == [
         "started the failing",
         "the failing ended with exit status 1, restarting it in 0.5 s",
@@ -78,24 +78,24 @@ def test_stop_ends_the_backoff(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
 def test_stubborn_program_is_killed_with_its_group(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     output = tmp_path / "output"
-    keeper = RestartingProcess(program(output, f"{STUBBORN}; os.fork()", stop_seconds=0.2))
-    keeper.start()
+    restarting = RestartingProcess(program(output, f"{STUBBORN}; os.fork()", stop_seconds=0.2))
+    restarting.start()
     wait_until(lambda: len(pids(output)) == 2)
-    keeper.stop()
+    restarting.stop()
     wait_until(lambda: not any(is_alive(pid) for pid in pids(output)))
     assert "the sleeper did not stop within 0.2 s, killing it" in caplog.text
 
 
 def test_second_signal_does_not_wait(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    keeper = RestartingProcess(program(output, STUBBORN, stop_seconds=600))
-    keeper.start()
+    restarting = RestartingProcess(program(output, STUBBORN, stop_seconds=600))
+    restarting.start()
     wait_until(lambda: len(pids(output)) == 1)
-    stopping = threading.Thread(target=keeper.stop)
+    stopping = threading.Thread(target=restarting.stop)
     stopping.start()
     time.sleep(0.1)
     assert is_alive(pids(output)[0])
-    keeper.kill()
+    restarting.kill()
     stopping.join()
     assert not is_alive(pids(output)[0])
 

@@ -72,6 +72,7 @@ def test_champions_are_compared(visit: Visit, site: ServiceProcess) -> None:
         model = data[side]
         card = page.get_by_role("region", name=f"{model['model']}@{model['version']}", exact=True)
         expect(card).to_contain_text(f"{100 * model['scores']['accuracy']['value']:.2f} %")
+        expect(card).to_contain_text(f"n = {data['paired']['images']:,}")
         expect(card).to_contain_text(f"{model['probability']['log_loss']['value']:.3f}")
         expect(card).to_contain_text("Champion")
     expect(page.get_by_label("First version")).to_have_value(MLP)
@@ -139,7 +140,7 @@ def test_reliability_and_robustness_with_their_tables(visit: Visit, site: Servic
     scores = calibration.get_by_role("group", name="Scores of the predicted probabilities")
     for side in ("first", "second"):
         most = compared(site)[side]["probability"]["ece_if_calibrated"]["percentile_95"]
-        row = scores.get_by_role("row", name=re.compile("of a perfectly calibrated model"))
+        row = scores.get_by_role("row", name=re.compile("Error of a perfectly calibrated model"))
         expect(row).to_contain_text(f"95th percentile {100 * most:.2f} %")
     calibration.get_by_text("The bins as a table").click()
     expect(page.get_by_role("group", name="Reliability diagram by bin").get_by_role("row")).to_have_count(16)
@@ -175,7 +176,7 @@ def test_versions_that_are_not_comparable_give_an_error(visit: Visit) -> None:
     visit.expect("status of 404")
     visit.expect("status of 409")
     page = visit.open(f"/metrics/compare?first=vit&second={CNN}")
-    expect(page.get_by_role("alert")).to_contain_text("no model 'vit'")
+    expect(page.get_by_role("alert")).to_contain_text("unknown model 'vit'")
     expect(page.get_by_label("First version")).to_have_value("vit")
     page.get_by_label("First version").select_option("cnn@90")
     expect(page.get_by_role("alert")).to_contain_text("not comparable")

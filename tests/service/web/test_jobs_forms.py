@@ -27,7 +27,7 @@ from tests.support.labelled_folders import picture, write_labelled_folder
 from tests.support.training_site import TrainingSite, training_site
 
 pytestmark = [pytest.mark.browser, needs_chromium]
-CLASSES = {"brick red": 14, "grass": 12, "night": 15}
+CLASSES = {"brick red": 44, "grass": 42, "night": 45}
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +197,7 @@ def test_expired_session_asks_for_the_key(browser: Browser, trainings: TrainingS
         page.get_by_role("button", name="Upload").click()
         page.get_by_label("Key", exact=True).fill(JOBS_KEY)
         page.keyboard.press("Enter")
-        expect(page.get_by_text("41 images added to ended, 1 file skipped.")).to_be_visible()
+        expect(page.get_by_text("131 images added to ended, 1 file skipped.")).to_be_visible()
 
 
 @pytest.mark.slow
@@ -219,7 +219,7 @@ def test_uploaded_images_become_a_champion(browser: Browser, trainings: Training
         expect(page.locator("#data-name-error")).to_contain_text("built-in")
         page.get_by_label("Name of the data set", exact=True).fill("colors")
         page.get_by_role("button", name="Upload").click()
-        expect(page.get_by_text("41 images added to colors, 1 file skipped.")).to_be_visible()
+        expect(page.get_by_text("131 images added to colors, 1 file skipped.")).to_be_visible()
         expect(page.get_by_text("colors/night/<b>broken.png")).to_be_visible()
         assert_accessible(page)
 
@@ -228,7 +228,7 @@ def test_uploaded_images_become_a_champion(browser: Browser, trainings: Training
         expect(page.get_by_text("2 images added to colors, 1 duplicates, 1 file skipped.")).to_be_visible()
         expect(page.get_by_text("not in a class folder")).to_be_visible()
         colors = page.locator(".data-list > li").filter(has_text="colors")
-        expect(colors).to_contain_text("3 classes · 43 images")
+        expect(colors).to_contain_text("3 classes · 133 images")
         colors.get_by_text("Classes", exact=True).click()
         expect(page.locator(".class-bars").first).to_contain_text("brick red")
 

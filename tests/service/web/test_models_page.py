@@ -94,7 +94,7 @@ def test_better_version_is_promoted_and_rolled_back(browser: Browser, models: Mo
         page = visit.open("/ui/models")
         expect(page.get_by_text("cnn@1 is served.")).to_be_visible()
         expect(page.get_by_text("Shipped with the project as champion")).to_be_visible()
-        expect(version_row(page, "cnn@2")).to_contain_text("90.0 % (59.6 to 98.2)")
+        expect(version_row(page, "cnn@2")).to_contain_text("90.0 % (59.6 to 98.2), n = 10")
         expect(version_row(page, "cnn@4")).to_contain_text("manifest.json")
         assert_accessible(page)
         assert layout_shift(page) < 0.02
@@ -275,6 +275,15 @@ def test_changed_files_are_named(browser: Browser, models: Models) -> None:
         page.reload()
         expect(page.get_by_role("alert")).to_contain_text("evaluation.json")
         damaged.write_bytes(content)
+
+
+def test_files_of_a_version_can_be_downloaded(browser: Browser, models: Models) -> None:
+    with visiting(browser, models.url) as visit:
+        page = opened(visit, 3)
+        with page.expect_download() as started:
+            page.get_by_role("link", name="model.onnx", exact=True).click()
+        assert started.value.suggested_filename == "model.onnx"
+        assert started.value.path().read_bytes() == (models.folder / "3" / "model.onnx").read_bytes()
 
 
 def test_two_versions_link_to_their_comparison(browser: Browser, models: Models) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import re
 from typing import Literal
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 
@@ -90,3 +92,45 @@ def test_api_reference_works_under_the_policy(browser: Browser, site: ServicePro
         page = visit.open("/docs")
         page.locator("#operations-predict-predict summary, #operations-predict-predict").first.wait_for()
         assert page.get_by_text("/metrics/compare").count()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_api_reference_has_the_theme_of_the_pages(
+    browser: Browser, site: ServiceProcess, scheme: Literal["light", "dark"]
+) -> None:
+    paper = {"light": "rgb(247, 246, 243)", "dark": "rgb(21, 20, 19)"}
+    other: Literal["light", "dark"] = "light" if scheme == "dark" else "dark"
+    with visiting(browser, site.url, scheme=scheme) as visit:
+        page = visit.open("/docs")
+        heading = page.locator("#operations-predict-predict .opblock-summary-description")
+        heading.wait_for()
+        assert heading.inner_text() == "Classify one or more images"
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == paper[scheme]
+        color = heading.evaluate("element => getComputedStyle(element).color")
+        assert (sum(map(int, re.findall(r"\d+", color)[:3])) > 384) == (scheme == "dark"), color
+        visit.open("/").get_by_role("button", name=f"{other.title()} theme").click()
+        visit.open("/docs")
+        assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == paper[other]
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE], ids=["narrow", "wide"])
+def test_unknown_addresses_show_a_page(browser: Browser, site: ServiceProcess, size: tuple[int, int]) -> None:
+    with visiting(browser, site.url, size=size) as visit:
+        visit.expect("status of 404")
+        page = visit.page
+        answer = page.goto(f"{site.url}/ui/<b>nothing</b>")
+        assert answer
+        assert answer.status == 404
+        assert page.title() == "Page not found · Duet"
+        assert_accessible(page)
+        assert_fits(page)
+        page.get_by_role("main").get_by_role("link", name="Models").click()
+        page.wait_for_url("**/ui/models")
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/json"])
+def test_unknown_addresses_give_programs_a_problem(site: ServiceProcess, accept: str) -> None:
+    answer = httpx.get(f"{site.url}/nothing", headers={"accept": accept})
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:duet:problem:not-found")
+    refused = httpx.get(f"{site.url}/predict", headers={"accept": "text/html"})
+    assert (refused.status_code, refused.json()["type"]) == (405, "urn:duet:problem:method-not-allowed")

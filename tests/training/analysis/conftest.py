@@ -8,7 +8,7 @@ from training.analysis.mistakes.find import VersionPredictions
 
 
 @pytest.fixture(scope="session")
-def judged(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
+def evaluated(pair: PublishedPair) -> tuple[VersionPredictions, VersionPredictions]:
     """Both small versions with their stored predictions."""
     first, second = (VersionPredictions.read(each, pair.folder(each)) for each in (pair.mlp, pair.cnn))
     return first, second

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.errors import DataError
+from core.errors import ConfigurationError, DataError
 from core.images.decode import decode_image
+from core.images.limits import configured_max_pixels
 from core.jobs.events import Note
 from core.repository.manifest import Geometry
 from tests.support.labelled_folders import COLORS, picture, write_labelled_folder
@@ -154,6 +155,27 @@ def test_invalid_files_are_skipped_and_listed(tmp_path: Path) -> None:
     for part in ("night/notes.txt (the data is not an image", "night/cut.png (the PNG image is damaged", "grass/empty"):
         assert part in note
     assert re.search(r"grass/(copy.png|0000) \(the same image as grass/(copy.png|0000)\)", note)
+
+
+def test_images_over_the_pixel_limit_of_the_service_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 5})
+    Image.new("RGB", (200, 100)).save(path / "night" / "large.png")
+    notes: list[str] = []
+    monkeypatch.setenv("DUET_MAX_PIXELS", "19999")
+    load_folder("colors", home=tmp_path, note=notes.append)
+    assert "1 files left out: night/large.png (the image has 200x100 pixels" in notes[0]
+    monkeypatch.setenv("DUET_MAX_PIXELS", "20000")
+    load_folder("colors", home=tmp_path, note=notes.append)
+    assert len(notes) == 1
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1e6", "\u0663", "9" * 30])
+def test_pixel_limit_that_is_no_number_is_an_error(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_MAX_PIXELS", value)
+    with pytest.raises(ConfigurationError, match="DUET_MAX_PIXELS is not a positive whole number"):
+        configured_max_pixels()
 
 
 def test_file_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:

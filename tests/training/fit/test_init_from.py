@@ -121,7 +121,7 @@ def test_provenance_names_init_from_also_after_republish(base: Base, tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"init_from": "base@9"}, UnknownVersionError, "no version '9' of base"),
+        ({"init_from": "base@9"}, UnknownVersionError, "unknown version 9 of base"),
         ({"network.hidden": [16]}, ConfigurationError, r"network.hidden is \[32, 16\] there, \[16\] here"),
         ({"network.activation": "tanh"}, ConfigurationError, "network.activation is 'relu' there, 'tanh' here"),
     ],

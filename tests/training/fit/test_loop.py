@@ -237,6 +237,6 @@ def test_a_run_whose_last_epoch_diverged_is_not_finished(
     config = small_recipe("mlp", **ONE_FAR_STEP, epochs=1, include_validation=include_validation).with_overrides(
         {"optimization.learning_rate": 1e20}
     )
-    with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 1\. Try a lower"):
+    with pytest.raises(TrainingDivergedError, match=r"at the end of epoch 1: try a lower"):
         small_fit(config, images, tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()

@@ -84,6 +84,7 @@ def test_training_job_sends_events_and_publishes(published: tuple[Path, WorkerEn
     manifest = ModelRepository(home / "models", home / "none").verify("mlp", 1)
     assert of(worker, Result)[0].result == {
         "reference": "mlp@1", "family": "mlp", "version": 1, "test_accuracy": manifest.metrics.test_accuracy,
+        "test_images": manifest.data.counts["test"],
     }  # fmt: skip
 
 
@@ -141,7 +142,7 @@ def test_user_error_is_sent_as_a_message(data: Path, home: Path) -> None:
         assert worker.until_end() == ExitStatus.FAILED
     (failed,) = of(worker, Failed)
     assert failed.error == "ConfigurationError"
-    assert failed.message.startswith("no recipe 'nothing'")
+    assert failed.message.startswith("unknown recipe 'nothing'")
     assert "Traceback" in (home / "log.txt").read_text()
 
 
@@ -166,6 +167,7 @@ def test_evaluation_job_writes_records(data: Path, published: tuple[Path, Worker
     result = of(worker, Result)[0].result
     assert result["evaluations"][0]["reference"] == "mlp@1"
     assert result["evaluations"][0]["reproduced"] is True
+    assert result["evaluations"][0]["images"] == record.evaluation.data.images
     assert result["evaluations"][0]["accuracy"]["fp32"] == record.evaluation.scores["fp32"].accuracy.value
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
@@ -176,7 +178,7 @@ def test_evaluation_job_writes_records(data: Path, published: tuple[Path, Worker
 
 def test_evaluation_without_champions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_SHIPPED_MODELS", str(tmp_path / "none"))
-    with pytest.raises(DataError, match="no champion"):
+    with pytest.raises(DataError, match="has a champion to evaluate"):
         evaluate("a", EvaluateParameters(), tmp_path, WorkerChannel(events=-1, answers=-1), threads=1)
 
 

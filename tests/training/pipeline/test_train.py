@@ -152,12 +152,12 @@ def test_card_has_the_measured_accuracies_and_speedups(published: Published) -> 
     folder = repository.folder("cnn", 1)
     card = (folder / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\n")
-    assert f"{manifest.metrics.test_accuracy:.2%}" in card
+    assert f"**{manifest.metrics.test_accuracy:.2%}**\nof 50 test images are correct" in card
     assert f"value: {manifest.metrics.test_accuracy:.6f}" in card
     card = " ".join(card.split())
     accuracy = read_evaluation(folder).scores["int8"].accuracy
     assert "Speed-up over float32 on one thread: 2.00 for single images, 2.00 for batches of 32" in card
-    assert f"a test accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%})" in card
+    assert f"an accuracy of {accuracy.value:.2%} ({accuracy.low:.2%} to {accuracy.high:.2%}) on 50 test images" in card
     assert f"{manifest.calibration['int8'].temperature:.6f}" in card
 
 

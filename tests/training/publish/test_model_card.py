@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from core.repository.evaluation import CalibratedECE, Evaluation, StrangeImages, read_evaluation
 from core.repository.manifest import AveragedViewsRecord, ClassBiasRecord, Manifest, read_manifest
@@ -36,6 +39,18 @@ def test_card_lists_every_class_with_intervals(published: tuple[Manifest, Evalua
         (row,) = [line for line in rows if line.startswith(f"| {each.label} |")]
         assert recall in row
         assert row.endswith(f"| {each.support} |")
+
+
+def test_card_escapes_class_names_in_cells(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    scores = evaluation.scores["fp32"]
+    names = ["cat|dog", "_US$_", "<b>", "a*b*"]
+    rows = [row.model_copy(update={"label": name}) for row, name in zip(scores.per_class, names, strict=False)]
+    changed = scores.model_copy(update={"per_class": tuple(rows)})
+    card = model_card(manifest, evaluation.model_copy(update={"scores": {"fp32": changed}}))
+    html = MarkdownIt("commonmark", {"html": False}).enable("table").render(card)
+    cells = re.findall(r"<tr>\n<td>(.*?)</td>", html.partition("Per class")[2])
+    assert [unescape(cell) for cell in cells] == names[: len(rows)]
 
 
 def test_card_headline_scores_have_intervals(published: tuple[Manifest, Evaluation]) -> None:

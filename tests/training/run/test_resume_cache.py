@@ -50,7 +50,7 @@ def two_results(path: Path) -> str:
     memo = ResumeCache(path, {"seed": 1})
     memo.get_or_compute("a", lambda: [0.1, "é"])
     memo.get_or_compute("b", lambda: 2)
-    return path.read_text()
+    return path.read_text(encoding="utf-8")
 
 
 def test_line_without_newline_is_kept(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_open_journal_twice_is_refused(tmp_path: Path) -> None:
 
 def test_read_journal_of_an_unknown_study_names_the_existing(tmp_path: Path) -> None:
     begun(tmp_path)
-    with pytest.raises(ConfigurationError, match=r"no study 'other'.*existing studies: mlp"):
+    with pytest.raises(ConfigurationError, match=r"unknown study 'other'.*available studies are mlp"):
         read_journal(tmp_path, "other")
     with pytest.raises(ConfigurationError, match="cannot name a study"):
         read_journal(tmp_path, "../small")

@@ -1,4 +1,4 @@
-"""What of a search is planned, what is proposed, and which proposals are ended early, on small made-up images."""
+"""Proposals of a search: planned and sampled settings, and early ends, on small made-up images."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ class Said(StudyProgress):
 
 @pytest.mark.slow
 def test_proposals_are_pruned_alike_after_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    epochs, trials, unjudged = 5, 22, 4
+    epochs, trials, unscored = 5, 22, 4
     tuned(tmp_path / "whole", trials=trials, epochs=epochs)
     whole = results(tmp_path / "whole")
     ended = [max(accuracies) for state, _, accuracies in whole if state == "PRUNED"]
     assert min(ended) == first_prunable(epochs) < epochs
     planned = len(space_of(read_journal(tmp_path / "whole", NAME)).planned())
-    assert {state for state, _, _ in whole[: planned + unjudged]} == {"COMPLETE"}
-    assert len(ended) < trials - planned - unjudged
+    assert {state for state, _, _ in whole[: planned + unscored]} == {"COMPLETE"}
+    assert len(ended) < trials - planned - unscored
 
     tell = optuna.Study.tell
 
     def stopped(study: optuna.Study, trial: Trial, value: float | None = None, **options: Any) -> FrozenTrial:
-        """Stop before what is known of a judged proposal is written: that it is ended early, or what it has."""
-        if trial.number >= planned + unjudged and trial.number not in told:
+        """Stop before what is known of a scored proposal is written: that it is ended early, or what it has."""
+        if trial.number >= planned + unscored and trial.number not in told:
             told.add(trial.number)
             raise KeyboardInterrupt
         return tell(study, trial, value, **options)
 
     told: set[int] = set()
     monkeypatch.setattr(optuna.Study, "tell", stopped)
-    for _ in range(trials - planned - unjudged):
+    for _ in range(trials - planned - unscored):
         with pytest.raises(KeyboardInterrupt):
             tuned(tmp_path / "stopped", trials=trials, epochs=epochs)
     tuned(tmp_path / "stopped", trials=trials, epochs=epochs)

@@ -1,4 +1,4 @@
-"""Which proposals are ended early, from made-up accuracies."""
+"""Pruner: early ends of proposals, from made-up accuracies."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def test_first_prunable_is_half_of_the_epochs_and_three(epochs: int, first: int)
     assert first_prunable(epochs) == first
 
 
-@pytest.mark.parametrize(("epoch", "judged"), [(1, False), (2, False), (3, True), (5, True), (6, False)])
-def test_pruner_spares_early_and_last_epochs(epoch: int, judged: bool) -> None:
-    assert ends([0.1] * epoch, *[whole(0.5)] * 4) == judged
+@pytest.mark.parametrize(("epoch", "pruned"), [(1, False), (2, False), (3, True), (5, True), (6, False)])
+def test_pruner_spares_early_and_last_epochs(epoch: int, pruned: bool) -> None:
+    assert ends([0.1] * epoch, *[whole(0.5)] * 4) == pruned
     assert not ends([])
 
 

@@ -19,7 +19,7 @@ from tests.support.training_runs import CPU, small_images, small_recipe
 from training.data.split_dataset import Images
 from training.fit import loop
 from training.run.checkpoint import EpochRecord
-from training.tuning.ablation import study_setup as bench_module
+from training.tuning.ablation import study_setup
 from training.tuning.ablation.progress import StudyProgress
 from training.tuning.ablation.study_setup import StudySetup, make_study_setup
 from training.tuning.confirm import confirm, read_confirmation
@@ -171,7 +171,7 @@ def test_diverged_trial_is_noted_and_search_continues(tmp_path: Path, monkeypatc
     from core.errors import TrainingDivergedError
     from training.tuning import search as module
 
-    whole = bench_module.short_run
+    whole = study_setup.short_run
 
     def run(config: RecipeConfig, setup: StudySetup, folder: Path, **options: Any) -> Any:
         if config.network.activation == "gelu":
@@ -203,7 +203,7 @@ def test_confirm_uses_new_seeds_and_fresh_images_once(
     from training.tuning import confirm as module
 
     ran: list[tuple[int, int]] = []
-    whole = bench_module.short_run
+    whole = study_setup.short_run
 
     def run(config: RecipeConfig, setup: StudySetup, *arguments: Any, **options: Any) -> Any:
         ran.append((config.seed, len(options["validation"])))

@@ -52,7 +52,7 @@ def explore(dataset: ImageDataset, split: Split, out: Path, progress: Progress) 
         findings = find(dataset, split, progress)
         write(findings, draw(dataset, split, findings, progress), out)
     except OSError as error:
-        raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
+        raise ConfigurationError(f"cannot write to {out} ({error.strerror}): name another folder with --out") from error
     return findings
 
 

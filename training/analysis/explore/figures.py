@@ -1,6 +1,6 @@
 """Figures of `duet explore`.
 
-Figures are one page column wide, so that their text is readable on a phone.
+Figures are one page column wide, so that their text is readable on a phone. They show at most 100 classes.
 """
 
 from __future__ import annotations
@@ -19,20 +19,24 @@ from training.data.splits import Split
 from training.data.types import ImageDataset
 from training.plots.image_grid import Mosaic, mosaic_figure
 from training.plots.style import TEXT, WIDTH, Draw, Theme, grid_of_axes, legend_above
+from training.plots.text import plot_text
 
+_CLASSES = 100
+"""Maximum number of classes in a figure; a figure with a row for each class has a limit of height and memory."""
 _SAMPLES = 8
 _PAIRS = 12
 
 
 def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -> Figure:
     """Stacked bars: number of images of each class in each part."""
-    names = list(next(iter(class_counts.values())))
+    names = list(next(iter(class_counts.values())))[:_CLASSES]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.3 * len(names))
     left_K = np.zeros(len(names))
     for (part, counts), color in zip(class_counts.items(), theme.parts, strict=True):
         counts_K = np.array([counts[name] for name in names])
-        axes.barh(names, counts_K, left=left_K, color=color, label=part, height=0.72)
+        axes.barh(range(len(names)), counts_K, left=left_K, color=color, label=part, height=0.72)
         left_K += counts_K
+    axes.set_yticks(range(len(names)), [plot_text(name) for name in names])
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
@@ -59,18 +63,18 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
 
 def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figure:
     """Box plots of all images and of each class: quartiles, with whiskers at the 5th and 95th percentile."""
-    rows = {"all": found.overall, **found.by_class}
+    of_classes = list(found.by_class.items())[:_CLASSES]
+    names = ["all", *(plot_text(name) for name, _ in of_classes)]
+    rows = [found.overall, *(row for _, row in of_classes)]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.3 * len(rows))
-    boxes = [
-        {"whislo": row.p5, "q1": row.p25, "med": row.median, "q3": row.p75, "whishi": row.p95} for row in rows.values()
-    ]
+    boxes = [{"whislo": row.p5, "q1": row.p25, "med": row.median, "q3": row.p75, "whishi": row.p95} for row in rows]
     line = {"color": theme.muted}
     axes.bxp(
         boxes, positions=range(len(rows)), orientation="horizontal", showfliers=False, showcaps=False, widths=0.6,
         patch_artist=True, boxprops={"facecolor": theme.accent, "edgecolor": "none"}, whiskerprops=line,
         medianprops={"color": theme.surface, "linewidth": 2},
     )  # fmt: skip
-    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
@@ -97,7 +101,7 @@ def captioned_figure(
     for number, caption in enumerate(captions):
         row, column = divmod(number, columns)
         axes.text(
-            mosaic.left(column) + width / 2, mosaic.top(row) + height + line * 0.25, caption,
+            mosaic.left(column) + width / 2, mosaic.top(row) + height + line * 0.25, plot_text(caption),
             ha="center", va="top", fontsize=TEXT, color=theme.text,
         )  # fmt: skip
     return figure
@@ -116,12 +120,12 @@ def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics)
     """Draw functions of the figures without duplicates, by name."""
     training = dataset.training
     counts_CV = value_counts(training.images_NHWC)
-    means = list(mean_images(training, len(dataset.class_names)))
+    means = list(mean_images(training, len(dataset.class_names)))[:_CLASSES]
     names, samples = zip(*_samples(dataset, split), strict=True)
     return {
         "class_counts": lambda theme: class_counts_figure(statistics.class_counts, theme),
         "samples": lambda theme: mosaic_figure(samples, captions=names, theme=theme, caption_width=1.15),
-        "mean_images": lambda theme: captioned_figure(means, dataset.class_names, columns=5, theme=theme),
+        "mean_images": lambda theme: captioned_figure(means, dataset.class_names[:_CLASSES], columns=5, theme=theme),
         "pixel_values": lambda theme: value_histogram_figure(counts_CV, theme),
         "brightness": lambda theme: distribution_figure(statistics.brightness, "brightness: mean luma", theme),
         "contrast": lambda theme: distribution_figure(
@@ -133,7 +137,7 @@ def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics)
 def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, list[npt.NDArray[np.uint8]]]]:
     """The first images of each class in the train part."""
     labels_N = dataset.training.labels_N[split.train]
-    for label in np.unique(labels_N).tolist():
+    for label in np.unique(labels_N).tolist()[:_CLASSES]:
         chosen = split.train[labels_N == label][:_SAMPLES]
         yield dataset.class_names[label], list(dataset.training.images_NHWC[chosen])
 

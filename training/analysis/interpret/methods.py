@@ -89,7 +89,7 @@ def target_class(name: str, class_names: tuple[str, ...]) -> int:
         ConfigurationError: the class does not exist; the message lists the classes.
     """
     if name not in class_names:
-        raise ConfigurationError(f"no class {name!r}; choose one of {', '.join(class_names)}")
+        raise ConfigurationError(f"unknown class {name!r}: choose one of {', '.join(class_names)}")
     return class_names.index(name)
 
 

@@ -1,8 +1,8 @@
 """Deletion and insertion curves of attribution maps (Petsiuk et al. 2018, RISE), and their baseline.
 
-The curves measure if a map ranks the pixels by importance. Pixels in random order are an unfair baseline: they add
-noise to the image, and a network may be more sensitive to noise than to a missing object. The baseline is therefore the
-same map, randomly shifted: it has the same texture, so that only its position is random.
+The curves measure whether a map ranks the pixels by importance. The baseline is the same map, randomly shifted: its
+texture is the same, and only its position is random. Pixels in random order would be an unfair baseline, because they
+add noise, and a network may be more sensitive to noise than to a missing object.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from training.analysis.mistakes.properties import gradient_session, saliency_map
 from training.data.types import ImageDataset
 from training.plots.image_grid import map_picture, mosaic_figure
 from training.plots.style import MARKERS, TEXT, Draw, Theme, error_bars, grid_of_axes, legend_above, percent_axis
+from training.plots.text import plot_text
 
 Pixels = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
@@ -26,12 +27,12 @@ _LABELS = {
     "off_centre": "saliency off center (half sides)",
     "similarity": "similarity to training images",
 }
-_ROWS = 8
+_ROWS, _CLASSES = 8, 100
 
 
 def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
-    """Error rate of each class with 95 % intervals, sorted by the error of the first model, highest on top."""
-    names = [row.label for row in mistakes.models[0].classes]
+    """Error rates of up to 100 classes with 95 % intervals, sorted by that of the first model, highest on top."""
+    names = [row.label for row in mistakes.models[0].classes][:_CLASSES]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.32 * len(names))
     places = np.arange(len(names), dtype=np.float64)
     for number, (model, color, marker) in enumerate(zip(mistakes.models, theme.parts, MARKERS, strict=False)):
@@ -41,7 +42,7 @@ def classes_figure(mistakes: Mistakes, theme: Theme) -> Figure:
             values, places + (number - 0.5) * 0.2, xerr=reach, fmt=marker, ms=5, color=color,
             label=model.model.reference,
         )  # fmt: skip
-    axes.set_yticks(places, names)
+    axes.set_yticks(places, [plot_text(name) for name in names])
     axes.invert_yaxis()
     axes.set_xlim(left=0)
     percent_axis(axes.xaxis)
@@ -56,8 +57,9 @@ def confusions_figure(mistakes: Mistakes, theme: Theme) -> Figure:
     figure, panels = grid_of_axes(theme, 2, 1, height=1.2 + 2 * 0.24 * max(most, 2), sharex=True)
     for axes, model, color in zip(panels, mistakes.models, theme.parts, strict=False):
         values, reach = error_bars([row.rate for row in model.confusions])
-        names = [f"{row.label} as {row.answer}" for row in model.confusions]
-        axes.barh(names, values, xerr=reach, color=color, error_kw={"ecolor": theme.text, "elinewidth": 1})
+        names = [plot_text(f"{row.label} as {row.answer}") for row in model.confusions]
+        axes.barh(range(len(names)), values, xerr=reach, color=color, error_kw={"ecolor": theme.text, "elinewidth": 1})
+        axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         percent_axis(axes.xaxis)

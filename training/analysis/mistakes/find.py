@@ -74,7 +74,7 @@ class VersionPredictions:
             evaluation = read_evaluation(folder)
         except (OSError, ValidationError) as error:
             raise DataError(
-                f"{manifest.reference} has no readable {EVALUATION_NAME}; publish the version again with `duet export`"
+                f"{manifest.reference} has no readable {EVALUATION_NAME}: publish the version again with `duet export`"
             ) from error
         return cls(manifest, folder, evaluation, predictions)
 
@@ -84,8 +84,10 @@ def compare_versions(first: VersionPredictions, second: VersionPredictions) -> P
 
     Raises:
         DifferentImagesError: they were evaluated on different data.
+        NotEvaluatedError: their predictions are of different images of the same data.
     """
     return compare_predictions(
+        (first.manifest.reference, second.manifest.reference),
         (first.evaluation.data, second.evaluation.data),
         (first.evaluation.class_names, second.evaluation.class_names),
         (first.predictions, second.predictions),

@@ -83,7 +83,7 @@ def gradient_session(folder: Path, *, threads: int) -> InferenceSession:
     """
     path = folder / GRADIENT_GRAPH
     if not path.is_file():
-        raise DataError(f"{folder} has no {GRADIENT_GRAPH}; publish the version again with `duet export`")
+        raise DataError(f"{folder} has no {GRADIENT_GRAPH}: publish the version again with `duet export`")
     return open_session(path, threads=threads)
 
 

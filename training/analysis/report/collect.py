@@ -123,7 +123,7 @@ def together(first: VersionPredictions, second: VersionPredictions) -> Agreement
 
 def read_history(folder: Path) -> tuple[EpochRecord, ...]:
     """Read history.jsonl of a version."""
-    lines = (folder / HISTORY_NAME).read_text().splitlines()
+    lines = (folder / HISTORY_NAME).read_text(encoding="utf-8").splitlines()
     return tuple(EpochRecord(**json.loads(line)) for line in lines)
 
 

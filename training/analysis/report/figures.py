@@ -23,6 +23,7 @@ from training.analysis.report.findings import Findings, VersionResults
 from training.analysis.robustness.figures import robustness_figures
 from training.data.split_dataset import Images
 from training.plots.style import MARKERS, TEXT, Draw, Theme, error_bars, grid_of_axes, legend_above, percent_axis
+from training.plots.text import plot_text
 
 _DARK_TEXT, _LIGHT_TEXT = "#101010", "#fafafa"
 """Text colors on cells of a colormap, which is the same in both themes."""
@@ -63,18 +64,18 @@ def classes_figure(findings: Findings, theme: Theme) -> Figure:
             values, places + (number - 0.5) * 0.24, xerr=reach, fmt=MARKERS[number], ms=5, color=color,
             label=side.reference,
         )  # fmt: skip
-    axes.set_yticks(places, [f"{row.label} *" if row.significant else row.label for row in rows])
+    axes.set_yticks(places, [plot_text(f"{row.label} *" if row.significant else row.label) for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(right=1)
     percent_axis(axes.xaxis)
-    axes.set_xlabel("share of the class's test images recognised")
+    axes.set_xlabel("share of the class's test images recognized")
     legend_above(figure, axes, theme)
     return figure
 
 
 def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
     """Confusion matrix of a version, in percent of the true class."""
-    labels = [row.label for row in side.scores.per_class]
+    labels = [plot_text(row.label) for row in side.scores.per_class]
     counts_KK = np.array(side.scores.confusion_matrix)
     shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
     figure, [axes] = grid_of_axes(theme, 1, 1, height=4.9)

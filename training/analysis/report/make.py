@@ -14,7 +14,7 @@ from rich.progress import Progress
 from core.errors import DataError
 from core.records.base import ReportedModel, write_report
 from core.records.explanations import Activations, Explanations
-from core.records.latency import Latency, Timing
+from core.records.latency import Latency, LatencyTiming
 from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report, report_path
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
@@ -213,7 +213,7 @@ def measure_latency(manifest: Manifest, folder: Path, *, quick: bool = False) ->
         for batch in BATCHES:
             seconds_R = _run_times(folder / GRAPHS[precision], manifest, batch, _QUICK_SECONDS if quick else _SECONDS)
             ms = statistic_estimate(lambda drawn_R: float(np.median(drawn_R)), 1000 * seconds_R / batch)
-            timings.append(Timing(precision=precision, batch=batch, ms=ms, runs=len(seconds_R)))
+            timings.append(LatencyTiming(precision=precision, batch=batch, ms=ms, runs=len(seconds_R)))
     return Latency(
         model=ReportedModel.of(manifest), cpu=cpu_name(), onnxruntime=runtime_version(), timings=tuple(timings)
     )

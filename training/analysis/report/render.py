@@ -187,6 +187,6 @@ class Claims:
         """
         if self._broken:
             raise DataError(
-                f"the records contradict {len(self._broken)} claims of {template}; rewrite these "
+                f"the records contradict {len(self._broken)} claims of {template}: rewrite these "
                 "sentences and their conditions, then run `duet report --docs` again:\n" + "\n".join(self._broken)
             )

@@ -10,7 +10,8 @@ from optuna.trial import TrialState
 from core.errors import ConfigurationError
 from core.records.studies import AugmentationStudy, Choice, Confirmed, Step, Tuning
 from core.statistics.intervals import difference_of_proportions
-from training.tuning.ablation.augmentation import RESULTS_NAME, cells, changed_settings, read_study, strengths
+from training.tuning.ablation.augmentation import cells, changed_settings, read_study, strengths
+from training.tuning.ablation.runner import RESULTS_NAME
 from training.tuning.ablation.study_folder import STUDIES_NAME
 from training.tuning.confirm import best_trial, read_confirmation
 from training.tuning.journal import EmptyJournalError, Journal, baseline_trial, finished, read_journal

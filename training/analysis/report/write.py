@@ -82,7 +82,7 @@ def write_page(report: Report, out: Path) -> Path:
         out.mkdir(parents=True, exist_ok=True)
         atomic_replace(path, html(report.text, report.figures).encode())
     except OSError as error:
-        raise ConfigurationError(f"cannot write to {out} ({error.strerror}); name another folder with --out") from error
+        raise ConfigurationError(f"cannot write to {out} ({error.strerror}): name another folder with --out") from error
     return path
 
 

@@ -7,15 +7,12 @@ interrupted study resumes with the next run.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from core.errors import CheckpointError, ConfigurationError
+from core.errors import ConfigurationError
 from core.files.durable import atomic_replace
 from core.recipes import Augmentation, RecipeConfig, recipe_config
 from core.records.studies import TaughtBy
@@ -25,12 +22,11 @@ from training.data.split_dataset import Images
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import read_teachers
 from training.tuning.ablation.progress import StudyProgress
-from training.tuning.ablation.study_folder import require_room
+from training.tuning.ablation.runner import RESULTS_NAME, damaged_results, open_study, require_same_images, run_missing
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, short_run
 
 STEPS = ("none", "+ flip", "+ translate", "+ cutout", "+ mixup", "+ distillation")
 """Cumulative steps; the last needs a teacher."""
-RESULTS_NAME = "results.json"
 _TRANSLATE, _CUTOUT, _MIXUP = 2, 8, 0.5
 """Strengths if the recipe has none: two pixels, a quarter of CIFAR-10's image side, and Beta(0.5, 0.5)."""
 
@@ -142,41 +138,30 @@ def run_study(
         TrainingDivergedError: a loss is NaN or infinite.
     """
     steps = STEPS if teacher is not None else STEPS[:-1]
-    # Seeds vary slowest, so that an interrupted study has all steps with fewer seeds.
-    planned = [(seed, recipe, step) for seed in range(seeds) for recipe in recipes for step in steps]
     # Read the teacher first: only the last step uses it, so an error would appear after hours.
     last = [step_config(recipe, steps[-1], teacher) for recipe in recipes]
     read = [one for config in last for one in read_teachers(config, setup.images, setup.repository)]
     taught_by = _taught_by(read[0].manifest) if read else None
-    runs = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        require_room(folder)
-        with FileLock(folder / ".lock").acquire(timeout=0):
-            images = setup.images
-            earlier = _earlier(folder, images)
-            kept_teacher = _require_same_teacher(earlier, taught_by, folder)
-            done = {(run.recipe, run.step, run.seed): run for run in earlier.runs}
-            for number, (seed, recipe, step) in enumerate(planned):
-                progress.runs("study", done=number, total=len(planned))
-                config = step_config(recipe, step, teacher).with_overrides({"seed": seed})
-                key = (config.recipe, step, seed)
-                if key in done:
-                    _require_same(done[key], config, folder)
-                else:
-                    done[key] = _run(config, step, setup, folder, progress)
-                    _write(folder, replace(earlier, teacher=kept_teacher, runs=list(done.values())))
-                runs.append(done[key])
-            progress.runs("study", done=len(planned), total=len(planned))
-            shutil.rmtree(folder / "run", ignore_errors=True)
-    except Timeout:
-        raise CheckpointError(
-            f"another process is running the study in {folder}: wait for it, or give another --name"
-        ) from None
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot write the study in {folder} ({error}): free some space and run the same command again"
-        ) from error
+    # The champion of a family may change during the study: all runs have the teacher that was read here.
+    teacher = None if taught_by is None else taught_by.reference
+    # Seeds vary slowest, so that an interrupted study has all steps with fewer seeds.
+    planned = [
+        ((recipe.recipe, step, seed), step_config(recipe, step, teacher).with_overrides({"seed": seed}))
+        for seed in range(seeds)
+        for recipe in recipes
+        for step in steps
+    ]
+    with open_study(folder):
+        earlier = _earlier(folder, setup.images)
+        kept = replace(earlier, teacher=_require_same_teacher(earlier, taught_by, folder))
+        runs = run_missing(
+            planned,
+            {(run.recipe, run.step, run.seed): run for run in earlier.runs},
+            folder,
+            execute=lambda key, config, run_folder: _run(config, key[1], setup, run_folder, progress),
+            store=lambda runs: _write(folder, replace(kept, runs=runs)),
+            progress=progress,
+        )
     return replace(earlier, teacher=taught_by, runs=runs)
 
 
@@ -226,7 +211,7 @@ def read_study(folder: Path) -> Study:
     """
     path = folder / RESULTS_NAME
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         runs = [Run(**run) for run in content["runs"]]
         for run in runs:
             RecipeConfig.model_validate(run.config)
@@ -239,14 +224,11 @@ def read_study(folder: Path) -> Study:
             runs=runs,
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or of another release ({error}): move it away, or give another --name"
-        ) from error
+        raise damaged_results(path, error) from error
 
 
 def _run(config: RecipeConfig, step: str, setup: StudySetup, folder: Path, progress: StudyProgress) -> Run:
-    run_folder = folder / "run" / f"{config.recipe}-{STEPS.index(step)}-{config.seed}"
-    result = short_run(config, setup, run_folder, validation=setup.images.part("validation"), reporter=progress)
+    result = short_run(config, setup, folder, validation=setup.images.part("validation"), reporter=progress)
     accuracy = final_accuracy(result)
     progress.line(f"{config.recipe} {step}, seed {config.seed}: {accuracy:.2%} in {result.seconds:.0f} s")
     return Run(config.recipe, step, config.seed, accuracy, round(result.seconds, 1), config.model_dump(mode="json"))
@@ -257,8 +239,7 @@ def _earlier(folder: Path, images: Images) -> Study:
     if not (folder / RESULTS_NAME).exists():
         return Study(images.dataset.digest, images.split.digest, len(images.split.train), teacher=None, runs=[])
     study = read_study(folder)
-    if study.split_digest != images.split.digest:
-        raise ConfigurationError(f"the study in {folder} was started with other images: give another --name")
+    require_same_images(study.split_digest, images, folder)
     return study
 
 
@@ -283,12 +264,3 @@ def _write(folder: Path, study: Study) -> None:
     teacher = None if study.teacher is None else study.teacher.model_dump(mode="json")
     content = json.dumps(asdict(study) | {"teacher": teacher}, indent=1) + "\n"
     atomic_replace(folder / RESULTS_NAME, content.encode())
-
-
-def _require_same(run: Run, config: RecipeConfig, folder: Path) -> None:
-    differences = RecipeConfig.model_validate(run.config).differences(config)
-    if differences:
-        listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
-        raise ConfigurationError(
-            f"the study in {folder} was started with other settings: {listed}. Give another --name"
-        )

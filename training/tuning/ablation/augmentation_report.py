@@ -26,7 +26,7 @@ def write_report(folder: Path, study: Study) -> Path:
     found = cells(study.runs)
     save_small(figure(found), folder / FIGURE_NAME)
     page = folder / PAGE_NAME
-    page.write_text(_page(found, study))
+    page.write_text(_page(found, study), encoding="utf-8")
     return page
 
 

@@ -6,8 +6,6 @@ robustness report are never used here. Each result is stored immediately, so an 
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from core.errors import CheckpointError, ConfigurationError, explain
+from core.errors import explain
 from core.files.durable import atomic_replace
 from core.recipes import RecipeConfig, parse_override
 from core.repository.manifest import Sha256
@@ -31,10 +28,10 @@ from training.fit.distillation import read_teachers
 from training.fit.dtype import autocast
 from training.fit.loop import FitResult
 from training.tuning.ablation.progress import StudyProgress
-from training.tuning.ablation.study_folder import require_room
+from training.tuning.ablation.runner import RESULTS_NAME, damaged_results, open_study, require_same_images, run_missing
 from training.tuning.ablation.study_setup import StudySetup, final_accuracy, require_study_config, short_run
 
-RESULTS_NAME, PAGE_NAME = "results.json", "README.md"
+PAGE_NAME = "README.md"
 _BATCH = 500
 
 
@@ -95,31 +92,22 @@ def run_settings(
     """
     for config in configs.values():
         read_teachers(config, setup.images, setup.repository)
-    planned = [(seed, change) for seed in range(seeds) for change in configs]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        require_room(folder)
-        with FileLock(folder / ".lock").acquire(timeout=0):
-            study = _earlier(folder, setup)
-            for number, (seed, change) in enumerate(planned):
-                progress.runs("study", done=number, total=len(planned))
-                config = configs[change].with_overrides({"seed": seed})
-                if not _is_done(study, change, config, folder):
-                    # Named by the change, so that an interrupted run resumes if other changes are added.
-                    name = hashlib.sha256(change.encode()).hexdigest()[:16]
-                    run = _run(config, change, setup, folder / "run" / f"{name}-{seed}", progress)
-                    study = study.model_copy(update={"runs": (*study.runs, run)})
-                    atomic_replace(folder / RESULTS_NAME, study.model_dump_json(indent=1).encode())
-                    shutil.rmtree(folder / "run", ignore_errors=True)
-            (folder / PAGE_NAME).write_text(_page(study, configs))
-    except Timeout:
-        raise CheckpointError(
-            f"another process is running the study in {folder}: wait for it, or give another --name"
-        ) from None
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot write the study in {folder} ({error}): free some space and run the same command again"
-        ) from error
+    planned = [
+        ((change, seed), config.with_overrides({"seed": seed}))
+        for seed in range(seeds)
+        for change, config in configs.items()
+    ]
+    with open_study(folder):
+        earlier = _earlier(folder, setup)
+        runs = run_missing(
+            planned,
+            {(run.change, run.seed): run for run in earlier.runs},
+            folder,
+            execute=lambda key, config, run_folder: _run(config, key[0], setup, run_folder, progress),
+            store=lambda runs: _write(folder, earlier, runs),
+            progress=progress,
+        )
+        (folder / PAGE_NAME).write_text(_page(earlier, runs, configs), encoding="utf-8")
     return folder / PAGE_NAME
 
 
@@ -170,34 +158,21 @@ def _earlier(folder: Path, setup: StudySetup) -> SettingsStudy:
     try:
         study = SettingsStudy.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise CheckpointError(
-            f"{path} is damaged or of another release ({explain(error, at_most=1)}): move it away, or give another "
-            "--name"
-        ) from error
-    if study.split_digest != split.digest:
-        raise ConfigurationError(f"the study in {folder} was started with other images: give another --name")
+        raise damaged_results(path, explain(error, at_most=1)) from error
+    require_same_images(study.split_digest, setup.images, folder)
     return study
 
 
-def _is_done(study: SettingsStudy, change: str, config: RecipeConfig, folder: Path) -> bool:
-    """True if the run is stored; raises ConfigurationError if it has other settings."""
-    for run in study.runs:
-        if (run.change, run.seed) == (change, config.seed):
-            differences = RecipeConfig.model_validate(run.config).differences(config)
-            if differences:
-                listed = "; ".join(f"{key} was {old!r}, now {new!r}" for key, (old, new) in differences.items())
-                raise ConfigurationError(
-                    f"the study in {folder} was started with other settings: {listed}. Give another --name"
-                )
-            return True
-    return False
+def _write(folder: Path, study: SettingsStudy, runs: Sequence[SettingsRun]) -> None:
+    content = study.model_copy(update={"runs": tuple(runs)}).model_dump_json(indent=1)
+    atomic_replace(folder / RESULTS_NAME, content.encode())
 
 
-def _page(study: SettingsStudy, configs: dict[str, RecipeConfig]) -> str:
+def _page(study: SettingsStudy, finished: Sequence[SettingsRun], configs: dict[str, RecipeConfig]) -> str:
     recipe = configs[""].recipe
     rows = []
     for change in configs:
-        runs = [run for run in study.runs if run.change == change]
+        runs = [run for run in finished if run.change == change]
         figures = zip(*((run.accuracy, run.corrupted_accuracy, run.flag_rate) for run in runs), strict=True)
         means = " | ".join(f"{float(np.mean(values)):.2%}" for values in figures)
         rows.append(f"| {f'`{change}`' if change else recipe} | {len(runs)} | {means} |")

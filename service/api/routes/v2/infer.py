@@ -136,7 +136,7 @@ async def _read(request: Request, served: ModelVariant, client: DisconnectWatche
     state, headers = state_of(request), request.scope["headers"]
     framing = read_framing(headers)
     deadline = state["context"].deadline
-    body = await state["body_reader"].read_whole(headers, request.receive, deadline=deadline)
+    body = await state["body_reader"].read_whole(headers, request.receive, deadline=deadline, compressed=True)
     started = time.perf_counter()
     shape_HWC = (*served.size, served.manifest.input.channels)
     parse = partial(_parsed, body, framing, shape_HWC, state["settings"])

@@ -8,17 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 
+from core.errors import UnknownFamilyError, UnknownVersionError
 from core.release import release
 from service.api.common.openapi import success
 from service.api.deps import CatalogDep, StateDep
 from service.api.examples import load_example
 from service.api.routes import monitoring
-from service.engine.model_manager import existing_versions
 from service.errors import (
     DeadlineExceededError,
     NotReadyError,
-    UnknownModelError,
-    UnknownModelVersionError,
     VersionRefusedError,
 )
 from service.models.catalog import ModelCatalog, ModelRef
@@ -28,7 +26,7 @@ from service.openinference.messages import ModelMetadata, ModelReady, ServerLive
 from service.state import RequestState, state_of
 
 router = APIRouter(prefix=ROOT, tags=[TAG])
-MODEL_ERRORS = (UnknownModelError, UnknownModelVersionError, VersionRefusedError, NotReadyError)
+MODEL_ERRORS = (UnknownFamilyError, UnknownVersionError, VersionRefusedError, NotReadyError)
 _METADATA = ServerMetadata(name="duet", version=release(), extensions=EXTENSIONS)
 _METADATA_RESPONSES: dict[int | str, dict[str, Any]] = {
     **success(load_example("v2")["model"], "Its input, its outputs, and what they mean"),
@@ -49,7 +47,7 @@ async def reference_in(request: Request) -> ModelRef:
     """The model reference in the path parameters `model` and `version`; it is not checked for existence.
 
     Raises:
-        UnknownModelError, UnknownModelVersionError: the version is neither a number nor `champion`.
+        UnknownFamilyError, UnknownVersionError: the version is neither a number nor `champion`.
     """
     model, version = request.path_params["model"], request.path_params.get("version")
     if version is None:
@@ -57,8 +55,8 @@ async def reference_in(request: Request) -> ModelRef:
     try:
         return ModelRef.parse(f"{model}@{version}")
     except ValueError:
-        existing = await asyncio.to_thread(existing_versions, state_of(request)["repository"], model)
-        raise UnknownModelVersionError(model, version, existing) from None
+        existing = await asyncio.to_thread(state_of(request)["repository"].versions, model)
+        raise UnknownVersionError(model, version, existing) from None
 
 
 async def _champion(model: ModelName, request: Request) -> ModelRef:
@@ -143,7 +141,7 @@ def _metadata(reference: ModelRef, catalog: ModelCatalog, state: RequestState) -
     preferred = state["settings"].precision
     return model_metadata(
         manifest,
-        existing_versions(catalog.repository, manifest.family),
+        catalog.repository.versions(manifest.family),
         preferred if preferred in manifest.calibration else "fp32",
     )
 

@@ -1,4 +1,5 @@
 // HTTP client of the pages: addresses, JSON and errors.
+import { below } from "./root.js";
 
 /** An error response; `message` is its detail, `fields` its whole body. */
 export class ServiceError extends Error {
@@ -19,10 +20,10 @@ export class UnreachableError extends Error {
   }
 }
 
-/** "/jobs", {kind: "train", tail: null} -> "/jobs?kind=train"; null, undefined and "" are omitted. */
+/** "/jobs", {kind: "train", tail: null} -> "/jobs?kind=train", below the service; null, undefined and "" are omitted. */
 export function address(path, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+  return given.length ? `${below(path)}?${new URLSearchParams(given)}` : below(path);
 }
 
 /**
@@ -56,7 +57,7 @@ export async function askJSON(path, options) {
 export function askDocument(path) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("GET", path);
+    request.open("GET", below(path));
     request.responseType = "document";
     request.onload = () => (request.status === 200 ? resolve(request.response) : reject(new ServiceError(request.status, {})));
     request.onerror = () => reject(new UnreachableError());

@@ -10,6 +10,7 @@ import { cards, verdict } from "./comparison/verdict.js";
 import { byId, fill, h } from "./dom.js";
 import { choose } from "./parts/choose.js";
 import { errorNotice } from "./toast.js";
+import { service } from "./root.js";
 
 const place = byId("comparison");
 const [first, second] = [byId("first"), byId("second")];
@@ -55,7 +56,7 @@ function sections(data, sides, reliability) {
     reliability,
     robustness(data, sides),
     cost(data, sides),
-    h("p.section.small.muted", "As JSON: ", h("code.break", `curl '${location.origin}/metrics/compare?first=${sides[0].name}&second=${sides[1].name}'`)),
+    h("p.section.small.muted", "As JSON: ", h("code.break", `curl '${service}/metrics/compare?first=${sides[0].name}&second=${sides[1].name}'`)),
   ];
 }
 

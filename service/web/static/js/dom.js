@@ -1,10 +1,14 @@
 // DOM builder. Strings always become text nodes, never markup.
+import { below } from "./root.js";
+
+const ADDRESSES = new Set(["action", "href", "src"]);
 
 /**
  * h("p.muted", {id: "x", onclick: f, dataset: {a: 1}, vars: {"--share": 0.4}, disabled: true}, "text", child, [more])
  *
  * Properties: functions named on... become listeners; `dataset` and `vars` (style properties) are objects; true sets an
- * attribute; false, null and undefined omit it; all others are attributes.
+ * attribute; false, null and undefined omit it; all others are attributes. Paths in `action`, `href` and `src` are below
+ * the service.
  */
 export function h(selector, ...rest) {
   const [properties, children] = isProperties(rest[0]) ? [rest[0], rest.slice(1)] : [{}, rest];
@@ -48,6 +52,7 @@ function assign(element, properties) {
     else if (name === "vars") for (const [key, each] of Object.entries(value)) element.style.setProperty(key, each);
     else if (name.startsWith("on") && typeof value === "function") element.addEventListener(name.slice(2), value);
     else if (name === "class") element.classList.add(...String(value).split(" ").filter(Boolean));
+    else if (ADDRESSES.has(name)) element.setAttribute(name, below(value));
     else element.setAttribute(name, value === true ? "" : value);
   }
 }

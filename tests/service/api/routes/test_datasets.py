@@ -1,15 +1,17 @@
-"""/datasets: upload, list and removal of labelled images."""
+"""/datasets: upload, list and removal of labeled images."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import gzip
 import io
 import threading
 import zipfile
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import numpy as np
@@ -19,6 +21,7 @@ from PIL import Image
 from core.images.labelled_folders import read_folder
 from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
 from service.datasets.staging import UPLOADS_NAME, Staging
+from service.settings import MIB
 from tests.support.labelled_folders import picture, write_labelled_folder
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, settings_for
@@ -49,6 +52,18 @@ def zipped(files: Mapping[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return stream.getvalue()
+
+
+def encoded(pixels_HWC: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels_HWC).save(stream, "PNG")
+    return stream.getvalue()
+
+
+class DiskUsage(NamedTuple):
+    """Result of `shutil.disk_usage`."""
+
+    free: int
 
 
 def pictures(**counts: int) -> dict[str, bytes]:
@@ -136,7 +151,7 @@ async def test_single_images_come_with_their_label(running: RunningApp) -> None:
     assert (form.added, form.duplicates, form.skipped) == (2, 1, 2)
     assert [file.reason for file in form.skipped_files] == [
         "larger than 50,000 bytes",
-        "the image is empty (0 bytes); send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
+        "the image is empty (0 bytes): send a PNG, JPEG, WebP, GIF, BMP or TIFF file",
     ]
     assert counts(form.dataset) == {"brick red": 3}
 
@@ -257,6 +272,77 @@ async def test_a_full_disk_is_told_and_nothing_is_kept(
     await until_nothing_is_left(tmp_path)
 
 
+async def test_upload_that_would_leave_too_little_disk_for_jobs_is_rejected(
+    running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = running.state["settings"].job_free_mib * MIB
+    content = zipped(pictures(night=2))
+    monkeypatch.setattr("service.datasets.staging.shutil.disk_usage", lambda _: DiskUsage(free + len(content) - 1))
+    answer = await running.client.post("/datasets/c", content=content, headers=ZIP)
+    assert "DUET_JOB_FREE_MIB" in assert_problem(answer, 507, "storage-full")["detail"]
+    await until_nothing_is_left(tmp_path)
+
+
+async def test_limit_of_all_data_sets_together_is_named(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, api_keys=f"jobs:{KEY['x-api-key']}", max_datasets_bytes=100_000)
+    noise = np.random.default_rng(0).integers(0, 256, (6, 100, 100, 3), dtype=np.uint8)
+    files = {f"noise/{number}.png": encoded(image_HWC) for number, image_HWC in enumerate(noise)}  # 30 kB each
+    async with running_app(settings, ready=False) as app:
+        first = await app.client.post("/datasets/a", content=zipped(dict(list(files.items())[:3])), headers=ZIP)
+        assert uploaded(first).added == 3
+        second = await app.client.post("/datasets/b", content=zipped(dict(list(files.items())[3:])), headers=ZIP)
+        problem = assert_problem(second, 413, "dataset-too-large")
+        assert "DUET_MAX_DATASETS_BYTES" in problem["detail"]
+        assert problem["limit"] == 100_000
+        assert await names(app) == ["a"]
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
+async def test_read_only_home_is_a_problem_that_says_what_to_do(
+    running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    write_labelled_folder(tmp_path, "c", {"night": 4})
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(code, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    uploading = await running.client.post("/datasets/c", content=zipped(pictures(night=2)), headers=ZIP)
+    assert "mount it writable" in assert_problem(uploading, 503, "home-not-writable")["detail"]
+    assert str(tmp_path) not in uploading.text
+    assert (await running.client.delete("/datasets/c", headers=KEY)).status_code == 503
+    assert (tmp_path / "datasets" / "c" / "night").is_dir()
+
+
+async def test_images_with_too_many_pixels_for_the_size_of_the_upload_are_rejected(
+    running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.datasets.files.MIN_UPLOAD_PIXELS", 1_000)
+    monkeypatch.setattr("service.datasets.files.PIXELS_PER_BYTE", 1)
+    files = {f"flat/{number}.png": encoded(np.full((50, 100, 3), number, np.uint8)) for number in range(6)}
+    content = zipped(files)
+    answer = await running.client.post("/datasets/c", content=content, headers=ZIP)
+    problem = assert_problem(answer, 413, "too-much-work")
+    assert problem["limit_pixels"] == 1_000 + len(content)
+    assert await names(running) == []
+
+
+async def test_decoding_stops_at_its_deadline(running: RunningApp, tmp_path: Path) -> None:
+    uploader = running.state["uploader"]
+    uploader._limits = replace(uploader._limits, decoding_seconds=-1.0)
+    answer = await running.client.post("/datasets/c", content=zipped(pictures(night=2)), headers=ZIP)
+    assert "send fewer at a time" in assert_problem(answer, 504, "deadline-exceeded")["detail"]
+    await until_nothing_is_left(tmp_path)
+
+
+async def test_zip_entry_without_a_name_is_rejected(running: RunningApp) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("\0"), b"image")
+    answer = await running.client.post("/datasets/c", content=stream.getvalue(), headers=ZIP)
+    assert_problem(answer, 422, "unreadable-archive")
+
+
 async def test_nothing_is_seen_of_an_upload_before_it_is_whole(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -310,3 +396,56 @@ async def test_what_a_killed_process_left_is_removed_by_the_next_upload(running:
     assert under_way.folder.exists()
     under_way.close()
     await until_nothing_is_left(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ("", "application/octet-stream"),
+        ("?label=cat", "application/octet-stream"),
+        ("", "application/gzip"),
+        ("?label=cat", "application/gzip"),
+        ("", "multipart/form-data"),
+    ],
+)
+async def test_tar_gz_is_rejected_with_one_advice(running: RunningApp, query: str, kind: str) -> None:
+    body, headers = gzip.compress(b"cat/1.png"), {"content-type": kind, **KEY}
+    if kind == "multipart/form-data":
+        answer = await running.client.post("/datasets/pets", files={"file": body}, headers=KEY)
+    else:
+        answer = await running.client.post(f"/datasets/pets{query}", content=body, headers=headers)
+    problem = assert_problem(answer, 415, "dataset-media-type")
+    assert "'application/gzip' is not supported: send a zip of class folders" in problem["detail"]
+
+
+async def test_compressed_upload_is_rejected_by_name(running: RunningApp) -> None:
+    body = gzip.compress(zipped(pictures(grass=1)))
+    answer = await running.client.post("/datasets/pets", content=body, headers={**ZIP, "content-encoding": "gzip"})
+    assert_problem(answer, 415, "unsupported-encoding")
+    assert await names(running) == []
+
+
+async def test_decomposed_label_joins_the_composed_class(running: RunningApp) -> None:
+    for number, label in enumerate(("Gr\u00fcn", "Gru\u0308n")):
+        await running.client.post(
+            "/datasets/colours",
+            params={"label": label},
+            content=picture("grass", number),
+            headers={"content-type": "image/png", **KEY},
+        )
+    assert counts(detail(await running.client.get("/datasets/colours"))) == {"Gr\u00fcn": 2}
+
+
+async def test_file_name_that_is_not_utf8_is_escaped_and_does_not_reject_the_form(running: RunningApp) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n'
+    body = part % (b"caf\xe9.png", picture("grass", 1)) + part % (b"caf\xe9.txt", b"text") + b"--x--\r\n"
+    answer = uploaded(
+        await running.client.post(
+            "/datasets/colours",
+            params={"label": "grass"},
+            content=body,
+            headers={"content-type": "multipart/form-data; boundary=x", **KEY},
+        )
+    )
+    assert answer.added == 1
+    assert [file.file for file in answer.skipped_files] == ["caf\\xe9.txt"]

@@ -28,6 +28,7 @@ async def test_it_is_recorded_and_sent_to_its_own_queue(
     [
         ({"versions": ["cnn"]}, 422, "invalid-parameters"),
         ({"versions": "cnn@1"}, 422, "invalid-parameters"),
+        ({"versions": ["cnn@1"] * 101}, 422, "invalid-parameters"),
         ({"versions": ["cnn@1", "cnn@7"]}, 404, "unknown-version"),
         ({"versions": ["vit@1"]}, 404, "unknown-model"),
         ({"data": "folder:pets"}, 422, "invalid-parameters"),

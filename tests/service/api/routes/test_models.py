@@ -32,6 +32,7 @@ async def test_a_model_tells_its_versions_headlines(running: RunningApp) -> None
     ]
     assert detail.versions[0].metrics == read_manifest(models / "cnn" / "1").metrics
     assert detail.versions[0].test_accuracy == proportion(9, 10)
+    assert detail.versions[0].test_images == 10
 
 
 async def test_a_version_whose_manifest_is_broken_is_listed_with_the_reason(running: RunningApp) -> None:

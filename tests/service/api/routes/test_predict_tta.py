@@ -60,7 +60,7 @@ async def test_the_answer_is_the_mean_over_the_views_under_its_own_thresholds(ru
     )
     assert (prediction.coverage, prediction.out_of_distribution.threshold) == (0.8, -2.5)
     assert prediction.out_of_distribution.score == pytest.approx(float(energy(logits_NK)[0]), abs=1e-4)
-    assert prediction.notes[-1] == "answers to 6 views averaged"
+    assert prediction.notes[-1] == "average of 6 views"
 
 
 async def test_one_view_is_what_is_answered_from_unless_asked(running: RunningApp) -> None:

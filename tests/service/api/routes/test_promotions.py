@@ -132,17 +132,17 @@ async def test_moving_a_champion_needs_the_scope_admin(running: RunningApp, path
 async def test_a_preview_says_the_same_to_anybody_and_changes_nothing(
     running: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged: list[int] = []
+    assessed: list[int] = []
 
     def counted(repository: ModelRepository, family: str, version: int, thresholds: Any) -> GateReport:
-        judged.append(version)
+        assessed.append(version)
         return assess(repository, family, version, thresholds)
 
     monkeypatch.setattr("service.models.promotions.assess", counted)
     for version, passed in ((2, True), (3, False), (2, True)):
         answer = await running.client.get(f"/models/cnn/versions/{version}/gate")
         assert GateReport.model_validate_json(answer.content).passed is passed
-    assert judged == [2, 3]  # the second look at 2 is remembered
+    assert assessed == [2, 3]  # the second look at 2 is remembered
     assert (await running.client.get("/models/cnn/versions/1/gate")).json()["ground"] == "is_champion"
     assert (await answering(running))[0] == 1
     assert history(repository_of(running)) == []

@@ -56,20 +56,22 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
 @pytest.mark.parametrize(
     ("change", "parameter", "said"),
     [
-        ({"recipe": "vit"}, "recipe", "there are"),
+        ({"recipe": "vit"}, "recipe", "available recipes are"),
         ({"recipe": 7}, "recipe", "string"),
-        ({"overrides": {"epoch": 2}}, "overrides.epoch", "no setting 'epoch'"),
+        ({"overrides": {"epoch": 2}}, "overrides.epoch", "unknown setting 'epoch'"),
         ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),
         ({"overrides": {"network": {"hidden": [8, "wide"]}}}, "overrides.network.hidden", "valid integer"),
         ({"overrides": {"seed": 1}}, "overrides", "seed is given twice"),
+        ({"overrides": {"network.hidden": [8] * 65}}, "overrides.network.hidden", "at most 64 items"),
+        ({"overrides": {f"setting{number}": 1 for number in range(101)}}, "overrides", "at most 100 items"),
         ({"seed": -1}, "seed", "greater than or equal to 0"),
         ({"data": "imagenet"}, "data", "pattern"),
         ({"data": "folder:../../etc"}, "data", "pattern"),
-        ({"data": "folder:pets", "family": "pets"}, "data", "no data set 'pets'"),
+        ({"data": "folder:pets", "family": "pets"}, "data", "unknown data set 'pets'"),
         ({"data": "folder:pets"}, "family", "name a family to publish under"),
         ({"init_from": "cnn"}, "init_from", "pattern"),
         ({"promote": "maybe"}, "promote", "if_better"),
-        ({"epochs": 3}, "epochs", "there is no such parameter"),
+        ({"epochs": 3}, "epochs", "unknown parameter"),
     ],
 )
 async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(
@@ -81,6 +83,31 @@ async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(
     assert said in problem["errors"][0]["message"]
     assert messages(broker, "train") == 0
     assert (await jobs_app.client.get("/jobs")).json()["jobs"] == []
+
+
+async def test_json_body_of_more_than_64_kib_is_refused(jobs_app: RunningApp) -> None:
+    body = {"versions": ["x"] * 20_000}
+    answer = await jobs_app.client.post("/evaluate", json=body, headers=WITH_KEY)
+    assert assert_problem(answer, 413, "body-too-large")["limit_bytes"] == 65_536
+
+
+async def test_queue_is_limited_in_all_and_for_each_key(broker: Broker, home: Path) -> None:
+    async with job_app(home, broker, max_queued_jobs=4) as app:
+        first = [await submitted(app) for _ in range(2)]
+        answer = await app.client.post("/train", json=TRAIN, headers=WITH_KEY)
+        problem = assert_problem(answer, 429, "too-many-queued-jobs")
+        assert (problem["queued"], problem["limit"]) == (2, 2)
+        assert answer.headers["retry-after"]
+        for _ in range(2):
+            assert (await app.client.post("/train", json=TRAIN, headers={"x-api-key": ADMIN_KEY})).status_code == 202
+        problem = assert_problem(
+            await app.client.post("/evaluate", json={}, headers=WITH_KEY), 429, "too-many-queued-jobs"
+        )
+        assert (problem["queued"], problem["limit"]) == (4, 4)
+        await app.client.post(f"/jobs/{first[0]}/cancel", headers=WITH_KEY)
+        await submitted(app)
+        retried = await app.client.post(f"/jobs/{first[0]}/retry", headers=WITH_KEY)
+        assert_problem(retried, 429, "too-many-queued-jobs")
 
 
 async def test_a_data_set_that_is_too_small_is_refused(jobs_app: RunningApp, home: Path) -> None:
@@ -161,7 +188,7 @@ async def test_promoting_whatever_comes_needs_the_scope_admin(jobs_app: RunningA
     assert answer.status_code == 202
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff{}", b'{"recipe":' * 10_000])
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff{}", b'{"recipe":' * 5_000])
 async def test_what_is_no_json_object_is_malformed(jobs_app: RunningApp, body: bytes) -> None:
     assert_problem(await jobs_app.client.post("/train", content=body, headers=WITH_KEY), 400, "malformed-body")
 

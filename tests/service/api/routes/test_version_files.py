@@ -44,6 +44,21 @@ async def test_only_what_the_manifest_names_is_there(running: RunningApp, versio
     assert_problem(await running.client.get("/models/cnn/versions/9/card"), 404, "unknown-version")
 
 
+async def test_download_returns_a_file_of_the_manifest(running: RunningApp, version: str) -> None:
+    folder = running.state["repository"].home_models / "cnn" / "2"
+    answer = await running.client.get(f"{version}/files/model.onnx")
+    assert (answer.status_code, answer.content) == (200, (folder / "model.onnx").read_bytes())
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["content-disposition"] == 'attachment; filename="model.onnx"'
+    (folder / "secret.txt").write_bytes(b"secret")
+    for name in ("secret.txt", "manifest.json", "other.onnx"):
+        assert_problem(await running.client.get(f"{version}/files/{name}"), 404, "no-such-file")
+    for name in ("..%2Fmodel.onnx", "figures%2Fhistory.png"):
+        assert (await running.client.get(f"{version}/files/{name}")).status_code in (404, 422)
+    (folder / "model.onnx").write_bytes(b"")
+    assert_problem(await running.client.get(f"{version}/files/model.onnx"), 409, "version-refused")
+
+
 async def test_what_was_changed_is_refused_rather_than_shown(running: RunningApp, version: str) -> None:
     card = running.state["repository"].home_models / "cnn" / "2" / "README.md"
     card.write_text(CARD.replace("cnn@2", "cnn@3"))

@@ -6,6 +6,7 @@ from core.errors import BrokerUnavailableError
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.reaper import Reaped, Reaper
 from service.jobs.store.keys import QUEUED, TASK_NAME, leader_key, queue_key
+from service.jobs.store.records import MAX_LOST_WORKERS
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
 from tests.support.jobs import claimed, names, run_out, running, submit
@@ -70,24 +71,47 @@ def test_message_lost_with_its_worker_is_resent(store: JobStore, dispatcher: Dis
     assert [store.claim(job_id, worker="w", lease_seconds=60) is not None for job_id in order].count(True) == 2
 
 
-def test_a_job_whose_worker_died_is_resumed_once_and_then_given_up(store: JobStore, reaper: Reaper) -> None:
-    job_id = running(store).record.id
+def lose_worker(store: JobStore, reaper: Reaper, job_id: str) -> Reaped:
+    """Let the lease of a running job run out, and reap it."""
+    reaper.run_once()
     run_out(store, job_id)
     assert reaper.run_once() == Reaped()
-    assert reaper.run_once() == Reaped(resumed=(job_id,))
-    assert waiting(store.client, "train") == [job_id]
-    take(store.client, "train")
+    return reaper.run_once()
 
-    claimed(store, job_id, worker="worker-2")
-    assert [reaper.run_once(), reaper.run_once()] == [Reaped(), Reaped()]
-    run_out(store, job_id)
-    assert [reaper.run_once(), reaper.run_once()] == [Reaped(), Reaped(given_up=(job_id,))]
+
+def test_a_job_survives_any_number_of_lost_workers(store: JobStore, reaper: Reaper) -> None:
+    """A crash of the service is not the fault of the job, which goes on from its checkpoints."""
+    claim = running(store)
+    job_id = claim.record.id
+    for number in range(3 * MAX_LOST_WORKERS):
+        assert store.permit(job_id, claim.token, "checkpoint")
+        assert lose_worker(store, reaper, job_id) == Reaped(resumed=(job_id,))
+        assert waiting(store.client, "train") == [job_id]
+        take(store.client, "train")
+        claim = claimed(store, job_id, worker=f"worker-{number + 2}")
+    assert names(store, job_id)[:4] == ["submitted", "claimed", "interrupted", "claimed"]
+
+
+def test_a_job_that_loses_all_its_workers_is_given_up(store: JobStore, reaper: Reaper) -> None:
+    """It may be the job that takes its workers down: it never reaches a checkpoint."""
+    job_id = running(store).record.id
+    for _ in range(MAX_LOST_WORKERS):
+        assert lose_worker(store, reaper, job_id) == Reaped(resumed=(job_id,))
+        claimed(store, job_id, worker="another")
+    assert lose_worker(store, reaper, job_id) == Reaped(given_up=(job_id,))
     record = store.get(job_id)
     assert record.state == "failed"
     assert record.error is not None
     assert "stopped renewing its lease" in record.error.message
-    assert waiting(store.client, "train") == []
-    assert names(store, job_id) == ["submitted", "claimed", "interrupted", "claimed", "interrupted", "finished"]
+    assert "10 times without reaching a checkpoint" in record.error.message
+    assert names(store, job_id)[-3:] == ["claimed", "interrupted", "finished"]
+
+
+def test_a_lost_worker_does_not_count_as_a_crash(store: JobStore, reaper: Reaper) -> None:
+    job_id = running(store).record.id
+    lose_worker(store, reaper, job_id)
+    claim = claimed(store, job_id)
+    assert store.interrupt(job_id, claim.token, "killed by SIGKILL").state == "queued"
 
 
 def test_cancelling_job_of_a_dead_worker_is_cancelled(store: JobStore, reaper: Reaper) -> None:

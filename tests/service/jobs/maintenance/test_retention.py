@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import UnknownJobError
+from core.errors import JobNotFoundError
 from core.files.home import LOG_NAME, named_run
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import FinalState
@@ -67,7 +67,7 @@ def test_retention_removes_old_jobs_and_their_folders(store: JobStore, repositor
     waits = submit(store).id
     clean_up(store, repository)
     for job_id, folder in old:
-        with pytest.raises(UnknownJobError):
+        with pytest.raises(JobNotFoundError):
             store.get(job_id)
         assert not folder.exists()
     assert left_in(young[1]) == ["checkpoint.pt", "history.jsonl", LOG_NAME, "published", "run.json"]
@@ -130,7 +130,7 @@ def test_retention_runs_once_an_hour(store: JobStore, repository: ModelRepositor
     _, folder = ended(store, repository, "succeeded", days_ago=31)
     Retention(store, repository, settings).run_once()
     assert folder.exists()
-    clean_up_key = store.client.keys("duet:turn:retention")
+    clean_up_key = store.client.keys("duet:leader:retention")
     assert 0 < store.client.pttl(clean_up_key[0]) <= 3_600_000
     store.client.delete(*clean_up_key)
     Retention(store, repository, settings).run_once()

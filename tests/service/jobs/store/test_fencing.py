@@ -92,7 +92,7 @@ def everything_with(store: JobStore, job_id: str, token: int) -> None:
         lambda: store.append(job_id, token, []),
         lambda: store.finish(job_id, token, "succeeded", result={"version": "cnn@3"}),
         lambda: store.interrupt(job_id, token, "killed"),
-        lambda: store.give_back(job_id, token, "stopped"),
+        lambda: store.interrupt(job_id, token, "stopped", "shutdown"),
     ):
         with pytest.raises(LostClaimError):
             attempt()

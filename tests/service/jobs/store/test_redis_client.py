@@ -3,27 +3,15 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from redis.exceptions import ClusterCrossSlotError, NoPermissionError, RedisError, ResponseError
 
 from core.errors import BrokerUnavailableError, ConfigurationError
 from service.jobs.dispatch import Dispatcher
-from service.jobs.store.redis_client import celery_url, connect, connect_async
+from service.jobs.store.redis_client import broker_errors, connect, connect_async
 from service.jobs.store.store import JobStore
 from tests.support.broker import Broker
 from tests.support.jobs import submit
 from tests.support.messages import waiting
-
-
-@pytest.mark.parametrize(
-    ("url", "theirs"),
-    [
-        ("redis://user:secret@host:6380/2", "redis://user:secret@host:6380/2"),
-        ("rediss://host/0", "rediss://host/0"),
-        ("unix:///run/a%20b/s", "redis+socket:///run/a%20b/s"),
-        ("unix://user:p%40w@/run/s?db=3", "redis+socket://user:p%40w@/run/s?virtual_host=3"),
-    ],
-)
-def test_celery_url_is_in_the_form_of_kombu(url: str, theirs: str) -> None:
-    assert celery_url(url) == theirs
 
 
 def test_celery_and_store_use_the_same_database(mortal_broker: Broker) -> None:
@@ -41,11 +29,34 @@ def test_celery_and_store_use_the_same_database(mortal_broker: Broker) -> None:
     dispatcher.app.close()
 
 
-@pytest.mark.parametrize("url", ["", "localhost:6379", "http://host", "amqp://host", "redis+socket:///run/s"])
-def test_invalid_broker_url_is_an_error_with_an_example(url: str) -> None:
-    for use in (connect, connect_async, celery_url):
+def test_invalid_broker_url_is_an_error_with_an_example() -> None:
+    for use in (connect, connect_async):
         with pytest.raises(ConfigurationError, match="redis://127"):
-            use(url)
+            use("http://host")
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (NoPermissionError("this user has no permissions to run the 'evalsha' command"), "ACL SETUSER"),
+        (ClusterCrossSlotError("Keys in request don't hash to the same slot"), "a single server"),
+        (ResponseError("CROSSSLOT Keys in request don't hash to the same slot"), "a single server"),
+        (ResponseError("MOVED 3999 127.0.0.1:6381"), "a single server"),
+        (ResponseError("MISCONF Errors writing to the AOF file"), "disk"),
+    ],
+)
+def test_refusals_of_the_broker_say_what_to_do(error: RedisError, advice: str) -> None:
+    with pytest.raises(BrokerUnavailableError, match=advice), broker_errors():
+        raise error
+
+
+def test_user_without_permissions_gets_a_problem(mortal_broker: Broker) -> None:
+    with mortal_broker.client() as admin:
+        admin.acl_setuser("reader", enabled=True, passwords=["+pw"], keys=["duet:*"], commands=["+get", "+time"])
+    store = JobStore.open(f"unix://reader:pw@{mortal_broker.socket}")
+    with pytest.raises(BrokerUnavailableError, match="ACL SETUSER"):
+        submit(store)
+    store.client.close()
 
 
 def test_errors_do_not_show_the_password() -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 from pydantic import JsonValue
 
-from core.errors import JobFinishedError, UnknownJobError
+from core.errors import JobFinishedError, JobNotFoundError
 from core.jobs.events import FitStarted, Stage
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import FinalState, JobFailure
@@ -62,7 +62,7 @@ def test_unknown_id_is_an_error_in_every_method(store: JobStore, job_id: str) ->
         lambda: store.request_cancel(job_id),
         lambda: store.retry(job_id),
     ):
-        with pytest.raises(UnknownJobError, match="no job"):
+        with pytest.raises(JobNotFoundError, match="unknown job"):
             ask()
     assert store.client.keys("duet:job:*") == []
 
@@ -203,16 +203,16 @@ def test_interrupted_job_is_resumed_once_then_fails(store: JobStore) -> None:
     ]
 
 
-def test_give_back_requeues_any_number_of_times(store: JobStore) -> None:
+def test_shutdown_requeues_any_number_of_times(store: JobStore) -> None:
     job_id = submit(store).id
     for _ in range(3):
         claim = claimed(store, job_id)
-        assert store.give_back(job_id, claim.token, "the worker was stopped").state == "queued"
+        assert store.interrupt(job_id, claim.token, "the worker was stopped", "shutdown").state == "queued"
     claim = claimed(store, job_id)
     assert store.interrupt(job_id, claim.token, "killed").state == "queued"
     claim = claimed(store, job_id)
     store.request_cancel(job_id)
-    assert store.give_back(job_id, claim.token, "the worker was stopped").state == "cancelled"
+    assert store.interrupt(job_id, claim.token, "the worker was stopped", "shutdown").state == "cancelled"
 
 
 def test_expire_needs_an_expired_lease(store: JobStore) -> None:
@@ -254,7 +254,7 @@ def test_forget_removes_every_key_of_the_job(store: JobStore) -> None:
     assert not store.forget(ended.record.id, ended_before_seconds=60)
     assert not store.forget(live.id, ended_before_seconds=0)
     assert store.forget(ended.record.id, ended_before_seconds=0)
-    with pytest.raises(UnknownJobError):
+    with pytest.raises(JobNotFoundError):
         store.get(ended.record.id)
     assert [record.id for record in store.list().records] == [live.id]
     left = {key for key in store.client.keys("*") if ended.record.id in key}

@@ -27,7 +27,7 @@ def leader() -> Iterator[int]:
 def session_niceness(pid: int) -> int | None:
     """Niceness of the autogroup of a process; None without autogroups."""
     path = Path(f"/proc/{pid}/autogroup")
-    return int(path.read_text().split()[-1]) if path.exists() else None
+    return int(path.read_text(encoding="utf-8").split()[-1]) if path.exists() else None
 
 
 def test_lower_priority_sets_niceness_and_idle_policy(leader: int) -> None:

@@ -18,7 +18,7 @@ class Clock:
 
 def script(path: Path, status: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\nexit {status}\n")
+    path.write_text(f"#!/bin/sh\nexit {status}\n", encoding="utf-8")
     path.chmod(0o755)
 
 

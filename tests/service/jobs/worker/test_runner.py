@@ -151,6 +151,14 @@ def test_child_gets_its_environment_without_secrets(setup: RunnerSetup, monkeypa
     assert record.result["parameters"] == record.parameters
 
 
+def test_parameters_longer_than_a_command_line_reach_the_child(setup: RunnerSetup) -> None:
+    long = "x" * 200_000  # Linux allows 128 KiB per argument
+    parameters = TrainParameters(recipe="mlp_baseline", promote="never", overrides={"recipe": long})
+    job = setup.jobs.submit(parameters, send=False)
+    setup.runner('tell("note", text=str(len(parameters["overrides"]["recipe"])))').run(job)
+    assert setup.notes(job)[0] == "200000"
+
+
 def test_invalid_lines_become_notes(setup: RunnerSetup) -> None:
     record = setup.run(
         """
@@ -306,6 +314,20 @@ def test_shutdown_gives_jobs_back_any_number_of_times(setup: RunnerSetup) -> Non
         assert (record.state, record.attempt, setup.sent) == ("queued", attempt, [job] * attempt)
     runner.run(job)
     assert setup.jobs.store.get(job).state == "queued"
+
+
+@pytest.mark.parametrize(
+    "child",
+    ["os.kill(os.getpid(), signal.SIGTERM)", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); os.kill(0, 15)"],
+)
+def test_a_signal_to_all_processes_is_not_a_crash(setup: RunnerSetup, child: str) -> None:
+    """As of a service manager, which reaches the process of the job before its worker knows."""
+    job = setup.jobs.submit(send=False)
+    runner = setup.runner(child)
+    for attempt in (1, 2, 3):
+        runner.run(job)
+        record = setup.jobs.store.get(job)
+        assert (record.state, record.attempt, setup.sent) == ("queued", attempt, [job] * attempt)
 
 
 @pytest.mark.parametrize(

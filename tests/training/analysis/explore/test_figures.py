@@ -83,6 +83,21 @@ def test_boxes_lie_at_the_percentiles() -> None:
     assert (box.x0, box.x1) == pytest.approx((0.3, 0.5))
 
 
+def test_class_named_all_does_not_replace_the_row_of_all_images() -> None:
+    spread = Distributions(SPREAD.overall, {"all": SPREAD.by_class["cat"]})
+    axes = distribution_figure(spread, "brightness", LIGHT).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["all", "all"]
+
+
+def test_dollars_in_class_names_are_drawn_literally() -> None:
+    names = ("a$b$", r"US$")
+    counts = {part: dict.fromkeys(names, 3) for part in COUNTS}
+    figure = class_counts_figure(counts, LIGHT)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [r"a\$b\$", r"US\$"]
+    figure = captioned_figure(list(pictures(2)), names, columns=2, theme=LIGHT)
+    assert texts(figure) == [r"a\$b\$", r"US\$"]
+
+
 def test_rows_hold_the_images_beside_their_names() -> None:
     cats, dogs = pictures(3), pictures(2, seed=1)
     figure = mosaic_figure([list(cats), list(dogs)], captions=["cat", "dog"], theme=LIGHT)

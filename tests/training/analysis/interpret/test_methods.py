@@ -79,7 +79,7 @@ def test_smoothgrad_uses_its_own_seed() -> None:
 
 def test_target_class_unknown_lists_the_classes() -> None:
     assert target_class("dog", ("cat", "dog")) == 1
-    with pytest.raises(ConfigurationError, match="no class 'horse'; choose one of cat, dog"):
+    with pytest.raises(ConfigurationError, match="unknown class 'horse': choose one of cat, dog"):
         target_class("horse", ("cat", "dog"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import DataError, DifferentImagesError
+from core.errors import DataError, DifferentImagesError, NotEvaluatedError
 from core.records.mistakes import Mistakes
 from core.repository.predictions import SplitPredictions
 from tests.support.cifar_files import small_dataset
@@ -76,11 +76,11 @@ def test_label_candidates_need_both_sure_of_the_same_class() -> None:
 
 @pytest.mark.slow
 def test_mistakes_agree_with_stored_predictions(
-    pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
+    pair: PublishedPair, evaluated: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
-    found = find_mistakes(*judged, pair.images, tmp_path / "kept.jsonl", threads=1)
+    found = find_mistakes(*evaluated, pair.images, tmp_path / "kept.jsonl", threads=1)
     assert Mistakes.model_validate_json(found.model_dump_json()) == found
-    for side, model in zip(judged, found.models, strict=True):
+    for side, model in zip(evaluated, found.models, strict=True):
         assert model.error.value == pytest.approx(1 - side.manifest.metrics.test_accuracy)
         assert {each.name for each in model.patterns} == {"brightness", "contrast", "edges", "off_centre", "similarity"}
         assert sum(part.images for part in model.patterns[0].bins) == found.data.images
@@ -88,33 +88,33 @@ def test_mistakes_agree_with_stored_predictions(
     assert shares.only_first.value + shares.both.value == pytest.approx(found.models[0].error.value)
     off_centers = [next(each for each in model.patterns if each.name == "off_centre") for model in found.models]
     assert off_centers[0].bins != off_centers[1].bins  # each model's own saliency
-    for draw in mistake_figures(found, judged, pair.images.dataset, threads=1).values():
+    for draw in mistake_figures(found, evaluated, pair.images.dataset, threads=1).values():
         assert png(draw(LIGHT)) != png(draw(DARK))
 
 
 @pytest.mark.slow
 def test_interrupted_mistakes_resume_from_the_cache(
     pair: PublishedPair,
-    judged: tuple[VersionPredictions, VersionPredictions],
+    evaluated: tuple[VersionPredictions, VersionPredictions],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     memory = tmp_path / "kept.jsonl"
-    whole = find_mistakes(*judged, pair.images, memory, threads=1)
+    whole = find_mistakes(*evaluated, pair.images, memory, threads=1)
 
     def never(*_: object) -> None:
         raise AssertionError("measured again")
 
     monkeypatch.setattr(find, "saliency_maps", never)
     monkeypatch.setattr(find, "image_properties", never)
-    assert find_mistakes(*judged, pair.images, memory, threads=1) == whole
+    assert find_mistakes(*evaluated, pair.images, memory, threads=1) == whole
 
 
 @pytest.mark.slow
 def test_versions_of_different_data_are_refused(
-    pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
+    pair: PublishedPair, evaluated: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
-    first, second = judged
+    first, second = evaluated
     evaluation = second.evaluation
     other = evaluation.model_copy(update={"data": evaluation.data.model_copy(update={"digest": "c" * 64})})
     with pytest.raises(DifferentImagesError, match=f"{evaluation.data.digest}.*{'c' * 64}"):
@@ -123,7 +123,7 @@ def test_versions_of_different_data_are_refused(
         )
     answers = second.predictions
     swapped = SplitPredictions(answers.index[::-1], answers.labels, answers.probabilities)
-    with pytest.raises(DifferentImagesError):
+    with pytest.raises(NotEvaluatedError):
         find_mistakes(
             first, dataclasses.replace(second, predictions=swapped), pair.images, tmp_path / "kept.jsonl", threads=1
         )
@@ -131,11 +131,11 @@ def test_versions_of_different_data_are_refused(
 
 @pytest.mark.slow
 def test_mistakes_on_other_images_are_refused(
-    pair: PublishedPair, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
+    pair: PublishedPair, evaluated: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     other = small_dataset(seed=7)
     with pytest.raises(DataError, match="set --data-dir to the data set it was evaluated on"):
-        find_mistakes(*judged, Images(other, split_for(other)), tmp_path / "kept.jsonl", threads=1)
+        find_mistakes(*evaluated, Images(other, split_for(other)), tmp_path / "kept.jsonl", threads=1)
 
 
 @pytest.mark.slow

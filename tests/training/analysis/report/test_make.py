@@ -162,10 +162,10 @@ def test_latencies_of_two_machines_are_measured_again(context: ReportContext, pa
 
 
 def test_collect_missing_record_names_the_command(
-    context: ReportContext, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
+    context: ReportContext, evaluated: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=r"no activations of mlp@1 cnn@1 .*make it with `duet report`"):
-        collect(*judged, dataclasses.replace(context.records, layers=[tmp_path]))
+        collect(*evaluated, dataclasses.replace(context.records, layers=[tmp_path]))
 
 
 def test_report_on_different_data_is_refused_before_measuring(
@@ -187,8 +187,10 @@ def test_report_on_one_version_twice_is_refused(context: ReportContext, monkeypa
         make_report(of(context, cnn, cnn))
 
 
-def test_together_counts_agreement_of_stored_predictions(judged: tuple[VersionPredictions, VersionPredictions]) -> None:
-    first, second = judged
+def test_together_counts_agreement_of_predictions(
+    evaluated: tuple[VersionPredictions, VersionPredictions],
+) -> None:
+    first, second = evaluated
     found = together(first, second)
     one, other, labels = first.predictions.predicted(), second.predictions.predicted(), first.predictions.labels
     assert found.right_when_agreed is not None
@@ -222,9 +224,9 @@ def test_write_docs_with_a_broken_claim_writes_nothing(report: Report, tmp_path:
 
 
 def test_write_records_reproduces_the_findings(
-    context: ReportContext, judged: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
+    context: ReportContext, evaluated: tuple[VersionPredictions, VersionPredictions], tmp_path: Path
 ) -> None:
-    findings = collect(*judged, context.records)
+    findings = collect(*evaluated, context.records)
     (tmp_path / "robustness").mkdir()
     (tmp_path / "robustness" / "old@1.json").write_text("")
     (tmp_path / "corrupted_holdout").mkdir()
@@ -232,7 +234,7 @@ def test_write_records_reproduces_the_findings(
     write_records(findings, tmp_path)
     assert (tmp_path / "corrupted_holdout" / "old@1.json").read_text() == "of the gate"
     assert not (tmp_path / "robustness" / "old@1.json").exists()
-    assert collect(*judged, dataclasses.replace(context.records, layers=[tmp_path])) == findings
+    assert collect(*evaluated, dataclasses.replace(context.records, layers=[tmp_path])) == findings
     assert {path.name for path in tmp_path.iterdir()} == {*NAMES.values(), "exploration"}
 
 

@@ -21,7 +21,8 @@ from training.analysis.report.findings import Findings
 from training.analysis.report.render import linked_figures, report_page
 from training.analysis.report.studies import augmentation_studies, tunings
 from training.plots.style import DARK, LIGHT, png
-from training.tuning.ablation.augmentation import RESULTS_NAME, STEPS, step_config
+from training.tuning.ablation.augmentation import STEPS, step_config
+from training.tuning.ablation.runner import RESULTS_NAME
 from training.tuning.ablation.study_folder import study_folder
 
 

@@ -23,8 +23,7 @@ from tests.support.versions import make_manifest, write_version
 from training.export.weights import WEIGHTS_NAME
 from training.fit.distillation import Teacher
 from training.pipeline.train import new_classifier
-from training.tuning.ablation import augmentation
-from training.tuning.ablation import study_setup as bench_module
+from training.tuning.ablation import augmentation, study_setup
 from training.tuning.ablation.augmentation import (
     STEPS,
     Run,
@@ -96,7 +95,7 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
     setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[tuple[str, int]] = []
-    whole = bench_module.short_run
+    whole = study_setup.short_run
 
     def run(config: RecipeConfig, *arguments: Any, **options: Any) -> Any:
         if len(ran) == 3:

@@ -1,4 +1,4 @@
-"""What short runs of a study are given."""
+"""Setup of a study: images, teacher and arguments of its short runs."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from training.augment.transforms import round_transforms
 from training.export.weights import stored_classifier
 from training.fit.loop import FitInputs
 from training.pipeline.train import new_classifier
-from training.tuning.ablation import study_setup as bench_module
+from training.tuning.ablation import study_setup
 from training.tuning.ablation.study_setup import make_study_setup, short_run
 
 pytestmark = pytest.mark.slow
@@ -48,7 +48,7 @@ def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
         given.append(inputs)
         raise _BegunError
 
-    monkeypatch.setattr(bench_module, "fit", fit)
+    monkeypatch.setattr(study_setup, "fit", fit)
     with pytest.raises(_BegunError):
         short_run(config, setup, tmp_path / "short", validation=setup.fresh, reporter=RecordingReporter())
 

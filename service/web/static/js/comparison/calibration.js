@@ -3,7 +3,7 @@ import { lineChart } from "../charts.js";
 import { h } from "../dom.js";
 import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
-import { interval, plain, shareInterval, signed, table, tableBehind } from "./figures.js";
+import { interval, plain, shareInterval, signed, table, tableBehind, twoLines } from "./figures.js";
 import { colorOf } from "./sides.js";
 
 const HEIGHT = 320;
@@ -18,8 +18,8 @@ export function calibration(data, sides) {
       h("p.small.muted", "The dashed line is perfect calibration: of the predictions with a confidence of 80 %, 80 % are correct. Below it a version is overconfident, above it underconfident. ",
         `The curves omit bins with fewer than ${FEWEST} images.`),
       scores(data, sides),
-      h("p.small.muted", "Lower is better. A difference is first minus second version. A finite test set gives even a perfectly calibrated model an error; an error above its 95th percentile is significant."),
-      binsOf(sides))));
+      h("p.small.muted", "Lower is better. A difference is first minus second version. A finite test set gives even a perfectly calibrated model an error; an error above its 95th percentile is significant.")),
+      binsOf(sides)));
   return { section, draw: () => draw(plot, sides) };
 }
 
@@ -57,14 +57,13 @@ function scores(data, sides) {
     ["Log loss", "log_loss", plain, (estimate) => interval(estimate), signed],
     ["Brier score", "brier", plain, (estimate) => interval(estimate), signed],
   ];
-  const cell = (value, range) => [value, h("br"), h("span.muted", range)];
-  const perfect = ["Calibration error of a perfectly calibrated model",
-    ...sides.map(({ model: { probability: { ece_if_calibrated: { mean, percentile_95: most } } } }) => cell(percent(mean, 2), `95th percentile ${percent(most, 2)}`)), ""];
+  const perfect = ["Error of a perfectly calibrated model",
+    ...sides.map(({ model: { probability: { ece_if_calibrated: { mean, percentile_95: most } } } }) => twoLines(percent(mean, 2), `95th percentile ${percent(most, 2)}`)), ""];
   return table("Scores of the predicted probabilities", [{ text: "" }, ...sides.map((side) => ({ text: side.name, number: true })), { text: "Difference", number: true }],
     rows.map(([name, field, said, range, write]) => {
       const difference = data[`${field}_difference`];
-      return [name, ...sides.map(({ model }) => cell(said(model.probability[field].value), range(model.probability[field]))),
-        cell(write(difference.value), interval(difference, write))];
+      return [name, ...sides.map(({ model }) => twoLines(said(model.probability[field].value), range(model.probability[field]))),
+        twoLines(write(difference.value), interval(difference, write))];
     }).toSpliced(1, 0, perfect));
 }
 

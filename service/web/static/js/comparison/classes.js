@@ -2,7 +2,7 @@
 import { fill, h } from "../dom.js";
 import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
-import { pValue, shareInterval, tableBehind } from "./figures.js";
+import { pValue, shareInterval, tableBehind, twoLines } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
 const MEASURES = { recall: "Recall", precision: "Precision", f1: "F1" };
@@ -43,15 +43,15 @@ function behind(data, sides, measure) {
   const tested = new Map(data.per_class.map((row) => [row.label, row]));
   const recall = measure === "recall";
   const columns = [{ text: "Class" }, { text: "Images", number: true },
-    ...sides.flatMap((side) => [{ text: `${side.name}, ${MEASURES[measure]}`, number: true }, { text: "95 % interval", number: true }]),
-    ...(recall ? [{ text: "Difference in points", number: true }, { text: "95 % interval", number: true }, { text: "p after Holm", number: true }] : [])];
+    ...sides.map((side) => ({ text: `${side.name}, ${MEASURES[measure]}`, number: true })),
+    ...(recall ? [{ text: "Difference in points", number: true }, { text: "p after Holm", number: true }] : [])];
   const rows = data.first.scores.per_class.map((one, index) => {
     const estimates = [one[measure], data.second.scores.per_class[index][measure]];
     const row = tested.get(one.label);
     const tests = row
-      ? [points(row.difference.value), `${points(row.difference.low)} to ${points(row.difference.high)}`, `${pValue(row.holm_p)}${row.significant ? ", significant" : ""}`]
-      : ["", "", ""];
-    return [one.label, count(one.support), ...estimates.flatMap((estimate) => [percent(estimate.value), shareInterval(estimate)]), ...(recall ? tests : [])];
+      ? [twoLines(points(row.difference.value), `${points(row.difference.low)} to ${points(row.difference.high)}`), `${pValue(row.holm_p)}${row.significant ? ", significant" : ""}`]
+      : ["", ""];
+    return [one.label, count(one.support), ...estimates.map((estimate) => twoLines(percent(estimate.value), shareInterval(estimate))), ...(recall ? tests : [])];
   });
-  return tableBehind(`${MEASURES[measure]} of each class`, columns, rows);
+  return tableBehind(`${MEASURES[measure]} of each class`, columns, rows, "Show as a table, with 95 % intervals");
 }

@@ -36,6 +36,11 @@ export function unbroken(sentence) {
   return sentence.replaceAll(/(\d) %/g, `$1${NBSP}%`).replaceAll(/\bp ([<=]) /g, `p${NBSP}$1${NBSP}`);
 }
 
+/** A cell with a value, and below it its interval or another detail. */
+export function twoLines(value, detail) {
+  return [value, h("br"), h("span.muted", detail)];
+}
+
 /** A table in a scrollable box: columns as [{text, number}], rows of cells, the first cell of each is its header. */
 export function table(label, columns, rows) {
   const at = (cell, column, tag, properties = {}) => h(`${tag}${columns[column].number ? ".number" : ""}`, properties, cell);

@@ -2,7 +2,7 @@
 import { h } from "../dom.js";
 import { percent, points } from "../format.js";
 import { count } from "../parts/size.js";
-import { shareInterval, tableBehind } from "./figures.js";
+import { shareInterval, tableBehind, twoLines } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
 const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Shift and rotation", rotation: "Shift and rotation", fgsm: "Adversarial" };
@@ -66,9 +66,9 @@ function apart({ difference }, sides) {
 
 function levels({ conditions }, sides) {
   const columns = [{ text: "Condition" }, { text: "Level", number: true }, { text: "Setting" },
-    ...sides.flatMap((side) => [{ text: side.name, number: true }, { text: "95 % interval", number: true }])];
+    ...sides.map((side) => ({ text: side.name, number: true }))];
   return tableBehind("Accuracy under each condition and level", columns, conditions.flatMap(({ name, levels: each }) => each.map((level) => [
-    readable(name), level.level, level.setting, ...[level.first, level.second].flatMap((estimate) => [percent(estimate.value), shareInterval(estimate)])])));
+    readable(name), level.level, level.setting, ...[level.first, level.second].map((estimate) => twoLines(percent(estimate.value), shareInterval(estimate)))])), "Show as a table, with 95 % intervals");
 }
 
 function readable(name) {

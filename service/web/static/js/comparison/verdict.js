@@ -11,7 +11,7 @@ export function verdict(data, sides) {
   const winner = { first_better: sides[0], second_better: sides[1] }[significance.verdict];
   return h("section.verdict.card", { class: winner ? `family ${winner.kind}` : null, "aria-labelledby": "verdict" },
     h("div.verdict-words", h("h2", { id: "verdict" }, significance.headline), h("p", unbroken(significance.sentence)),
-      h("p.small.muted", `${data.data.name}, ${data.data.split} images, digest `, h("code", { title: data.data.digest }, data.data.digest.slice(0, 12)))),
+      h("p.small.muted", `${data.data.name}, ${count(paired.images)} ${data.data.split} images, digest `, h("code", { title: data.data.digest }, data.data.digest.slice(0, 12)))),
     h("div.verdict-figures", strip(paired, sides), outcomes(paired, sides)));
 }
 
@@ -50,10 +50,10 @@ function outcomes(paired, sides) {
 
 /** One card for each version. */
 export function cards(data, sides) {
-  return h("div.columns.section", sides.map((side) => card(side)));
+  return h("div.columns.section", sides.map((side) => card(side, data.paired.images)));
 }
 
-function card({ name, kind, model }) {
+function card({ name, kind, model }, images) {
   const { scores, probability } = model;
   const figures = [
     ["Macro F1", percent(scores.macro.f1.value), shareInterval(scores.macro.f1)],
@@ -64,7 +64,7 @@ function card({ name, kind, model }) {
   ];
   return h("section.card.family.version-card", { class: kind, "aria-label": name },
     h("div.row.spread", h("h2.family-name", name), model.champion && h("span.badge.good", "Champion")),
-    h("p.accuracy", h("strong", percent(scores.accuracy.value, 2)), h("span.muted", "accuracy, ", h("span.nowrap", shareInterval(scores.accuracy, 2)))),
+    h("p.accuracy", h("strong", percent(scores.accuracy.value, 2)), h("span.muted", "accuracy, ", h("span.nowrap", shareInterval(scores.accuracy, 2)), h("span.nowrap", `, n = ${count(images)}`))),
     h("dl.figures", figures.map(([title, value, range]) => h("div", h("dt", title), h("dd", value), h("dd.muted", range)))),
     h("p.small.muted", `${model.recipe}, ${agoText(model.created_at)} · `,
       h("a", { href: `/ui/models?${new URLSearchParams({ model: model.model, version: model.version })}` }, "model card")));

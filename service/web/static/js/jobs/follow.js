@@ -3,6 +3,7 @@
 // EventSource reconnects by itself with the last id it received. It gives up on a response that is not a stream, such
 // as one of a service that is starting, and does not detect a silently dead connection: this module handles both. A
 // hidden page closes its connection, because a browser allows only a few connections per host.
+import { below } from "../root.js";
 
 const PATIENCE_MS = 20_000;
 const PAUSES_MS = [500, 1000, 2000, 5000];
@@ -74,7 +75,7 @@ export function follow(id, after, onEvent, onConnection) {
 
   function open() {
     close();
-    const opened = new EventSource(`/jobs/${encodeURIComponent(id)}/events?after=${last}`);
+    const opened = new EventSource(below(`/jobs/${encodeURIComponent(id)}/events?after=${last}`));
     source = opened;
     opened.onopen = () => {
       failures = 0;
@@ -134,7 +135,7 @@ const OVER = new Set(["succeeded", "failed", "cancelled", "removed"]);
 /** The job's record, {state: "removed"} if it no longer exists, or null with the reason, null if nothing responds. */
 async function newest(id) {
   try {
-    const answer = await fetch(`/jobs/${encodeURIComponent(id)}`, { cache: "no-store" });
+    const answer = await fetch(below(`/jobs/${encodeURIComponent(id)}`), { cache: "no-store" });
     if (answer.status === 404) return { job: { state: "removed" }, reason: null };
     const fields = await answer.json();
     return answer.ok ? { job: fields, reason: null } : { job: null, reason: fields.detail ?? `status ${answer.status}` };

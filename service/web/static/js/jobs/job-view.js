@@ -191,8 +191,8 @@ class JobPage {
   #buttons() {
     const { job } = this;
     return [
-      job.links.cancel && job.state !== "cancelling" && this.#button("Cancel", job.links.cancel, "danger", () => confirmed(cancelQuestion(this.job))),
-      job.links.retry && this.#button("Retry", job.links.retry, "primary"),
+      job.links.cancel && job.state !== "cancelling" && this.#button("Cancel", `/jobs/${encodeURIComponent(job.id)}/cancel`, "danger", () => confirmed(cancelQuestion(this.job))),
+      job.links.retry && this.#button("Retry", `/jobs/${encodeURIComponent(job.id)}/retry`, "primary"),
       job.kind === "train" && h("a.button", { href: `?new=train&like=${encodeURIComponent(job.id)}` }, "New job with these settings"),
     ];
   }

@@ -5,7 +5,7 @@ import { gateReport } from "../parts/gate-report.js";
 import { withKey } from "../session.js";
 import { errorNotice } from "../toast.js";
 
-const MOST_REASON = 1000;
+const MAX_REASON_LENGTH = 1000;
 
 /** Promote a version after showing the gate's report. Resolves to the move, or false if the dialog was closed. */
 export function promote(model, version) {
@@ -50,7 +50,7 @@ class MoveDialog {
     this.done = false;
     this.acting = null;
     this.reasonNeeded = false;
-    this.reason = h("textarea#move-reason", { rows: 2, maxlength: MOST_REASON, "aria-describedby": "move-reason-hint move-reason-error" });
+    this.reason = h("textarea#move-reason", { rows: 2, maxlength: MAX_REASON_LENGTH, "aria-describedby": "move-reason-hint move-reason-error" });
     this.hint = h("p.hint#move-reason-hint");
     this.error = h("p.field-error#move-reason-error", { hidden: true });
     this.problem = h("div");

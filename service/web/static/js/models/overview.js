@@ -7,7 +7,7 @@ import { count } from "../parts/size.js";
 import { ago, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
 import { promote, rollBack } from "./dialogs.js";
-import { comparisonAddress, estimated, isForced, since, versionAddress } from "./words.js";
+import { comparisonAddress, isForced, since, testAccuracy, versionAddress } from "./words.js";
 
 const MOVES = 20;
 
@@ -87,7 +87,7 @@ function versionList({ model, champion, versions }, refresh) {
         one.champion && h("span.badge.good", "Champion"), one.refused && h("span.badge.bad", "Not served"),
         h("p.small.muted", [one.recipe, one.layer === "shipped" ? "shipped" : null].filter(Boolean).join(", "), one.created_at && [" · ", ago(one.created_at)])),
       one.refused && h("p.notice.bad.version-refused", `${one.refused}.`),
-      one.test_accuracy && h("div.version-accuracy", h("p.small", h("span.visually-hidden", "Test accuracy with 95 % interval: "), estimated(one.test_accuracy)),
+      one.test_accuracy && h("div.version-accuracy", h("p.small", h("span.visually-hidden", "Test accuracy with 95 % interval: "), testAccuracy(one)),
         h("div.interval-plot", { "aria-hidden": "true", vars: {
           "--low": place(one.test_accuracy.low), "--high": place(one.test_accuracy.high), "--value": place(one.test_accuracy.value),
           "--champion": best ? place(best.value) : -1 } }, h("i"), h("b"))),

@@ -7,7 +7,7 @@ import { bytes, count } from "../parts/size.js";
 import { ago, duration, exact } from "../parts/when.js";
 import { errorNotice, toast } from "../toast.js";
 import { promote } from "./dialogs.js";
-import { comparisonAddress, estimated, versionAddress } from "./words.js";
+import { comparisonAddress, estimated, testAccuracy, versionAddress } from "./words.js";
 
 /** Fill `place` with the page of a version. */
 export async function versionView(place, model, version) {
@@ -40,7 +40,7 @@ function head({ model, version, champion, layer, manifest }, family, refresh) {
   return h("div.stack.version-head",
     summary?.refused && h("div.notice.bad", { role: "alert" }, h("p", `This version is not served: ${summary.refused}.`)),
     h("div.row.spread",
-      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `${estimated(summary.test_accuracy)} test accuracy`)),
+      h("p.row", champion ? h("span.badge.good", "Champion") : h("span.badge", "Not champion"), summary?.test_accuracy && h("span", `Test accuracy: ${testAccuracy(summary)}`)),
       h("div.actions",
         !champion && h("button.button.primary", { type: "button", onclick: forward }, "Promote…"),
         !champion && family.champion !== null && h("a.button", { href: comparisonAddress(reference, `${model}@${family.champion}`) }, "Compare with the champion"),
@@ -90,14 +90,14 @@ function measurement({ job, created_at: at, evaluation: { data, scores }, differ
 /** The files with their hashes, and a button that verifies them. */
 function filesOf(path, { files }) {
   const status = h("p.small", { role: "status" });
-  const list = h("ul.files", Object.entries(files).map(([name, record]) => file({ name, ...record })));
+  const list = h("ul.files", Object.entries(files).map(([name, record]) => file(path, { name, ...record })));
   const button = h("button.button", { type: "button" }, "Verify");
   button.addEventListener("click", async () => {
     button.disabled = true;
     fill(status, h("span.loading", "Verifying every file"));
     try {
       const check = await askJSON(`${path}/check`);
-      fill(list, check.files.map(file));
+      fill(list, check.files.map((each) => file(path, each)));
       fill(status, check.intact ? h("span.badge.good", "Intact") : h("span.badge.bad", "Damaged"), check.intact ? " Every file matches its published hash." : " Files differ from the published ones; the version is not served after the next load.");
     } catch (error) {
       fill(status, errorNotice(error));
@@ -105,7 +105,8 @@ function filesOf(path, { files }) {
       button.disabled = false;
     }
   });
-  return h("section.card.stack-tight", h("div.row.spread", h("h2", "Files"), button), status, list);
+  return h("section.card.stack-tight", h("div.row.spread", h("h2", "Files"), button), status, list,
+    "weights.safetensors" in files && h("p.small.muted", "model.onnx and gradient.onnx read weights.safetensors: download them into the same folder."));
 }
 
 /** Time for the teacher's soft labels, if known. */
@@ -113,8 +114,10 @@ function taught({ teacher_seconds: seconds }) {
   return seconds ? ` and ${duration(seconds)} for the teacher's soft labels` : "";
 }
 
-function file({ name, bytes: size, sha256, problem }) {
-  return h("li", { class: problem ? "damaged" : null }, h("span.mono.break", name), h("span.small.muted", bytes(size)),
+/** A file with its size and hash; its name downloads it, except for figures, which open. */
+function file(path, { name, bytes: size, sha256, problem }) {
+  const link = name.includes("/") ? h("a", { href: `${path}/${name}` }, name) : h("a", { href: `${path}/files/${encodeURIComponent(name)}`, download: true }, name);
+  return h("li", { class: problem ? "damaged" : null }, h("span.mono.break", link), h("span.small.muted", bytes(size)),
     h("span.small.mono.muted.clip", { title: sha256 }, `sha256 ${sha256.slice(0, 16)}…`), problem && h("span.small.file-problem", problem));
 }
 

@@ -1,11 +1,17 @@
 // Texts and addresses shared by the models page.
 import { h } from "../dom.js";
 import { percent } from "../format.js";
+import { count } from "../parts/size.js";
 import { ago } from "../parts/when.js";
 
 /** "90.7 % (90.2 to 91.3)" of an estimate with its 95 % interval. */
 export function estimated({ value, low, high }, digits = 1) {
   return `${percent(value, digits)} (${(100 * low).toFixed(digits)} to ${(100 * high).toFixed(digits)})`;
+}
+
+/** "90.7 % (90.2 to 91.3), n = 10,000" of a version in GET /models/{model}. */
+export function testAccuracy({ test_accuracy: accuracy, test_images: images }) {
+  return `${estimated(accuracy)}, n = ${count(images)}`;
 }
 
 /** Address of a version's page. */

@@ -3,6 +3,7 @@ import { h } from "../dom.js";
 import { percent, points } from "../format.js";
 
 const NAMES = {
+  accuracy_floor: "Accuracy above chance",
   gain: "Accuracy gain",
   non_inferiority: "Non-inferiority",
   cheaper: "Lower cost",

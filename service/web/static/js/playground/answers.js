@@ -1,24 +1,24 @@
 // Prediction cards: class, probability, prediction set and out-of-distribution flag of each family.
 import { byId, fill, h } from "../dom.js";
 import { milliseconds, percent } from "../format.js";
-import { toastError } from "../toast.js";
-import { choose } from "./families.js";
+import { groups } from "./chooser.js";
 
 const SHOWN = 5;
 
 export class AnswerCards {
   #state;
-  #changed;
+  #choose;
   #cards = new Map();
 
-  /** `changed()` is called when another version is chosen. */
-  constructor(state, changed) {
+  /** `choose(family, version)` is called when another version is chosen; null for the champion. */
+  constructor(state, choose) {
     this.#state = state;
-    this.#changed = changed;
+    this.#choose = choose;
   }
 
   /** One card per family, empty. */
   build() {
+    this.#cards.clear();
     fill(byId("answers"), this.#state.families.map((family) => this.#card(family)));
     this.clear();
   }
@@ -47,13 +47,13 @@ export class AnswerCards {
   show(comparison, picture) {
     for (const prediction of comparison.predictions) fillCard(this.#cards.get(prediction.model), prediction);
     byId("answers").removeAttribute("aria-busy");
-    fill(byId("verdict"), verdict(comparison, picture.sample), " ",
+    fill(byId("verdict"), verdict(comparison, this.#state.families, picture.sample), " ",
       h("span.small.muted", timing(comparison)));
   }
 
   #card(family) {
     const title = `answer-${family.name}`;
-    const select = h("select", { "aria-label": `Version of ${family.name}`, onchange: () => this.#choose(family, select) },
+    const select = h("select", { "aria-label": `Version of ${family.name}`, onchange: () => this.#choose(family, select.value === "" ? null : Number(select.value)) },
       h("option", { value: "" }, `version ${family.champion}, champion`),
       family.versions.filter((version) => version !== family.champion).map((version) => h("option", { value: version }, `version ${version}`)));
     // A link may name the version that is now champion.
@@ -63,20 +63,10 @@ export class AnswerCards {
       bars: h("ul.bars"), rest: h("details", { hidden: true }, h("summary", "\u00a0")), notes: h("p.small.muted.break.notes"),
     };
     this.#cards.set(family.name, card);
-    card.whole = h("article.card.family.answer", { class: family.name, "aria-labelledby": title },
-      h("div.row.spread", h("h2.family-name", { id: title }, family.name), h("div.version", select)),
+    card.whole = h("article.card.family.answer", { class: family.kind, "aria-labelledby": title },
+      h("div.row.spread", h("h2.family-name.break", { id: title }, family.name), h("div.version", select)),
       h("div.row.spread.headline", card.said, card.sure), card.could, card.strange, card.bars, card.rest, card.notes);
     return card.whole;
-  }
-
-  async #choose(family, select) {
-    try {
-      await choose(family, select.value === "" ? null : Number(select.value));
-    } catch (error) {
-      toastError(error);
-    }
-    this.#state.settings.versions[family.name] = family.version;
-    this.#changed();
   }
 }
 
@@ -118,22 +108,34 @@ function bar(label, share, text) {
   return h("li", h("span.clip", { title: label }, label), h("span.bar", { "aria-hidden": "true", vars: { "--share": share } }), h("span.number", text));
 }
 
-function could({ prediction_set: classes, coverage }) {
+/** The prediction set, with the images that its coverage holds for. */
+function could({ prediction_set: classes, coverage, out_of_distribution: { flag } }) {
   const share = percent(coverage, 0);
-  if (classes.length === 0) return "The prediction set is empty.";
-  if (classes.length === 1) return [`Prediction set: `, h("strong", classes[0]), `, at ${share} coverage.`];
-  return ["Prediction set: ", h("strong", classes.join(", ")), `, at ${share} coverage.`];
+  const set = classes.length ? ["Prediction set: ", h("strong", classes.join(", ")), ". "] : "The prediction set is empty. ";
+  return [set, h("span.small.muted", flag
+    ? `The ${share} coverage holds only for images like the training data, and this image is flagged as unlike them: the true class may be none of these.`
+    : `For images like the training data, the set contains the true class in ${share} of the cases.`)];
 }
 
-function verdict({ predictions, agree }, sample) {
-  const told = agree ? `${predictions.length === 2 ? "Both" : "All"} predict ${predictions[0].label}.`
-    : `They differ: ${predictions.map(({ model, label }) => `${model} predicts ${label}`).join(", ")}.`;
+/** The predictions in words; only families with the same classes are compared. */
+function verdict({ predictions }, families, sample) {
+  const told = groups(families).map((group) => compared(predictions.filter(({ model }) => group.some(({ name }) => name === model)))).join(" ");
   if (sample === null) return told;
-  const right = predictions.filter(({ label }) => label === sample.label).map(({ model }) => model);
-  return [told, " ", h("strong.truth", `True class: ${sample.label}; ${judged(right, predictions.length)}.`)];
+  const asked = predictions.filter(({ model }) => families.find(({ name }) => name === model).classes.includes(sample.label));
+  if (asked.length === 0) return [told, " ", h("strong.truth", `True class: ${sample.label}.`)]; // nobody could know it
+  const right = asked.filter(({ label }) => label === sample.label).map(({ model }) => model);
+  return [told, " ", h("strong.truth", `True class: ${sample.label}; ${judged(right, asked.length)}.`)];
+}
+
+function compared(predictions) {
+  const [{ label, model }] = predictions;
+  if (predictions.length === 1) return `${model} predicts ${label}.`;
+  if (predictions.every((each) => each.label === label)) return `${predictions.length === 2 ? "Both" : "All"} predict ${label}.`;
+  return `They differ: ${predictions.map((each) => `${each.model} predicts ${each.label}`).join(", ")}.`;
 }
 
 function judged(right, count) {
+  if (count === 1) return `the prediction is ${right.length ? "correct" : "wrong"}`;
   if (right.length === count) return count === 2 ? "both are correct" : "all are correct";
   if (right.length === 0) return count === 2 ? "neither is correct" : "none is correct";
   return `${right.join(" and ")} ${right.length === 1 ? "is" : "are"} correct`;

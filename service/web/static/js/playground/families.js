@@ -1,26 +1,31 @@
 // Families of the playground, each with its versions and the input size, classes and methods of the chosen one.
 import { askJSON } from "../api.js";
+import { toastError } from "../toast.js";
 
 const ORDER = ["mlp", "cnn"];
 
 /**
- * The families of the service, mlp and cnn first: [{name, champion, versions, version, size, classes, methods}].
+ * The families of the service, mlp and cnn first: [{name, champion, versions, version, kind, size, classes, methods}].
  *
- * `version` is null for the champion; `size` is [height, width] of the input; `methods` are set when `known()` resolves.
+ * `version` is null for the champion; `kind` is the class that gives the color; `size` is [height, width] of the input;
+ * `methods` are set when `known()` resolves, which makes the service load the version.
  */
 export async function findFamilies(settings) {
   const { models } = await askJSON("/models");
   const usable = models.filter((model) => model.champion !== null);
-  if (usable.length < 2) throw new Error("The playground needs two families with a champion: publish another one with `duet train`.");
+  if (usable.length === 0) throw new Error("No family has a champion: publish a version with `duet train`.");
   const place = (name) => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
   usable.sort((one, other) => place(one.model) - place(other.model));
-  return Promise.all(usable.map(async ({ model, champion, versions }) => {
+  const described = await Promise.allSettled(usable.map(async ({ model, champion, versions }) => {
     const asked = settings.versions[model];
-    const family = { name: model, champion, versions, version: versions.includes(asked) ? asked : null };
-    known(family).catch(() => {}); // callers that need it retry and report errors
+    const family = { name: model, champion, versions, version: versions.includes(asked) ? asked : null, kind: ORDER.includes(model) ? model : "plain", methods: [] };
     await describe(family);
     return family;
   }));
+  for (const { reason } of described) if (reason) toastError(reason); // the others can still be asked
+  const families = described.filter(({ status }) => status === "fulfilled").map(({ value }) => value);
+  if (families.length === 0) throw described[0].reason;
+  return families;
 }
 
 /** Choose the version of a family; null for its champion. */

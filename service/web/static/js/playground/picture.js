@@ -27,7 +27,6 @@ export class Picture {
     byId("stage").hidden = false;
     byId("picture").hidden = this.size === null;
     byId("stage").style.setProperty("--ratio", this.size ? this.size.width / this.size.height : 1);
-    byId("stage").classList.toggle("tall", this.size !== null && this.size.height > this.size.width);
     byId("stage").classList.toggle("small", this.size !== null && this.size.width <= 128);
     const [height, width] = families[0].size;
     cropBox.place(this.size, width / height, Math.max(width, height));

@@ -14,13 +14,19 @@ export function cropText(crop) {
   return crop === null ? null : [crop.left, crop.top, crop.width, crop.height].join(",");
 }
 
-/** Response of POST /compare; `milliseconds` is the round-trip time. */
+/** Response of POST /compare, or of POST /predict for one model; `milliseconds` is the round-trip time. */
 export async function ask({ file, models, crop }, signal) {
   const began = performance.now();
-  const response = await send("/compare", {
-    method: "POST", body: form(file), signal, query: { models: models.join(","), top_k: EVERY_CLASS, crop },
-  });
+  const [path, named] = route(models);
+  const response = await send(path, { method: "POST", body: form(file), signal, query: { ...named, top_k: EVERY_CLASS, crop } });
   return { ...(await response.json()), milliseconds: performance.now() - began };
+}
+
+/** Path and parameters of the request to models such as ["mlp", "cnn@3"]: /compare takes two or more. */
+export function route(models) {
+  if (models.length > 1) return ["/compare", { models: models.join(",") }];
+  const [model, version] = models[0].split("@");
+  return ["/predict", { model, version: version ?? null }];
 }
 
 /** The image as a model receives it: {blob, notes}. */

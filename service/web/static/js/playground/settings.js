@@ -1,9 +1,9 @@
-// Settings in the link: versions, method, target class, map opacity, index of a test image.
+// Settings in the link: families, versions, method, target class, map opacity, index of a test image.
 import { METHODS } from "./methods.js";
 
 const STRENGTH = 65;
 
-/** {versions: {cnn: 2}, method, target, strength, sample} from the address, with defaults for the rest. */
+/** {families: ["cnn"], versions: {cnn: 2}, method, target, strength, sample} from the address, with defaults for the rest. */
 export function readSettings() {
   const query = new URLSearchParams(location.search);
   const versions = {};
@@ -15,6 +15,7 @@ export function readSettings() {
   const method = query.get("method");
   const sample = query.get("sample");
   return {
+    families: (query.get("families") ?? "").split(",").filter(Boolean),
     versions,
     method: Object.hasOwn(METHODS, method) ? method : "",
     target: query.get("target") ?? "",
@@ -27,6 +28,7 @@ export function readSettings() {
 export function queryOf(settings) {
   const query = new URLSearchParams();
   const models = Object.entries(settings.versions).filter(([, version]) => version).map((each) => each.join("@"));
+  if (settings.families.length) query.set("families", settings.families.join(","));
   if (models.length) query.set("models", models.join(","));
   if (settings.method) query.set("method", settings.method);
   if (settings.target) query.set("target", settings.target);

@@ -1,14 +1,15 @@
 // Sharing: a link with the settings, and the request as curl and Python code.
 import { byId } from "../dom.js";
+import { service } from "../root.js";
 import { toast } from "../toast.js";
 import { reference } from "./families.js";
-import { cropText } from "./question.js";
+import { cropText, route } from "./question.js";
 import { queryOf } from "./settings.js";
 
 /** Wire the buttons; returns {refresh()}, which rewrites the commands. */
 export function startSharing(state) {
   const texts = { curl: "", python: "" };
-  byId("copy-link").addEventListener("click", () => copy(`${location.origin}${location.pathname}${queryOf(state.settings)}`, "Link"));
+  byId("copy-link").addEventListener("click", () => copy(`${location.origin}${location.pathname}${queryOf(state.settings)}`, "Link", linkNote(state)));
   byId("copy-curl").addEventListener("click", () => copy(texts.curl, "curl command"));
   byId("copy-python").addEventListener("click", () => copy(texts.python, "Python"));
   return {
@@ -16,6 +17,7 @@ export function startSharing(state) {
       Object.assign(texts, { curl: curl(state), python: python(state) });
       byId("snippet-curl").textContent = texts.curl;
       byId("snippet-python").textContent = texts.python;
+      byId("link-note").textContent = linkNote(state);
     },
   };
 }
@@ -24,9 +26,10 @@ export function startSharing(state) {
 function curl(state) {
   const { settings, families, picture } = state;
   const name = fileName(picture);
-  const lines = picture?.sample ? [`curl -s ${shell(`${location.origin}/samples/${picture.sample.index}`)} -o ${shell(name)}`] : [];
-  const post = (path, query, more = "") => `curl -s -F ${shell(`file=@${part(name)}`)} ${shell(`${location.origin}${path}?${text(query)}`)}${more}`;
-  lines.push(post("/compare", { models: families.map(reference).join(","), crop: cropText(state.crop) }));
+  const lines = picture?.sample ? [`curl -s ${shell(`${service}/samples/${picture.sample.index}`)} -o ${shell(name)}`] : [];
+  const post = (path, query, more = "") => `curl -s -F ${shell(`file=@${part(name)}`)} ${shell(`${service}${path}?${text(query)}`)}${more}`;
+  const [path, named] = route(families.map(reference));
+  lines.push(post(path, { ...named, crop: cropText(state.crop) }));
   for (const family of explained(state)) {
     const query = { model: family.name, version: family.version, method: settings.method, target: target(state, family), crop: cropText(state.crop) };
     lines.push(post("/saliency", query, ` -o ${shell(`${family.name}-${settings.method}.png`)}`));
@@ -43,19 +46,22 @@ function python(state) {
   const lines = [
     ...(sample ? ["import httpx", ""] : []),
     "from duet import Client", "",
-    sample ? `picture = httpx.get(${quote(`${location.origin}/samples/${sample.index}`)}).content` : `picture = ${quote(fileName(picture))}`,
-    `with Client(${quote(location.origin)}) as duet:`,
-    `    answer = duet.compare(${call(`models=[${families.map((family) => quote(reference(family))).join(", ")}]`)})`,
+    sample ? `picture = httpx.get(${quote(`${service}/samples/${sample.index}`)}).content` : `picture = ${quote(fileName(picture))}`,
+    `with Client(${quote(service)}) as duet:`,
+    `    answer = ${families.length > 1 ? `duet.compare(${call(`models=[${families.map((family) => quote(reference(family))).join(", ")}]`)})` : `duet.predict(${call(...named(families[0]))})`}`,
     "    for each in answer.predictions:",
     '        print(each.model, each.label, f"{each.probability:.1%}", "prediction set:", ", ".join(each.prediction_set))',
   ];
   for (const family of explained(state)) {
-    const named = target(state, family);
-    const given = [`method=${quote(settings.method)}`, `model=${quote(family.name)}`,
-      ...(family.version === null ? [] : [`version=${family.version}`]), ...(named ? [`target=${quote(named)}`] : [])];
+    const label = target(state, family);
+    const given = [`method=${quote(settings.method)}`, ...named(family), ...(label ? [`target=${quote(label)}`] : [])];
     lines.push(`    with open(${quote(`${family.name}-${settings.method}.png`)}, "wb") as file:`, `        file.write(duet.saliency_picture(${call(...given)}))`);
   }
   return `${lines.join("\n")}\n`;
+}
+
+function named(family) {
+  return [`model=${quote(family.name)}`, ...(family.version === null ? [] : [`version=${family.version}`])];
 }
 
 function explained({ settings, families }) {
@@ -89,10 +95,16 @@ function quote(value) {
   return JSON.stringify(value);
 }
 
-async function copy(content, what) {
+/** Whether the link opens with the image. */
+function linkNote({ picture }) {
+  if (picture?.sample) return "The link opens this example with the same settings.";
+  return "The link has the settings, but not the image: images are not stored. Choose the image again after opening the link.";
+}
+
+async function copy(content, what, detail = null) {
   try {
     await navigator.clipboard.writeText(content);
-    toast(`${what} copied.`, { kind: "good" });
+    toast(`${what} copied.`, { kind: "good", detail });
   } catch {
     byId("snippets").open = true; // the browser has no clipboard on plain HTTP from another machine
     toast("The browser does not allow copying here; copy the text below.", { kind: "bad" });

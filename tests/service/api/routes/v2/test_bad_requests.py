@@ -53,7 +53,7 @@ async def test_json_larger_than_any_valid_request_is_not_parsed(home: Path) -> N
         pytest.param((b"", {}), 400, "are not JSON", id="nothing"),
         pytest.param((b"\x89PNG\r\n", {"content-type": "image/png"}), 400, "are not JSON", id="a picture"),
         pytest.param((b"{}", {}), 400, "inputs: Field required", id="no inputs"),
-        pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "no output 'scores'", id="unknown output"),
+        pytest.param(json_body(ONE, outputs=[{"name": "scores"}]), 400, "unknown output 'scores'", id="unknown output"),
         pytest.param(binary_body(grays(*range(17))), 400, "at most 16 images", id="too many, binary"),
         pytest.param(raw_body(grays(*range(17))), 400, "at most 16 images", id="too many, raw"),
         pytest.param((binary_body(ONE)[0][:-1], binary_body(ONE)[1]), 400, "191 bytes follow", id="a byte is missing"),
@@ -86,22 +86,22 @@ async def test_a_bad_request_is_told_what_is_wrong_and_the_next_is_served(
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("/v2/models/vit/infer", "no model 'vit': there are cnn, mlp"),
-        ("/v2/models/cnn@1/infer", "no model 'cnn@1': there are cnn, mlp"),
-        ("/v2/models/..%5Ccnn/infer", "no model"),
-        ("/v2/models/%00/infer", "no model"),
-        ("/v2/models/%7Bmodel%7D/infer", "no model '{model}': there are cnn, mlp"),
-        ("/v2/models/vit/versions/1/infer", "no model 'vit': there are cnn, mlp"),
-        ("/v2/models/vit/versions/x/infer", "no model 'vit': there are cnn, mlp"),
-        ("/v2/models/cnn/versions/9/infer", "no version 9 of 'cnn': there are 1"),
-        ("/v2/models/cnn/versions/0/infer", "no version 0 of 'cnn': there are 1"),
-        ("/v2/models/cnn/versions/-1/infer", "no version -1 of 'cnn': there are 1"),
-        ("/v2/models/cnn/versions/latest/infer", "no version latest of 'cnn': there are 1"),
-        (f"/v2/models/cnn/versions/{'9' * 5000}/infer", "no version 999"),
-        ("/v2/models/cnn/versions/%C2%B2/infer", "no version ² of 'cnn': there are 1"),
-        ("/v2/models/cnn/versions//infer", "nothing is at"),
-        ("/v2/models/cnn/explain", "nothing is at /v2/models/cnn/explain"),
-        ("/v2/repository/index", "nothing is at /v2/repository/index"),
+        ("/v2/models/vit/infer", "unknown model 'vit': available models are cnn, mlp"),
+        ("/v2/models/cnn@1/infer", "unknown model 'cnn@1': available models are cnn, mlp"),
+        ("/v2/models/..%5Ccnn/infer", "unknown model"),
+        ("/v2/models/%00/infer", "unknown model"),
+        ("/v2/models/%7Bmodel%7D/infer", "unknown model '{model}': available models are cnn, mlp"),
+        ("/v2/models/vit/versions/1/infer", "unknown model 'vit': available models are cnn, mlp"),
+        ("/v2/models/vit/versions/x/infer", "unknown model 'vit': available models are cnn, mlp"),
+        ("/v2/models/cnn/versions/9/infer", "unknown version 9 of cnn: available versions are 1"),
+        ("/v2/models/cnn/versions/0/infer", "unknown version 0 of cnn: available versions are 1"),
+        ("/v2/models/cnn/versions/-1/infer", "unknown version -1 of cnn: available versions are 1"),
+        ("/v2/models/cnn/versions/latest/infer", "unknown version latest of cnn: available versions are 1"),
+        (f"/v2/models/cnn/versions/{'9' * 5000}/infer", "unknown version 999"),
+        ("/v2/models/cnn/versions/%C2%B2/infer", "unknown version ² of cnn: available versions are 1"),
+        ("/v2/models/cnn/versions//infer", "no route has the path"),
+        ("/v2/models/cnn/explain", "no route has the path /v2/models/cnn/explain"),
+        ("/v2/repository/index", "no route has the path /v2/repository/index"),
     ],
 )
 async def test_unknown_models_versions_and_addresses_are_404s_of_the_protocol(
@@ -114,17 +114,17 @@ async def test_unknown_models_versions_and_addresses_are_404s_of_the_protocol(
 @pytest.mark.parametrize("end", ["", "/ready"])
 async def test_unknown_models_and_versions_have_no_metadata(running: RunningApp, end: str) -> None:
     for path, message in (
-        ("vit", "no model 'vit'"),
-        ("cnn/versions/7", "no version 7"),
-        ("cnn/versions/0", "no version 0"),
-        ("cnn/versions/x", "no version x"),
+        ("vit", "unknown model 'vit'"),
+        ("cnn/versions/7", "unknown version 7"),
+        ("cnn/versions/0", "unknown version 0"),
+        ("cnn/versions/x", "unknown version x"),
     ):
         assert assert_error(await running.client.get(f"/v2/models/{path}{end}"), 404).startswith(message)
 
 
 async def test_a_wrong_method_is_told_the_right_one(running: RunningApp) -> None:
     answer = await running.client.get(INFER)
-    assert assert_error(answer, 405) == f"{INFER} supports POST, not GET"
+    assert assert_error(answer, 405) == f"{INFER} does not support GET: use POST"
     assert answer.headers["allow"] == "POST"
 
 
@@ -154,7 +154,10 @@ async def test_a_chunked_body_is_read_and_bounded(home: Path) -> None:
             await peer.send(head("Transfer-Encoding: chunked", f"{LENGTH}: 0", path=INFER))
             await peer.send(b"7d1\r\n" + bytes(2001) + b"\r\n")
             answer = await peer.answer()
-            assert (answer.status, answer.json()) == (413, {"error": "a body may have at most 2000 bytes"})
+            assert (answer.status, answer.json()) == (
+                413,
+                {"error": "a body may have at most 2000 bytes: send less in one request"},
+            )
         assert await is_served(app)
 
 

@@ -196,7 +196,7 @@ async def test_the_precision_is_a_parameter_of_the_request(quantized: RunningApp
 
 async def test_a_precision_that_was_not_published_is_a_404(quantized: RunningApp) -> None:
     answer = await infer(quantized, json_body(grays(96), parameters={"precision": "int8"}), "/v2/models/mlp/infer")
-    assert assert_error(answer, 404) == "mlp@1 was published without int8: it has fp32"
+    assert assert_error(answer, 404) == "mlp@1 was published without int8: use fp32"
 
 
 async def test_a_full_queue_is_a_429_with_the_time_to_wait(home: Path) -> None:

@@ -37,7 +37,7 @@ async def test_a_service_without_models_is_alive_and_not_ready(tmp_path: Path) -
     async with running_app(settings_for(tmp_path), ready=False) as running:
         assert (await running.client.get("/v2/health/live")).status_code == 200
         assert_error(await running.client.get("/v2/health/ready"), 503)
-        assert assert_error(await running.client.get("/v2/models/cnn"), 404).startswith("no model 'cnn'")
+        assert assert_error(await running.client.get("/v2/models/cnn"), 404).startswith("unknown model 'cnn'")
         assert_error(await running.client.get("/v2/models/cnn/ready"), 404)
 
 
@@ -122,6 +122,9 @@ async def test_a_damaged_version_is_not_ready_and_says_why(running: RunningApp) 
 
 async def test_a_model_without_champion_is_not_ready(running: RunningApp) -> None:
     write_onnx_version(running.state["repository"].home_models / "pets" / "1", "pets", 1)
-    assert assert_error(await running.client.get("/v2/models/pets"), 404) == "'pets' has no champion: there are 1"
+    assert (
+        assert_error(await running.client.get("/v2/models/pets"), 404)
+        == "pets has no champion: available versions are 1"
+    )
     assert_error(await running.client.get("/v2/models/pets/ready"), 404)
     assert (await running.client.get("/v2/models/pets/versions/1/ready")).status_code == 200

@@ -134,7 +134,7 @@ async def test_infer_with_asyncio(service: ServiceProcess) -> None:
         assert await client.is_server_ready()
         assert_right(await client.infer("cnn", [images(grays(*GRAYS))]))
         assert_right(await client.infer("cnn", [images(grays(*GRAYS), binary=False)]))
-        with pytest.raises(InferenceServerException, match="no model 'vit'"):
+        with pytest.raises(InferenceServerException, match="unknown model 'vit'"):
             await client.infer("vit", [images(grays(0))])
 
 
@@ -151,7 +151,7 @@ def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> N
 @pytest.mark.parametrize(
     ("name", "sent", "datatype", "message"),
     [
-        ("image", grays(0), "UINT8", "no input 'image'"),
+        ("image", grays(0), "UINT8", "unknown input 'image'"),
         ("images", grays(0).astype(np.float32), "FP32", "is UINT8, not 'FP32'"),
         ("images", np.zeros((65, 8, 8, 3), np.uint8), "UINT8", "at most 64 images"),
     ],
@@ -169,5 +169,5 @@ def test_shared_memory_is_refused_rather_than_ignored(client: Any) -> None:
     output.set_shared_memory("mine", 20)
     with pytest.raises(InferenceServerException, match="shared_memory_region"):
         client.infer("cnn", [images(grays(0))], outputs=[output])
-    with pytest.raises(InferenceServerException, match="nothing is at /v2/systemsharedmemory"):
+    with pytest.raises(InferenceServerException, match="no route has the path /v2/systemsharedmemory"):
         client.get_system_shared_memory_status()

@@ -7,7 +7,7 @@ import pytest
 from core.errors import BrokerUnavailableError
 from core.jobs.events import AddedEvent, Note, Permission, Permit, Progress, ReportedEvent, to_line
 from service.jobs.store.store import JobStore
-from service.jobs.worker.event_relay import MAX_PENDING, EventForwarder
+from service.jobs.worker.event_forwarder import MAX_PENDING, EventForwarder
 
 
 class MemoryStore(JobStore):

@@ -1,0 +1,59 @@
+"""Delay of responses to wrong API keys, per client address.
+
+A correct key is never delayed, so that nobody can lock out other clients of the same address, such as all clients of a
+proxy.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from ipaddress import ip_address, ip_network
+
+from service.errors import TooManyWrongKeysError
+
+BURST = 10
+"""Number of wrong keys of an address that are answered at once."""
+INTERVAL_SECONDS = 1.0
+"""Time between the responses to further wrong keys of the address, and to forget one of the burst."""
+MAX_DELAY_SECONDS = 5.0
+MAX_ADDRESSES = 1024
+_IPV6_PREFIX = 64
+"""A client has a network of this size, so that its addresses count together."""
+
+
+class WrongKeys:
+    """Schedule of the responses to wrong keys; forgets the least recent of more than MAX_ADDRESSES addresses.
+
+    Args:
+        now: clock in seconds.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._due: OrderedDict[str, float] = OrderedDict()
+
+    def delay(self, address: str) -> float:
+        """Count a wrong key of this address, and return the seconds to wait before the response.
+
+        Raises:
+            TooManyWrongKeysError: the delay would be longer than MAX_DELAY_SECONDS.
+        """
+        client, now = _client(address), self._now()
+        due = max(self._due.get(client, 0.0), now - BURST * INTERVAL_SECONDS) + INTERVAL_SECONDS
+        if due - now > MAX_DELAY_SECONDS:
+            raise TooManyWrongKeysError(due - now - MAX_DELAY_SECONDS)
+        self._due[client] = due
+        self._due.move_to_end(client)
+        if len(self._due) > MAX_ADDRESSES:
+            self._due.popitem(last=False)
+        return max(0.0, due - now)
+
+
+def _client(address: str) -> str:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address  # of a unix socket
+    return str(ip_network((found, _IPV6_PREFIX), strict=False)) if found.version == 6 else address
