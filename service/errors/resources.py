@@ -109,12 +109,13 @@ class TooManyQueuedJobsError(ProblemError):
 class DatasetMissingError(ProblemError):
     """A built-in data set is not on the machines of the jobs; the response has the path of its download."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: str = "") -> None:
+        """`root` is DUET_ROOT_PATH."""
         super().__init__(
             "CIFAR-10 is not there: POST /datasets/cifar10/download downloads it (170 MB) as a job, or set "
             "DUET_DATA_DIR to a folder that contains cifar-10-batches-py and restart the service",
             data="cifar10",
-            download="/datasets/cifar10/download",
+            download=f"{root}/datasets/cifar10/download",
         )
 
 

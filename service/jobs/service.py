@@ -138,7 +138,7 @@ class JobService:
             DatasetMissingError: it is not.
         """
         if folder_of(data) is None and not self.has_cifar10():
-            raise DatasetMissingError
+            raise DatasetMissingError(self.settings.root_path)
 
     def has_cifar10(self) -> bool:
         """Return whether this process or a live worker finds the files of CIFAR-10.

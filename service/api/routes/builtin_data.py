@@ -40,7 +40,8 @@ def get_builtin_dataset(state: StateDep) -> BuiltinDataset:
     if not available and jobs is not None:
         with suppress(BrokerUnavailableError):  # then only this process can look
             available = jobs.has_cifar10()
-    return _CIFAR10.model_copy(update={"available": available})
+    download = state["settings"].root_path + _CIFAR10.download
+    return _CIFAR10.model_copy(update={"available": available, "download": download})
 
 
 @router.post(

@@ -34,7 +34,7 @@ def list_runs(state: StateDep) -> RunList:
     responses={**success(_RUN, "The run with its metrics"), **responses(NoSuchRunError, InvalidParametersError)},
 )
 def get_run(name: RunName, state: StateDep) -> RunDetail:
-    """Describe one run, from the command line or of a training job, with the metrics of its complete epochs."""
+    """Describe one run, from the command line or of a training job, with its metrics by epoch."""
     return _runs(state).read(name)
 
 

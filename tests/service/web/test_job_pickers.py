@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Request, expect
 
 from core.images.cifar_files import FOLDER_NAME, download_folder
 from tests.support.browser import NARROW, WIDE, assert_accessible, assert_fits, needs_chromium, sign_in, visiting
@@ -35,6 +35,12 @@ def trainings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrainingSite
     python = double(folder / "python", DOWNLOADS)
     with training_site(folder, DUET_DATA_DIR=str(folder / "none"), DUET_TRAINING_PYTHON=str(python)) as site:
         yield site
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """JSON that the page has sent."""
+    body: dict[str, Any] = request.post_data_json  # type: ignore[assignment]
+    return body
 
 
 @pytest.mark.smoke
@@ -122,7 +128,7 @@ def test_versions_are_chosen_from_menus(browser: Browser, trainings: TrainingSit
             assert_accessible(page)
             with page.expect_request("**/train") as sent:
                 page.get_by_role("button", name="Start the training").click()
-            assert json.loads(sent.value.post_data or "")["overrides"] == {"distillation.teacher": "cnn@1+mlp@1"}
+            assert body_of(sent.value)["overrides"] == {"distillation.teacher": "cnn@1+mlp@1"}
             page.wait_for_url("**/ui/jobs?job=*")
             page.get_by_role("link", name="New job with these settings").click()
             expect(teacher).to_have_value("cnn@1")
@@ -137,9 +143,8 @@ def test_versions_are_chosen_from_menus(browser: Browser, trainings: TrainingSit
             start.select_option("mlp@1")
             with page.expect_request("**/train") as sent:
                 page.get_by_role("button", name="Start the training").click()
-            job = json.loads(sent.value.post_data or "")
-            assert job["init_from"] == "mlp@1"
-            assert "distillation.teacher" not in job["overrides"]
+            assert body_of(sent.value)["init_from"] == "mlp@1"
+            assert "distillation.teacher" not in body_of(sent.value)["overrides"]
     finally:
         for file in folder.iterdir():
             file.unlink()

@@ -63,6 +63,15 @@ async def test_a_job_without_its_data_is_refused_at_once_and_told_where_to_get_i
     await submitted(bare_app, body, path)
 
 
+async def test_paths_are_below_the_path_of_a_proxy(home: Path, broker: Broker) -> None:
+    async with job_app(home, broker, data_dir=home / "nothing", root_path="/duet") as app:
+        found = (await app.client.get("/duet/datasets/cifar10")).json()
+        answer = await app.client.post("/duet/train", json=TRAIN, headers=WITH_KEY)
+        assert found["download"] == assert_problem(answer, 409, "dataset-missing")["download"] == f"/duet{DOWNLOAD}"
+        started = await app.client.post(found["download"], headers=WITH_KEY)
+        assert started.headers["location"] == f"/duet/jobs/{started.json()['id']}"
+
+
 async def test_wrong_parameters_are_reported_before_missing_data(bare_app: RunningApp) -> None:
     answer = await bare_app.client.post("/train", json=TRAIN | {"recipe": "vit"}, headers=WITH_KEY)
     assert_problem(answer, 422, "invalid-parameters")

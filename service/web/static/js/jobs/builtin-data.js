@@ -5,7 +5,7 @@ import { bytes, count } from "../parts/size.js";
 import { withKey } from "../session.js";
 import { errorNotice } from "../toast.js";
 
-/** @typedef {{data: string, available: boolean, images: number, classes: number, download: string, download_bytes: number}} Builtin */
+/** @typedef {{data: string, available: boolean, images: number, classes: number, download_bytes: number}} Builtin */
 
 /** Option of a menu of data sets. */
 export function builtinChoice({ data, available }) {
@@ -43,14 +43,14 @@ export function builtinCard(builtin) {
 }
 
 /** A button that starts the download, or finds the one that runs, and opens its page. */
-function downloadButton({ download, download_bytes: size }) {
+function downloadButton({ download_bytes: size }) {
   const problem = h("div");
   const button = h("button.button", { type: "button" }, `Download CIFAR-10 (${bytes(size)})`);
   button.addEventListener("click", async () => {
     fill(problem);
     button.disabled = true;
     try {
-      const job = await withKey(() => askJSON(download, { method: "POST" }));
+      const job = await withKey(() => askJSON("/datasets/cifar10/download", { method: "POST" }));
       if (job !== null) location.assign(`?job=${encodeURIComponent(job.id)}`);
     } catch (error) {
       fill(problem, errorNotice(error));
