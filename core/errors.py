@@ -164,7 +164,7 @@ class UnknownVersionError(RepositoryError):
     ) -> None:
         """`version` may be text that is no number; None: the family has no champion. `champion`: it is the champion."""
         # Numbers are not compared: 3 is not a mistyped 13.
-        names = [] if str(version).isdecimal() else ["champion", *map(str, available)]
+        names = [] if str(version).removeprefix("-").isdecimal() else ["champion", *map(str, available)]
         problem = f"unknown version {version} of {family}{did_you_mean(str(version), names)}"
         if version is None:
             problem = f"{family} has no champion"

@@ -34,7 +34,7 @@ async def main():
     async with app.router.lifespan_context(app) as state:
         async def with_state(scope, receive, send):
             await app({{**scope, "state": dict(state)}}, receive, send)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://localhost") as client:
             while (await client.get("/readyz")).status_code != 200:
                 await asyncio.sleep(0.01)
             with open({image!r}, "rb") as image:

@@ -206,7 +206,7 @@ def test_image_with_two_labels_is_skipped(tmp_path: Path) -> None:
         ({"night": 5}, "it has 1 class and needs at least 2"),
         ({"night": 5, "grass": 0}, "class 'grass' is empty and needs at least 4"),
         ({"night": 1, "grass": 5}, "class 'night' has 1 image and needs at least 4"),
-        ({}, "no data set 'colors'"),
+        ({}, "unknown data set 'colors'"),
     ],
 )
 def test_folder_with_too_few_classes_or_images_is_refused(tmp_path: Path, counts: dict[str, int], message: str) -> None:

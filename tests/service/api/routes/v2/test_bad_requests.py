@@ -87,7 +87,7 @@ async def test_a_bad_request_is_told_what_is_wrong_and_the_next_is_served(
     ("path", "message"),
     [
         ("/v2/models/vit/infer", "unknown model 'vit': available models are cnn, mlp"),
-        ("/v2/models/cnn@1/infer", "unknown model 'cnn@1': available models are cnn, mlp"),
+        ("/v2/models/cnn@1/infer", "unknown model 'cnn@1' (did you mean 'cnn'?): available models are cnn, mlp"),
         ("/v2/models/..%5Ccnn/infer", "unknown model"),
         ("/v2/models/%00/infer", "unknown model"),
         ("/v2/models/%7Bmodel%7D/infer", "unknown model '{model}': available models are cnn, mlp"),
