@@ -24,7 +24,15 @@ from core.images.color_modes import raw_mode, to_rgb
 from core.images.fast_png import decode_plain_png
 from core.images.file_types import reader_of
 from core.images.geometry import ModelInput, fit_image, fit_notes
-from core.images.limits import MAX_PIXELS, check_memory, check_size, check_structure, has_end_marker, megapixels
+from core.images.limits import (
+    MAX_PIXELS,
+    check_memory,
+    check_scans,
+    check_size,
+    check_structure,
+    has_end_marker,
+    megapixels,
+)
 from core.repository.manifest import Geometry
 
 _ORIENTATION_TAG = 0x0112
@@ -45,7 +53,8 @@ _REDUCED_FACTOR = 8
 _BAND_PIXELS = 1_000_000
 # Larger EXIF blocks are ignored. A JPEG segment has at most 64 KiB.
 _MAX_EXIF_BYTES = 1_000_000
-# Counting the frames of a GIF reads the whole file. Larger files only get the note "several".
+# Pillow counts the frames of a GIF block by block in Python. In larger files, their control extensions are searched.
+_GIF_FRAME = b"!\xf9\x04"
 _COUNTED_GIF_BYTES = 1_000_000
 
 
@@ -164,7 +173,7 @@ def _decode(
     opened = reader(io.BytesIO(data))
     check_size(opened.size, max_pixels)
     size = opened.size
-    notes += _frame_notes(opened, len(data))
+    notes += _frame_notes(opened, data)
     # Pillow rotates a TIFF upright while loading and drops the tag.
     turned = _orientation(opened, notes) if isinstance(opened, TiffImageFile) else None
     # The shorter side limits the reduction, because it has the lowest resolution.
@@ -211,6 +220,7 @@ def _with_end_marker(data: bytes, max_pixels: int) -> bytes:
     Raises:
         OSError: image data is missing too. The pixels then depend on the bytes that are added.
     """
+    check_scans(data, passes=3)
     complete, padded = (data + filler + b"\xff\xd9" for filler in (b"", bytes([0x55] * 64)))
     thumbnails = []
     for file in (complete, padded):
@@ -237,11 +247,12 @@ def _cropped(image: Image.Image, original: tuple[int, int], crop: Crop) -> Image
     return image.crop((left, top, max(left + 1, round(right * across)), max(top + 1, round(bottom * down))))
 
 
-def _frame_notes(image: ImageFile, length: int) -> list[str]:
+def _frame_notes(image: ImageFile, data: bytes) -> list[str]:
+    if isinstance(image, GifImageFile) and len(data) > _COUNTED_GIF_BYTES:
+        return ["first of several frames"] if data.count(_GIF_FRAME) > 1 else []
     if not getattr(image, "is_animated", False):
         return []
-    # Counting the pages of a TIFF takes quadratic time in Pillow.
-    if isinstance(image, TiffImageFile) or (isinstance(image, GifImageFile) and length > _COUNTED_GIF_BYTES):
+    if isinstance(image, TiffImageFile):  # counting the pages of a TIFF takes quadratic time in Pillow
         return ["first of several frames"]
     return [f"first of {getattr(image, 'n_frames', 1)} frames"]
 

@@ -12,20 +12,9 @@ import re
 import struct
 
 from PIL.ImageFile import ImageFile
-from PIL.TiffImagePlugin import (
-    BITSPERSAMPLE,
-    IMAGELENGTH,
-    IMAGEWIDTH,
-    ROWSPERSTRIP,
-    SAMPLESPERPIXEL,
-    STRIPOFFSETS,
-    TILELENGTH,
-    TILEOFFSETS,
-    TILEWIDTH,
-    TiffImageFile,
-)
 
 from core.errors import ConfigurationError, ImageError, ImageTooLargeError
+from core.images.tiff_limits import check_tiff
 
 MAX_PIXELS = 25_000_000
 """Default limit of an image, in pixels; `configured_max_pixels` is the limit of an installation."""
@@ -46,6 +35,8 @@ MAX_RLE_PIXELS = 1_000_000
 _JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+_FIRST_APP, _EXIF, _ADOBE, _LAST_APP, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+_IHDR = b"\0\0\0\x0dIHDR"
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 # Pixels pass the decoder; these chunks change how. Others (text, profiles, times) may be huge and are never used.
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"})
@@ -66,14 +57,14 @@ def configured_max_pixels() -> int:
 
 
 def check_structure(data: bytes, *, max_pixels: int) -> bytes:
-    """Check the structure of an image file, and remove the ancillary chunks of a PNG.
+    """Check the structure of an image file, and remove the metadata of a PNG or JPEG that does not affect its pixels.
 
     Args:
         data: a whole file of a supported format, recognized by its signature.
         max_pixels: largest allowed number of pixels.
 
     Returns:
-        The file to decode: `data`, or for a PNG only the chunks that affect the pixels.
+        The file to decode: `data`, or for a PNG or JPEG only the parts that affect the pixels.
 
     Raises:
         ImageTooLargeError: decoding would take too much time or memory; the message names the limit.
@@ -81,13 +72,16 @@ def check_structure(data: bytes, *, max_pixels: int) -> bytes:
     if data.startswith(_PNG_SIGNATURE):
         return _without_ancillary_chunks(data)
     if data.startswith(b"\xff\xd8"):
-        _check_jpeg(data)
-    elif data.startswith(b"RIFF"):
+        check_scans(data)
+        return _without_metadata(data)
+    if data.startswith(b"RIFF"):
         _check_webp(data, max_pixels)
     elif data.startswith(b"GIF8"):
         _check_gif(data)
     elif data.startswith(b"BM"):
         _check_bmp(data)
+    elif data.startswith((b"II", b"MM")):
+        check_tiff(data)
     return data
 
 
@@ -124,8 +118,8 @@ def check_memory(image: ImageFile, data: bytes, *, converted_pixels: int) -> Non
     needed = width * height * per_pixel + 4 * converted_pixels
     if image.format == "JPEG":
         needed += _coefficient_bytes(data)
-    elif isinstance(image, TiffImageFile):
-        needed += _tile_bytes(image)
+    elif image.format == "TIFF":
+        needed += check_tiff(data)
     if needed > MAX_DECODE_BYTES:
         raise ImageTooLargeError(
             f"decoding this {image.format} image takes {needed / 1e6:.0f} MB of memory, the limit is "
@@ -138,7 +132,9 @@ def is_quick(data: bytes, *, max_bytes: int, max_pixels: int) -> bool:
     if len(data) > max_bytes:
         return False
     if data.startswith(_PNG_SIGNATURE):
-        width, height = struct.unpack_from(">II", data, 16) if len(data) >= 24 else (0, 0)
+        if data[8:16] != _IHDR or len(data) < 24:
+            return False
+        width, height = struct.unpack_from(">II", data, 16)
     elif data.startswith(b"\xff\xd8"):
         marker, start = next(((kind, at) for kind, at in _segments(data) if kind in _JPEG_FRAMES), (0, 0))
         if marker not in _SEQUENTIAL or len(data) < start + 9:
@@ -176,6 +172,8 @@ def _without_ancillary_chunks(data: bytes) -> bytes:
             break
         (length,) = struct.unpack_from(">I", data, position)
         kind, end = data[position + 4 : position + 8], position + 12 + length
+        if (kind == b"IHDR") != (position == len(_PNG_SIGNATURE)):
+            raise ImageError("the PNG image is damaged, because it must begin with its only IHDR: save it again")
         if kind in _PNG_CHUNKS or kind[:1].isupper():
             parts.append(data[position:end])
         else:
@@ -186,6 +184,24 @@ def _without_ancillary_chunks(data: bytes) -> bytes:
     else:
         raise _too_many("chunks", MAX_SEGMENTS)
     return b"".join(parts) if dropped else data
+
+
+def _without_metadata(data: bytes) -> bytes:
+    """Remove application segments and comments before the first scan, except the first JFIF, Exif and Adobe ones."""
+    parts, position, kept = [], 0, set[int]()
+    for marker, start in _segments(data):
+        if marker == _START_OF_SCAN:
+            break
+        if not (_FIRST_APP <= marker <= _LAST_APP or marker == _COMMENT):
+            continue
+        content = data[start + 4 : start + 10]
+        wanted = marker in (_FIRST_APP, _ADOBE) or (marker == _EXIF and content.startswith(b"Exif"))
+        if wanted and marker not in kept:
+            kept.add(marker)
+            continue
+        parts.append(data[position:start])
+        position = start + 2 + int.from_bytes(data[start + 2 : start + 4], "big")
+    return b"".join([*parts, data[position:]])
 
 
 def _segments(data: bytes) -> list[tuple[int, int]]:
@@ -222,8 +238,15 @@ def _frame(data: bytes) -> tuple[bool, int, int, list[tuple[int, int]], int]:
     raise ImageError("the JPEG image is damaged or truncated: send the whole file")
 
 
-def _check_jpeg(data: bytes) -> None:
+def check_scans(data: bytes, *, passes: int = 1) -> None:
+    """Check the scans of a JPEG that is decoded `passes` times.
+
+    Raises:
+        ImageTooLargeError: too many scans, or too many for its size.
+        ImageError: the file has no complete frame header.
+    """
     _, width, height, _, scans = _frame(data)
+    scans *= passes
     if scans > MAX_SCANS or scans * width * height > MAX_SCAN_PIXELS:
         raise ImageTooLargeError(
             f"the JPEG image has {scans} scans of {width}x{height} pixels, the limit is {MAX_SCANS} scans and "
@@ -271,25 +294,15 @@ def _check_gif(data: bytes) -> None:
 def _check_bmp(data: bytes) -> None:
     if len(data) >= 34 and struct.unpack_from("<I", data, 14)[0] >= 40:
         width, height, compression = *struct.unpack_from("<ii", data, 18), struct.unpack_from("<I", data, 30)[0]
+        # At most two bytes per pixel, and two per row; other pairs do nothing and cost as much.
+        most = 2 * abs(width * height) + 2 * abs(height) + 4_096
+        if compression in _BMP_RLE and len(data) > most:
+            raise ImageTooLargeError(
+                f"the run-length encoded BMP image has {len(data):,} bytes, the limit for {abs(width)}x{abs(height)} "
+                f"pixels is {most:,}: save it as a PNG"
+            )
         if compression in _BMP_RLE and abs(width * height) > MAX_RLE_PIXELS:
             raise ImageTooLargeError(
                 f"the run-length encoded BMP image has {abs(width)}x{abs(height)} pixels, the limit is "
                 f"{megapixels(MAX_RLE_PIXELS)}: save it as a PNG"
             )
-
-
-def _tile_bytes(image: TiffImageFile) -> int:
-    """Memory of the tile or strip that libtiff decodes at a time.
-
-    Raises:
-        ImageTooLargeError: more than `MAX_SEGMENTS` tiles or strips.
-    """
-    tags = image.tag_v2
-    if max(len(tags.get(offsets, ())) for offsets in (STRIPOFFSETS, TILEOFFSETS)) > MAX_SEGMENTS:
-        raise _too_many("tiles", MAX_SEGMENTS)
-    bits = int(max(tags.get(BITSPERSAMPLE, (1,)))) * int(tags.get(SAMPLESPERPIXEL, 1))
-    if TILEWIDTH in tags or TILELENGTH in tags:
-        width, height = tags.get(TILEWIDTH, 0), tags.get(TILELENGTH, 0)
-    else:
-        width, height = tags[IMAGEWIDTH], min(tags.get(ROWSPERSTRIP, tags[IMAGELENGTH]), tags[IMAGELENGTH])
-    return int(width) * int(height) * bits // 8

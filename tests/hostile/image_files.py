@@ -52,6 +52,49 @@ def tiff_of_huge_tiles() -> bytes:
     return tiff(tiff_header(32, 32) | {322: (4, 32_768), 323: (4, 32_768), 324: (4, 150), 325: (4, 16)})
 
 
+def tiff_of_tall_tiles() -> bytes:
+    """1000x16 pixels in 1,000 tiles of 1x140,000,000 pixels that share their data."""
+    data = zlib.compress(bytes(1_000_000))
+    tags = tiff_header(1_000, 16, compression=8) | {322: (4, 1), 323: (4, 140_000_000), 325: (4, len(data))}
+    return tiff(tags | {324: (4, 200)}, bytes(64) + data)
+
+
+def tiff_of_two_tile_sizes() -> bytes:
+    """The tile size of a gigapixel has a type that Pillow skips and libtiff reads; then a small size follows."""
+    file = tiff(tiff_header(32, 32) | {322: (4, 32_768), 323: (4, 32_768), 324: (4, 150), 325: (4, 16)})
+    for tag in (322, 323):
+        file = file.replace(struct.pack("<HHI", tag, 4, 1), struct.pack("<HHI", tag, 17, 1))
+    return file
+
+
+def png_of_two_headers() -> bytes:
+    """A header of 32x32 pixels, then one of 25 megapixels."""
+    file = saved(Image.new("RGB", (SIDE, SIDE)), "PNG", compress_level=1)
+    small = saved(Image.new("RGB", (32, 32)), "PNG")
+    return small[:33] + file[8:]
+
+
+def jpeg_of_many_exif_segments() -> bytes:
+    """Baseline JPEG with 15,000 Exif segments of 800 bytes."""
+    file = saved(Image.new("RGB", (32, 32)), "JPEG")
+    content = b"Exif\0\0" + bytes(794)
+    return file[:2] + (b"\xff\xe1" + struct.pack(">H", 802) + content) * 15_000 + file[2:]
+
+
+def bmp_of_empty_pairs() -> bytes:
+    """Run-length encoded BMP of 8x8 pixels with eight million end-of-line pairs."""
+    file = bytearray(saved(Image.new("P", (8, 8)), "BMP"))
+    struct.pack_into("<I", file, 30, 1)
+    (start,) = struct.unpack_from("<I", file, 10)
+    return bytes(file[:start]) + b"\0\0" * 8_000_000
+
+
+def gif_of_many_late_blocks() -> bytes:
+    """GIF with seven million blocks after its image data."""
+    file = saved(Image.new("P", (32, 32)), "GIF")
+    return file[:-1] + b"!\xfe" + b"\1x" * 7_000_000 + b"\0" + file[-1:]
+
+
 def tiff_of_many_tiles() -> bytes:
     """Uncompressed tiles of one pixel."""
     count = 40_000
@@ -142,8 +185,14 @@ def rgba(side: int) -> Image.Image:
 
 
 FILES = [
-    HostileFile("tiff_huge_tiles", tiff_of_huge_tiles, ImageTooLargeError, "1074 MB of memory"),
-    HostileFile("tiff_many_tiles", tiff_of_many_tiles, ImageTooLargeError, "more than 20,000 tiles"),
+    HostileFile("tiff_huge_tiles", tiff_of_huge_tiles, ImageTooLargeError, "1074 MB"),
+    HostileFile("tiff_many_tiles", tiff_of_many_tiles, ImageTooLargeError, "40,000 tiles"),
+    HostileFile("tiff_tall_tiles", tiff_of_tall_tiles, ImageTooLargeError, "tiles of the image have"),
+    HostileFile("tiff_two_tile_sizes", tiff_of_two_tile_sizes, ImageError, "damaged"),
+    HostileFile("png_two_headers", png_of_two_headers, ImageError, "only IHDR"),
+    HostileFile("jpeg_many_exif_segments", jpeg_of_many_exif_segments),
+    HostileFile("bmp_empty_pairs", bmp_of_empty_pairs, ImageTooLargeError, "run-length encoded"),
+    HostileFile("gif_many_late_blocks", gif_of_many_late_blocks),
     HostileFile("jpeg_many_scans", lambda: jpeg_of_many_scans(1_000), ImageTooLargeError, "scans of 5000x5000"),
     HostileFile("jpeg_allowed_scans", lambda: jpeg_of_many_scans(6)),
     HostileFile("jpeg_small_many_scans", lambda: jpeg_of_many_scans(2_000, 64), ImageTooLargeError, "64 scans"),
