@@ -68,7 +68,7 @@ def one_core() -> Iterator[None]:
     os.sched_setaffinity(0, cores)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("one_core")
 def test_the_worked_example_runs_as_written(tmp_path: Path) -> None:

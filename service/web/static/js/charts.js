@@ -38,7 +38,7 @@ export async function lineChart(target, settings) {
       scales: { x: { time: false }, y: yRange ? { range: (_, low, high) => [yRange[0] ?? low, yRange[1] ?? high] } : {} },
       axes: [
         { ...axis, ...(wholeX ? { incrs: WHOLE_STEPS } : {}), label: xLabel, labelSize: 20, labelFont: "12px system-ui, sans-serif", values: (_, ticks) => ticks.map((tick) => formatX(tick)) },
-        { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => format(tick)) },
+        { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => format(tick)) },
       ],
       series: [{}, ...series.map((each) => ({
         label: each.label, stroke: color(target, each.color), width: 2, dash: each.dash,
