@@ -67,7 +67,7 @@ def train(
     from core.cores import available_cores
     from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home, named_run
-    from core.images.labelled_folders import default_family
+    from core.images.labelled_folders import default_family, folder_of, read_folder
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
     from service.settings import read_settings
@@ -83,6 +83,8 @@ def train(
     options = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
     changes |= {name: value for name, value in options.items() if value is not None}
     config = recipe_config(recipe).with_overrides(changes)
+    if folder := folder_of(data):
+        read_folder(duet_home(), folder)  # a mistyped data set is named before a missing family
     family = family or default_family(config.network.kind, data)
     run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_dataset_part(data), f"seed{config.seed}"]))
     if resume and restart:

@@ -87,7 +87,7 @@ def test_curve_grows_and_survives_a_reload(browser: Browser, trainings: Training
         pace.progress(25, 40, 4, loss=0.75, accuracy=0.625)
         shows(page, rows(1, 2, running=("2.5", "0.750")))
         expect(page.get_by_role("progressbar", name="Progress")).to_have_attribute("aria-valuenow", "63")
-        expect(page.locator(".job-head")).to_contain_text("fit · epoch 3 of 4 · 62.5 %")
+        expect(page.locator(".job-head")).to_contain_text("fit · epoch 3 of 4 · accuracy 62.5 %")
         expect(page.locator(".job-head")).to_contain_text(re.compile(r"\d+ s elapsed · about 1 s left"))
         expect(page.locator(".connection")).to_have_text("Live")
         pace.print("epoch 2 of 4: <b>loss</b> 0.7")

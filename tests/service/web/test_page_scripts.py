@@ -41,7 +41,7 @@ COVERED = """(id) => new Promise((done) => {
   const cover = (covered) => { window.covered = covered; document.dispatchEvent(new Event("visibilitychange")); };
   module.follow(id, "0", (at, { event }) => told.push(`${at} ${event}`), (connection) => {
     told.push(connection);
-    if (connection === "reconnecting") setTimeout(() => { cover(true); cover(false); });
+    if (connection === "lost") setTimeout(() => { cover(true); cover(false); });
     if (connection === "ended") done(told);
   });
 })"""
@@ -181,7 +181,7 @@ def test_running_epoch_is_replaced_by_the_finished_one(page: Page) -> None:
 
 def test_queued_job_hides_figures_of_its_last_attempt(page: Page) -> None:
     job = {"kind": "train", "progress": {"stage": "fit", "epoch": 3, "epochs": 4, "accuracy": 0.5, "seconds_left": 60}}
-    for state, line in (("queued", ""), ("running", "fit · epoch 3 of 4 · 50.0 % · 1 min 0 s left")):
+    for state, line in (("queued", ""), ("running", "fit · epoch 3 of 4 · accuracy 50.0 % · about 1 min 0 s left")):
         assert run(page, "jobs/describe.js", "(job) => module.lineOf(job)", job | {"state": state}) == line
 
 
@@ -207,7 +207,7 @@ def test_rejected_stream_is_retried_until_the_job_ends(visit: Visit) -> None:
     visit.page.route("**/jobs/of-the-test/events?*", answer)
     visit.page.route("**/jobs/of-the-test", lambda route: route.fulfill(json=job))
     told = run(visit.page, "jobs/follow.js", FOLLOWED, "of-the-test")
-    assert told == ["connecting", "reconnecting", "live", "7-0 note", "reconnecting", "ended"]
+    assert told == ["connecting", "lost", "live", "7-0 note", "lost", "ended"]
     assert list(left) == []
 
 
@@ -222,9 +222,10 @@ def test_hidden_page_disconnects_and_resumes(visit: Visit) -> None:
         route.fulfill(content_type="text/event-stream", body=body)
 
     visit.page.route("**/jobs/of-the-test/events?*", answer)
+    visit.page.route("**/jobs/of-the-test", lambda route: route.fulfill(json={"state": "running", "events": "0"}))
     visit.page.evaluate(HIDDEN)
     told = run(visit.page, "jobs/follow.js", COVERED, "of-the-test")
-    assert told == ["connecting", "live", "1-0 note", "reconnecting", "connecting", "live", "2-0 finished", "ended"]
+    assert told == ["connecting", "live", "1-0 note", "lost", "live", "2-0 finished", "ended"]
     assert asked == ["after=0", "after=1-0"]
 
 

@@ -62,7 +62,7 @@ export function lineOf({ state, progress, result, error, kind, claimed_at: claim
     stage ?? "Starting",
     epochs && `epoch ${epoch} of ${epochs}`,
     kind === "download" && steps && `${bytes(step)} of ${bytes(steps)}`,
-    accuracy !== null && accuracy !== undefined && percent(accuracy),
+    accuracy !== null && accuracy !== undefined && `accuracy ${percent(accuracy)}`,
     claimed && `${duration(Math.max(0, (now - Date.parse(claimed)) / 1000))} elapsed`,
     left ? `about ${duration(Math.max(1, left - (now - at) / 1000))} left` : null,
   ].filter(Boolean).join(" · ");

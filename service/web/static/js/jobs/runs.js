@@ -38,7 +38,7 @@ export function runLineOf({ state, epoch, epochs, accuracy, published, started_a
   const since = (now - Date.parse(updated)) / 1000; // the epoch that runs
   return [
     epochs && `epoch ${epoch} of ${epochs}`,
-    accuracy !== null && percent(accuracy),
+    accuracy !== null && `accuracy ${percent(accuracy)}`,
     state === "running" && `${duration(Math.max(0, (now - Date.parse(started)) / 1000))} elapsed`,
     left ? `about ${duration(Math.max(1, left - since))} left` : null,
     state === "interrupted" && "stopped without a version",
