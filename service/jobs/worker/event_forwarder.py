@@ -68,8 +68,8 @@ class EventForwarder:
         """Append an event to the pending ones."""
         self._pending.append(event)
         if len(self._pending) > MAX_PENDING:
-            # The new event may be progress; all earlier progress is outdated.
-            self._pending = [each for each in self._pending if each is event or not isinstance(each, Progress)]
+            newest = next((each for each in reversed(self._pending) if isinstance(each, Progress)), None)
+            self._pending = [each for each in self._pending if each is newest or not isinstance(each, Progress)]
             del self._pending[: len(self._pending) - MAX_PENDING]
 
     def flush(self) -> None:

@@ -101,7 +101,6 @@ def test_data_that_is_there_is_not_offered(browser: Browser, trainings: Training
             file.unlink()
 
 
-@pytest.mark.smoke
 def test_versions_are_chosen_from_menus(browser: Browser, trainings: TrainingSite) -> None:
     folder: Path = empty_cifar(download_folder(trainings.home) / FOLDER_NAME)
     try:

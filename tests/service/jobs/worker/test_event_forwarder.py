@@ -95,6 +95,16 @@ def test_pending_events_drop_old_progress_first(forwarder: EventForwarder, store
     assert stored[-1] == progress(9)
 
 
+def test_note_that_overflows_the_pending_events_keeps_the_newest_progress(
+    forwarder: EventForwarder, store: MemoryStore
+) -> None:
+    for step in range(MAX_PENDING):
+        forwarder.add(progress(step))
+    forwarder.add(Note(text="last"))
+    forwarder.flush()
+    assert store.done == [[progress(MAX_PENDING - 1), Note(text="last")]]
+
+
 def test_pending_events_over_the_limit_drop_the_oldest(forwarder: EventForwarder, store: MemoryStore) -> None:
     for number in range(MAX_PENDING + 5):
         forwarder.add(Note(text=str(number)))
