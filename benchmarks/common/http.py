@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether the status is 2xx."""
+        """True if the status is 2xx."""
         return 200 <= self.status < 300
 
     def header(self, name: str) -> str | None:
@@ -53,7 +53,7 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether the server has not closed the connection."""
+        """True if the server has not closed the connection."""
         return not self.reader.at_eof() and not self.writer.is_closing()
 
     async def exchange(self, request: bytes) -> Answer:

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, ValidationError
 
 from core.errors import DataError, UnknownDatasetError
 from core.files.durable import append_line, sync
+from core.files.regular import read_regular
 from core.images.labelled_folders import changing, dataset_folder, dataset_names, datasets_folder, read_folder
 from core.strict_model import StrictModel
 
@@ -88,7 +89,7 @@ def deletions(home: Path) -> list[DatasetDeletion]:
     """
     path = datasets_folder(home) / TRAIL_NAME
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path).split(b"\n")
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -17,7 +17,7 @@ HISTORY_NAME = "history.jsonl"
 
 
 class RunDescription(StrictModel):
-    """What a run trains; written when it starts."""
+    """Description of a training run, written when it starts."""
 
     recipe: str
     family: str

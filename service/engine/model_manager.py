@@ -239,7 +239,7 @@ class ModelManager:
         log.info("serving %s", served.manifest.reference, extra={"before": before and before.manifest.reference})
 
     def _has_enough(self, family: str) -> bool:
-        """Whether a champion that is not loaded is left to the first request."""
+        """True if so many champions are loaded that this one waits for its first request."""
         return family in self._resting or len(self.champions) >= self._kept_champions
 
     async def _wake(self, family: str) -> None:

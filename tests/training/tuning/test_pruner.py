@@ -49,7 +49,7 @@ def early(accuracy: float, epochs: int = 3, *, noted: dict[str, str] | None = No
 
 
 def ends(accuracies: Sequence[float], *before: FrozenTrial) -> bool:
-    """Whether a proposal with these accuracies is ended after the last of them."""
+    """Return True if a proposal with these accuracies is ended after the last of them."""
     study = optuna.create_study(direction="maximize")
     study.add_trials(before)
     return ProposalPruner(SPACE, EPOCHS).prune(study, trial(accuracies))
