@@ -29,5 +29,5 @@ def test_version_1_quota_caps_the_affinity(cgroup: Path, quota: str, cores: int)
     assert available_cores(cgroup) == cores
 
 
-def test_without_control_groups_the_affinity_counts(cgroup: Path) -> None:
+def test_cores_without_cgroups_uses_the_affinity(cgroup: Path) -> None:
     assert available_cores(cgroup) == 8

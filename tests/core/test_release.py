@@ -14,23 +14,23 @@ ROOT = Path(__file__).resolve().parents[2]
 NUMBER = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
-def test_what_is_installed_is_this_release() -> None:
+def test_installed_version_is_the_release() -> None:
     assert release() == NUMBER, "the project was installed before pyproject.toml changed: install it again"
     assert duet.__version__ == NUMBER
 
 
-def test_the_description_of_the_api_says_it() -> None:
+def test_openapi_version_is_the_release() -> None:
     assert json.loads((ROOT / "openapi.json").read_text(encoding="utf-8"))["info"]["version"] == NUMBER
 
 
-def test_the_changelog_begins_with_it() -> None:
+def test_changelog_begins_with_the_release() -> None:
     headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     unreleased, newest = (headings[:1], headings[1]) if headings[0] == "Unreleased" else ([], headings[0])
     assert newest == NUMBER
     assert "Unreleased" not in headings[len(unreleased) :]
 
 
-def test_no_code_says_it_a_second_time() -> None:
+def test_release_is_defined_once_in_the_code() -> None:
     saying = [
         str(path.relative_to(ROOT))
         for package in ("core", "service", "training", "duet")

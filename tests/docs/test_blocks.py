@@ -28,27 +28,27 @@ def commands(block: Block) -> list[list[str]]:
     return [words for line in joined.splitlines() if (words := shlex.split(line, comments=True))]
 
 
-def test_the_pages_are_found() -> None:
+def test_pages_are_found() -> None:
     assert {"README.md", "docs/api.md", "benchmarks/README.md"} < {block.page for block in BLOCKS}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_every_fence_is_read(page: Path) -> None:
+def test_every_code_fence_is_parsed(page: Path) -> None:
     assert len(re.findall(r"^```", page.read_text(encoding="utf-8"), re.MULTILINE)) == 2 * len(blocks(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_pages_and_pictures_that_it_links_to_exist(page: Path) -> None:
+def test_linked_pages_and_images_exist(page: Path) -> None:
     linked = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [name for name in linked if not (page.parent / name).exists()] == []
 
 
-def test_every_block_is_run_or_says_who_looks_after_it() -> None:
+def test_every_block_runs_or_names_its_test() -> None:
     forgotten = [block.where for block in BLOCKS if not block.mark and block.language not in RUN + ANSWERS]
     assert forgotten == []
 
 
-def test_answers_come_after_what_is_asked() -> None:
+def test_output_blocks_follow_commands() -> None:
     for before, block in pairwise(BLOCKS):
         if block.language in ANSWERS and not block.mark:
             assert before.page == block.page, block.where
@@ -57,13 +57,13 @@ def test_answers_come_after_what_is_asked() -> None:
 
 
 @pytest.mark.parametrize("block", marked("run by"), ids=lambda block: block.where)
-def test_tests_that_are_named_exist(block: Block) -> None:
+def test_named_tests_exist(block: Block) -> None:
     path, _, test = block.said.partition("::")
     assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), block.said
 
 
 @pytest.mark.parametrize("block", marked("parsed"), ids=lambda block: block.where)
-def test_commands_take_what_they_are_given(block: Block) -> None:
+def test_commands_accept_their_options(block: Block) -> None:
     known = 0
     for words in commands(block):
         while words and re.match(r"[A-Z_]+=", words[0]):
@@ -94,6 +94,6 @@ def parse(command: Any, words: list[str]) -> None:
 @pytest.mark.parametrize(
     "words", [["tune", "mlp_best", "--nonsense"], ["study", "none"], ["models", "promote"], ["no"]]
 )
-def test_what_a_command_does_not_take_is_found(words: list[str]) -> None:
+def test_unknown_option_is_found(words: list[str]) -> None:
     with pytest.raises(Exception, match=r"No such|Missing"):
         parse(typer.main.get_command(app), words)

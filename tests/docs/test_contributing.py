@@ -25,14 +25,14 @@ print([recipe.description for recipe in RECIPE_LIST.recipes if recipe.name == "m
 """
 
 
-def test_the_places_that_it_names_exist() -> None:
+def test_named_paths_exist() -> None:
     named = set(re.findall(r"`([\w.]+/[\w./]*|[\w]+\.(?:md|toml|json))`", PAGE.read_text(encoding="utf-8")))
     assert len(named) > 20
     assert {name for name in named - NEW if not (ROOT / name).exists()} == set()
 
 
 @pytest.mark.slow
-def test_a_recipe_is_known_everywhere_once_it_is_named(tmp_path: Path) -> None:
+def test_new_recipe_is_available_everywhere(tmp_path: Path) -> None:
     [recipe] = [block.text for block in blocks(PAGE) if block.language == "python"]
     for package in ("core", "service"):
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -18,7 +18,7 @@ from docs.examples import draw_surfaces
 from tests.support.markdown import ROOT, Block, blocks
 from tests.support.service import service_process
 
-THIS = "tests/docs/test_own_images.py::test_the_worked_example_runs_as_written"
+THIS = "tests/docs/test_own_images.py::test_worked_example_runs_as_written"
 SERVICE = "http://127.0.0.1:8000"
 HOME = "surfaces-home"
 EXAMPLE = [
@@ -71,7 +71,7 @@ def one_core() -> Iterator[None]:
 @pytest.mark.full
 @pytest.mark.timeout(600)
 @pytest.mark.usefixtures("one_core")
-def test_the_worked_example_runs_as_written(tmp_path: Path) -> None:
+def test_worked_example_runs_as_written(tmp_path: Path) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     assert len([block for block in EXAMPLE if block.language == "text"]) == 7
     exports, output = "", ""
@@ -90,7 +90,7 @@ def test_the_worked_example_runs_as_written(tmp_path: Path) -> None:
     assert (repository.versions("surfaces"), repository.champion("surfaces")) == ([1, 2], 1)
 
 
-def test_the_example_images_are_reproducible_and_different() -> None:
+def test_example_images_are_reproducible_and_distinct() -> None:
     first, again, other = (np.asarray(draw_surfaces.draw("sand", number)) for number in (0, 0, 1))
     assert first.shape == (96, 96, 3)
     assert np.array_equal(first, again)
@@ -98,7 +98,7 @@ def test_the_example_images_are_reproducible_and_different() -> None:
 
 
 @pytest.mark.parametrize("lines", ["epoch N\nloss 3.1", "loss 0.2\n...\nepoch 1/9"])
-def test_output_that_is_not_printed_is_found(lines: str) -> None:
+def test_missing_output_is_found(lines: str) -> None:
     block = Block("page", 1, "text", lines, "", "")
     with pytest.raises(AssertionError, match="page:1 lacks"):
         assert_printed(block, "epoch 1/20\nloss 0.25")

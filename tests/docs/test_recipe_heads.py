@@ -43,7 +43,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def test_head_of_a_recipe_without_record_says_so() -> None:
+def test_head_without_record_states_it() -> None:
     without = set(RECIPES) - {manifest.recipe for manifest in MANIFESTS}
     assert without == {"cnn_baseline", "cnn_robust", "cnn_distilled"}
     assert "cnn@1, which no longer ships" in head("cnn_baseline")
@@ -92,14 +92,14 @@ def test_recipe_equals_the_config_of_its_record(manifest: Manifest) -> None:
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=reference)
-def test_head_has_the_six_view_accuracy_if_it_names_one(manifest: Manifest) -> None:
+def test_head_six_view_accuracy_equals_the_record(manifest: Manifest) -> None:
     text = head(manifest.recipe)
     averaged = manifest.averaged_views.get("fp32")
     correct = averaged is not None and f"{percent(averaged.test_accuracy.value)} with six views averaged" in text
     assert ("six views averaged" in text) == correct
 
 
-def test_mlp_best_with_its_teacher_took_at_most_two_hours() -> None:
+def test_mlp_best_with_teacher_took_under_two_hours() -> None:
     (manifest,) = (each for each in MANIFESTS if each.recipe == "mlp_best")
     learnt = RecipeConfig.model_validate(manifest.config).distillation
     assert learnt.teacher == TEACHER.reference

@@ -17,7 +17,7 @@ from tests.support.versions import write_aliases
     ("teacher_seconds", "start", "minutes"),
     [(960.0, None, "54.8 min"), (None, None, "38.8 min"), (960.0, "mlp@2", "54.8 min after mlp@2")],
 )
-def test_the_time_of_a_teacher_s_answers_is_part_of_the_training(
+def test_training_time_includes_soft_labels(
     tmp_path: Path, teacher_seconds: float | None, start: str | None, minutes: str
 ) -> None:
     folder = tmp_path / "mlp" / "3"
@@ -32,7 +32,7 @@ def test_the_time_of_a_teacher_s_answers_is_part_of_the_training(
     assert row.split(" | ")[-1] == f"{minutes} |"
 
 
-def test_machines_are_told_apart_by_what_they_trained(tmp_path: Path) -> None:
+def test_machines_are_identified_by_their_runs(tmp_path: Path) -> None:
     for family in ("cnn", "mlp"):
         write_onnx_version(tmp_path / family / "1", family, 1)
     write_aliases(tmp_path, cnn=1, mlp=1)

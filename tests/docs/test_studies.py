@@ -16,14 +16,14 @@ STUDIES = Path(__file__).parents[2] / "docs" / "studies"
 
 
 @pytest.mark.parametrize("results", sorted(STUDIES.glob(f"*/{RESULTS_NAME}")), ids=lambda path: path.parent.name)
-def test_a_study_s_page_is_that_of_its_results(results: Path, tmp_path: Path) -> None:
+def test_study_page_matches_its_results(results: Path, tmp_path: Path) -> None:
     page = write_report(tmp_path, read_study(results.parent))
     assert page.read_text() == (results.parent / PAGE_NAME).read_text()
 
 
 @pytest.mark.parametrize("journal", sorted(STUDIES.glob(f"*/{JOURNAL_NAME}")), ids=lambda path: path.parent.name)
 @pytest.mark.slow
-def test_a_tuning_s_page_is_that_of_its_journal(journal: Path, tmp_path: Path) -> None:
+def test_tuning_page_matches_its_journal(journal: Path, tmp_path: Path) -> None:
     name = journal.parent.name
     path = journal_path(tmp_path, name)
     path.parent.mkdir(parents=True)
@@ -32,7 +32,7 @@ def test_a_tuning_s_page_is_that_of_its_journal(journal: Path, tmp_path: Path) -
     assert page.read_text() == (journal.parent / PAGE_NAME).read_text()
 
 
-def test_every_study_that_is_kept_has_what_its_page_is_made_of() -> None:
+def test_every_kept_study_has_its_sources() -> None:
     for page in STUDIES.glob(f"*/{PAGE_NAME}"):
         assert (page.with_name(RESULTS_NAME)).exists() != (page.with_name(JOURNAL_NAME)).exists()
     assert len(list(STUDIES.glob(f"*/{PAGE_NAME}"))) == len(list(STUDIES.iterdir())) == 4

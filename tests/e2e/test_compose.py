@@ -70,7 +70,7 @@ def test_generated_key_is_in_the_log_and_in_duet_key(stack: Stack, client: httpx
     assert client.post("/session").status_code == 200
 
 
-def test_the_proxy_passes_large_bodies_on(stack: Stack) -> None:
+def test_proxy_forwards_large_bodies(stack: Stack) -> None:
     large = encode(Image.fromarray(noise(1800, 1800)), "PNG")
     assert len(large) > 8_000_000
     answer = httpx.post(f"{stack.url}/predict", content=large, headers={"Content-Type": "image/png"}, timeout=60)

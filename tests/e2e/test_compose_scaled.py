@@ -28,7 +28,7 @@ def scaled(stack: Stack) -> Iterator[Stack]:
     stack.up("--scale", "api=1", "--scale", "worker=1")
 
 
-def test_both_apis_answer_at_the_one_address(scaled: Stack, client: httpx.Client) -> None:
+def test_both_apis_respond_at_one_address(scaled: Stack, client: httpx.Client) -> None:
     wait_until_both_answer(scaled, client)
 
 

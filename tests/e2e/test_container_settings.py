@@ -54,44 +54,44 @@ def grace_seconds(service: str) -> int:
     return int(found[1])
 
 
-def test_the_services_are_found() -> None:
+def test_compose_services_are_found() -> None:
     assert set(SERVICES) == {"proxy", "api", "worker", "redis"}
 
 
-def test_the_images_fix_where_things_are_in_them() -> None:
+def test_images_fix_paths_inside_them() -> None:
     assert set_by_image("service") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_DATA_DIR", "DUET_HOST", "DUET_PORT"}
     assert set_by_image("service") <= SETTINGS
     assert set_by_image("worker") == {"DUET_HOME", "DUET_SHIPPED_MODELS", "DUET_DATA_DIR"}
 
 
-def test_compose_passes_every_other_setting_on_to_those_who_read_it() -> None:
+def test_compose_passes_settings_to_their_services() -> None:
     elsewhere = set_by_image("service") | DRAIN | EMBEDDED
     assert passed_on("api") == SETTINGS - elsewhere - OF_WORKERS
     assert passed_on("worker") >= OF_WORKERS | OF_BOTH
     assert passed_on("worker") <= SETTINGS
 
 
-def test_the_engine_waits_longer_than_they_take_to_stop() -> None:
+def test_stop_grace_period_exceeds_the_drain() -> None:
     assert grace_seconds("api") > DRAIN_NOTICE_SECONDS + DRAIN_SECONDS
     assert grace_seconds("worker") > STOP_WORKER_SECONDS
 
 
-def test_the_proxy_alone_has_a_port_of_this_machine_so_that_the_others_can_be_many() -> None:
+def test_only_the_proxy_publishes_a_port() -> None:
     assert [service for service, text in SERVICES.items() if "    ports:\n" in text] == ["proxy"]
     assert [service for service, text in SERVICES.items() if "container_name" in text] == []
 
 
-def test_the_proxy_lets_what_it_has_begun_be_finished_within_its_grace() -> None:
+def test_proxy_drains_within_its_grace_period() -> None:
     finished_within = in_proxy(r"hard-stop-after (\d+)s")
     assert finished_within > DRAIN_NOTICE_SECONDS + DRAIN_SECONDS
     assert finished_within < grace_seconds("proxy")
 
 
-def test_the_proxy_hears_that_an_api_is_going_while_it_still_takes_requests() -> None:
+def test_proxy_health_check_precedes_the_api_stop() -> None:
     assert in_proxy(r"default-server inter (\d+)ms fall 1 ") / 1000 < DRAIN_NOTICE_SECONDS
 
 
-def test_the_proxy_waits_longer_for_an_upload_than_the_api() -> None:
+def test_proxy_upload_timeout_exceeds_the_api() -> None:
     assert in_proxy(r"timeout server (\d+)m") * 60 > UPLOAD_SECONDS
 
 
@@ -101,7 +101,7 @@ def in_proxy(pattern: str) -> int:
     return int(found)
 
 
-def test_the_broker_keeps_what_it_acknowledges_and_is_waited_for() -> None:
+def test_broker_is_durable_and_awaited() -> None:
     command = re.search(r"command: (.*)$", SERVICES["redis"], re.MULTILINE)
     assert command is not None
     assert "--appendonly yes --appendfsync always" in command[1]
@@ -111,12 +111,12 @@ def test_the_broker_keeps_what_it_acknowledges_and_is_waited_for() -> None:
         assert "      redis:\n        condition: service_healthy\n" in SERVICES[service]
 
 
-def test_they_share_one_home() -> None:
+def test_services_share_one_home() -> None:
     for service in ("api", "worker"):
         assert "- home:/var/lib/duet\n" in SERVICES[service]
 
 
-def test_the_broker_demands_the_password_that_the_others_have() -> None:
+def test_broker_password_is_shared() -> None:
     found = re.search(r"--requirepass \$\{DUET_REDIS_PASSWORD:-(\S+)\}", SERVICES["redis"])
     assert found is not None
     assert f"- REDISCLI_AUTH=${{DUET_REDIS_PASSWORD:-{found[1]}}}" in SERVICES["redis"]

@@ -119,7 +119,7 @@ def test_environment_is_rebuilt_after_pyproject_changes(tree: Path) -> None:
     assert not ready.exists()
 
 
-def test_a_failed_install_is_told_and_tried_again(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_install_is_reported_and_retried(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     python = tree / ENVIRONMENT / "bin" / "python"
     program = Program(

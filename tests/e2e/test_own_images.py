@@ -24,7 +24,7 @@ from tests.support.service import running_app, service_process, settings_for, un
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "j" * 16
-THIS = "test_the_commands_of_the_page_do_what_it_says"
+THIS = "test_page_commands_work_as_documented"
 CLASSES = {"brick red": 44, "grass": 42, "night": 45}
 
 
@@ -80,7 +80,7 @@ async def test_uploaded_zip_is_trained_on_and_served(
 
 
 @pytest.mark.full
-def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
+def test_page_commands_work_as_documented(tmp_path: Path) -> None:
     [commands] = [block.text for block in blocks(ROOT / "docs" / "own-images.md") if THIS in block.said]
     (tmp_path / "colours.zip").write_bytes(colors_zip())
     (tmp_path / "new.png").write_bytes(picture("grass", 1_000))

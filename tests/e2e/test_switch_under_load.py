@@ -56,13 +56,13 @@ def answer(*predictions: tuple[int, str, float]) -> Answer:
         (Answer(429, b"", b"{}"), "429: b'{}'"),
     ],
 )
-def test_checked_load_names_the_problem_of_an_answer(given: Answer, problem: str | None) -> None:
+def test_checked_load_names_the_response_problem(given: Answer, problem: str | None) -> None:
     form = make_requests("/predict", PNGS, files=4)[-1]
     assert form[1] == (0, 1, 2, 3)
     assert CheckedLoad(0, [form], EXPECTED).check(given, form[1])[1] == problem
 
 
-def test_figures_of_a_switch() -> None:
+def test_switch_figures_are_summarized() -> None:
     seen = [
         Seen(0.0, 0.1, 1, None),
         Seen(1.0, 1.2, 1, None),  # under way when version 2 is asked for

@@ -39,7 +39,7 @@ def compared(repository: ModelRepository, first: str, second: str, *layers: Path
     return VersionComparer(repository, layers).compare(one, other)
 
 
-def test_two_versions_of_one_family_are_compared_like_any_others(repository: ModelRepository) -> None:
+def test_compare_accepts_two_versions_of_one_family(repository: ModelRepository) -> None:
     comparison = compared(repository, "cnn@1", "cnn@2")
     assert [(side.model, side.version, side.champion) for side in (comparison.first, comparison.second)] == [
         ("cnn", 1, False),
@@ -71,7 +71,7 @@ def test_compared_model_has_the_costs_of_the_version(repository: ModelRepository
     assert compared(repository, "cnn@2", "mlp", tmp_path / "reports").first.latency is None
 
 
-def test_robustness_is_found_in_whichever_layer_it_lies(repository: ModelRepository, tmp_path: Path) -> None:
+def test_robustness_is_found_in_every_layer(repository: ModelRepository, tmp_path: Path) -> None:
     home, shipped = tmp_path / "home", tmp_path / "shipped"
     mine = write_robustness(home, repository.manifest("cnn", 1), clean=0.9)
     write_robustness(shipped, repository.manifest("mlp", 1), clean=0.5)
@@ -107,7 +107,7 @@ def test_missing_robustness_note_names_the_command(repository: ModelRepository, 
     assert "`duet evaluate mlp@1 --robustness`" in note
 
 
-def test_means_are_of_the_conditions_that_both_know(repository: ModelRepository, tmp_path: Path) -> None:
+def test_robustness_means_use_common_conditions(repository: ModelRepository, tmp_path: Path) -> None:
     one, other = (write_robustness(tmp_path, repository.manifest(name, 1), clean=0.9) for name in ("cnn", "mlp"))
     unknown = [*one.named("fog"), one.named("gaussian_noise")[1]]
     less = one.model_copy(update={"conditions": tuple(each for each in one.conditions if each not in unknown)})
@@ -121,7 +121,7 @@ def test_means_are_of_the_conditions_that_both_know(repository: ModelRepository,
         side_by_side(nothing, other)
 
 
-def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelRepository, tmp_path: Path) -> None:
+def test_unusable_robustness_record_leaves_a_note(repository: ModelRepository, tmp_path: Path) -> None:
     write_robustness(tmp_path, repository.manifest("cnn", 1), clean=0.9)
     write_robustness(tmp_path, repository.manifest("mlp", 1), clean=0.5, seed=1)
     comparison = compared(repository, "cnn@1", "mlp@1", tmp_path)
@@ -136,7 +136,7 @@ def test_records_of_other_images_or_damaged_ones_leave_a_note(repository: ModelR
     assert str(tmp_path) not in notes
 
 
-def test_the_bootstrap_is_drawn_once_for_a_pair(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bootstrap_is_drawn_once_per_pair(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
 
     def counted(*sides: Any) -> Pairwise:
@@ -163,7 +163,7 @@ def test_different_data_is_refused(repository: ModelRepository) -> None:
     assert caught.value.fields["digests"] == {"cnn@1": "d" * 64, "cnn@3": "e" * 64}
 
 
-def test_a_version_without_an_evaluation_is_refused(repository: ModelRepository) -> None:
+def test_version_without_evaluation_is_refused(repository: ModelRepository) -> None:
     write_version(repository.home_models / "cnn" / "3", "cnn", 3)
     with pytest.raises(NotEvaluatedError, match=r"cnn@3 has no evaluation.json.*`duet export`"):
         compared(repository, "cnn@1", "cnn@3")
@@ -189,7 +189,7 @@ def test_changed_file_of_a_cached_pair_is_refused(repository: ModelRepository) -
         compared(repository, "cnn@1", "cnn@2")
 
 
-def test_what_older_evaluations_lack_is_computed_and_the_rest_is_kept(tmp_path: Path) -> None:
+def test_missing_scores_of_older_evaluations_are_computed(tmp_path: Path) -> None:
     manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
     version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
     evaluation, answers = version.evaluation, version.predictions()

@@ -29,7 +29,7 @@ def compared(first: SplitPredictions, second: SplitPredictions) -> Pairwise:
     return compare_predictions(REFERENCES, (DATA, DATA), (NAMES, NAMES), (first, second))
 
 
-def test_the_scores_are_those_of_their_definitions_and_lie_in_their_intervals() -> None:
+def test_pairwise_scores_match_definitions_and_intervals() -> None:
     first, second = answers(1, 2.0), answers(2, 0.5)
     result = compared(first, second)
     onehot_NK = np.eye(3)[first.labels]
@@ -53,7 +53,7 @@ def test_confusion_rates_are_shares_of_the_true_class() -> None:
         assert row[1].value == pytest.approx(float(share))
 
 
-def test_a_version_against_itself_differs_in_nothing() -> None:
+def test_version_compared_with_itself_has_no_difference() -> None:
     first = answers(1, 1.0)
     result = compared(first, first)
     for difference in (result.log_loss_difference, result.brier_difference, result.ece_difference):
@@ -63,7 +63,7 @@ def test_a_version_against_itself_differs_in_nothing() -> None:
     assert all(row.holm_p == 1.0 for row in result.per_class)
 
 
-def test_classes_are_tested_on_their_own_images_and_corrected_for_their_number() -> None:
+def test_class_tests_are_holm_corrected() -> None:
     labels_N = np.repeat([0, 1, 2], 100)
     right_NK = np.eye(3, dtype=np.float32)[labels_N]
     wrong_N = labels_N.copy()
@@ -79,7 +79,7 @@ def test_classes_are_tested_on_their_own_images_and_corrected_for_their_number()
     assert cat.difference.low > 0
 
 
-def test_a_class_without_images_has_no_rates_and_no_row() -> None:
+def test_class_without_images_has_no_row() -> None:
     labels_N = np.array([0, 0, 1, 1])
     side = SplitPredictions(np.arange(4), labels_N, {"fp32": np.eye(3, dtype=np.float32)[labels_N]})
     result = compared(side, side)
@@ -95,7 +95,7 @@ def test_different_data_are_refused_with_both_digests() -> None:
     assert caught.value.fields["digests"] == {"mlp@1": "a" * 64, "cnn@2": "b" * 64}
 
 
-def test_the_same_data_in_another_order_are_refused() -> None:
+def test_images_in_another_order_are_refused() -> None:
     first = answers(1, 1.0)
     turned = SplitPredictions(first.index[::-1], first.labels[::-1], {"fp32": first.probabilities["fp32"][::-1]})
     with pytest.raises(NotEvaluatedError, match="mlp@1 and cnn@2 are not of the same images: publish both again"):

@@ -31,7 +31,7 @@ def pairwise(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> Pairw
     return compare_predictions(("mlp@1", "cnn@2"), (data, data), (NAMES, NAMES), (sides[0], sides[1]), resamples=20)
 
 
-def test_the_second_is_better() -> None:
+def test_significance_second_version_better() -> None:
     said = significance("mlp@1", "cnn@2", pairwise({"cat": 30, "dog": 30}, {}))
     assert (said.verdict, said.better) == ("second_better", "cnn@2")
     assert said.headline == "cnn@2 is more accurate than mlp@1"
@@ -45,7 +45,7 @@ def test_the_second_is_better() -> None:
     assert (said.first_better_classes, said.second_better_classes) == ((), ("cat", "dog"))
 
 
-def test_the_first_is_better_and_the_same_is_said_of_it() -> None:
+def test_significance_first_version_better() -> None:
     forwards = significance("mlp@1", "cnn@2", pairwise({"cat": 30, "dog": 30}, {}))
     backwards = significance("cnn@2", "mlp@1", pairwise({}, {"cat": 30, "dog": 30}))
     assert (backwards.verdict, backwards.better) == ("first_better", "cnn@2")
@@ -66,7 +66,9 @@ def test_the_first_is_better_and_the_same_is_said_of_it() -> None:
     ],
     ids=["each at some", "one at all", "many are counted"],
 )
-def test_classes_that_differ_are_named(first_wrong: dict[str, int], second_wrong: dict[str, int], end: str) -> None:
+def test_significance_names_classes_that_differ(
+    first_wrong: dict[str, int], second_wrong: dict[str, int], end: str
+) -> None:
     said = significance("a", "b", pairwise(first_wrong, second_wrong))
     assert said.sentence.endswith(f"After Holm's correction {end}")
 
@@ -84,7 +86,9 @@ def test_small_difference_is_not_distinguishable() -> None:
 
 
 @pytest.mark.parametrize(("first_wrong", "second_wrong"), [({"cat": 30}, {"dog": 30}), ({"dog": 30}, {"cat": 30})])
-def test_classes_may_differ_where_accuracy_does_not(first_wrong: dict[str, int], second_wrong: dict[str, int]) -> None:
+def test_significance_classes_differ_at_equal_accuracy(
+    first_wrong: dict[str, int], second_wrong: dict[str, int]
+) -> None:
     said = significance("a", "b", pairwise(first_wrong, second_wrong))
     [first_better], [second_better] = second_wrong, first_wrong
     assert said.verdict == "not_distinguishable"
@@ -95,7 +99,7 @@ def test_classes_may_differ_where_accuracy_does_not(first_wrong: dict[str, int],
     )
 
 
-def test_the_side_without_a_class_is_not_named_first() -> None:
+def test_side_without_a_class_is_not_named_first() -> None:
     """The first version is more accurate overall, but only the second one is significantly better in a class."""
     ahead = dict.fromkeys(NAMES[1:], 3)
     said = significance("a", "b", pairwise({"ape": 10}, {**ahead, "bat": 5, "cat": 5, "dog": 5, "elk": 5, "fox": 5}))
@@ -116,7 +120,7 @@ def test_constant_values_have_a_zero_width_interval() -> None:
 
 
 @pytest.mark.parametrize(("p", "written"), [(0.0, "p < 0.0001"), (1e-5, "p < 0.0001"), (0.0123, "p = 0.0123")])
-def test_p_is_written_as_far_as_it_says_anything(p: float, written: str) -> None:
+def test_p_value_is_formatted_to_meaningful_digits(p: float, written: str) -> None:
     compared = pairwise({"cat": 30}, {})
     paired = compared.paired.model_copy(update={"mcnemar_p": p})
     assert f"test: {written})" in significance("a", "b", compared.model_copy(update={"paired": paired})).sentence

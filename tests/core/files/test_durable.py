@@ -48,7 +48,7 @@ def test_atomic_replace_swaps_whole_files(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_atomic_replace_takes_a_writer_and_discards_what_a_failed_one_wrote(tmp_path: Path) -> None:
+def test_atomic_replace_discards_output_of_a_failed_writer(tmp_path: Path) -> None:
     path = tmp_path / "file"
     atomic_replace(path, lambda stream: stream.write(b"old"))
 

@@ -54,9 +54,7 @@ def test_home_of_a_wheel_is_the_users_data_folder(tmp_path: Path, wheel: Callabl
         assert Path(path) == tmp_path / "data" / "duet"
 
 
-def test_home_of_a_wheel_inside_a_checkout_is_that_of_the_checkout(
-    tmp_path: Path, wheel: Callable[[Path], list[str]]
-) -> None:
+def test_home_of_a_wheel_in_a_checkout_is_the_checkout_home(tmp_path: Path, wheel: Callable[[Path], list[str]]) -> None:
     inside = tmp_path / "clone" / "docs"
     inside.mkdir(parents=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path / "clone")
@@ -79,7 +77,7 @@ def test_shipped_models_are_beside_core(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert shipped_models() == tmp_path
 
 
-def test_ensure_home_creates_a_private_folder_and_keeps_an_existing_one(tmp_path: Path) -> None:
+def test_ensure_home_creates_private_and_keeps_existing(tmp_path: Path) -> None:
     home = ensure_home(tmp_path / "deep" / "home")
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     home.chmod(0o750)

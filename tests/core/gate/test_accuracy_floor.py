@@ -32,7 +32,7 @@ def test_balanced_classes_must_be_significantly_above_chance(right: int, passed:
     assert (verdict.interval.low > 0.25) is passed
 
 
-def test_the_most_frequent_class_is_the_floor_of_unequal_classes() -> None:
+def test_floor_is_the_share_of_the_largest_class() -> None:
     """70 of 100 are far above chance, but always predicting the first class is as good."""
     verdict = floor_of((70, 10, 10, 10), 70)
     assert (verdict.passed, verdict.limit) == (False, 0.7)
@@ -40,11 +40,11 @@ def test_the_most_frequent_class_is_the_floor_of_unequal_classes() -> None:
     assert floor_of((70, 10, 10, 10), 80).passed
 
 
-def test_few_images_prove_nothing_even_if_all_are_correct() -> None:
+def test_floor_few_images_do_not_pass() -> None:
     assert not floor_of((1, 1, 0, 0), 2).passed
     assert floor_of((2, 2, 2, 2), 8).passed
 
 
-def test_the_required_gain_can_be_set() -> None:
+def test_floor_uses_the_configured_gain() -> None:
     assert not floor_of((25, 25, 25, 25), 35, min_first_gain=0.1).passed
     assert floor_of((25, 25, 25, 25), 0, min_first_gain=-1).passed

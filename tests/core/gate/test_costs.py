@@ -37,7 +37,7 @@ def test_larger_model_has_a_higher_latency(tmp_path: Path) -> None:
     assert measure_latency(small, large).ratio.high < 1 / 3
 
 
-def test_size_is_that_of_the_graph_and_its_weights(tmp_path: Path) -> None:
+def test_size_includes_graph_and_weights(tmp_path: Path) -> None:
     small, large = version(tmp_path, 1, 8), version(tmp_path, 2, 16)
     costs = measure_costs(large, small)
     files = large.manifest.files
@@ -45,7 +45,7 @@ def test_size_is_that_of_the_graph_and_its_weights(tmp_path: Path) -> None:
     assert costs.size_ratio == large.manifest.served_bytes / small.manifest.served_bytes > 1
 
 
-def test_a_graph_that_does_not_run_is_named(tmp_path: Path) -> None:
+def test_graph_that_fails_to_run_is_named(tmp_path: Path) -> None:
     small, broken = version(tmp_path, 1, 8), version(tmp_path, 2, 8)
     (broken.folder / "model.onnx").write_bytes(b"no graph")
     with pytest.raises(CorruptVersionError, match=r"cnn@2: model.onnx cannot be run \(.*"):
@@ -53,9 +53,7 @@ def test_a_graph_that_does_not_run_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no priority of its own")
-def test_latency_thread_has_low_priority_and_the_caller_keeps_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_latency_thread_lowers_only_its_own_priority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[bool, int]] = []
     seconds = costs._seconds
 

@@ -19,7 +19,7 @@ def failed(report: GateReport) -> set[str]:
     return {verdict.name for verdict in report.verdicts if not verdict.passed}
 
 
-def test_a_significant_gain_passes() -> None:
+def test_significant_gain_passes() -> None:
     report = decide(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(), DEFAULTS)
     assert (report.passed, report.ground, failed(report)) == (True, "significant_gain", {"cheaper"})
     assert report.summary == (
@@ -35,7 +35,7 @@ def test_a_significant_gain_passes() -> None:
     assert "92.00% of 2,000 holdout images are correct instead of 90.00%, a difference of +2.00 points" in gain.sentence
 
 
-def test_a_gain_that_chance_explains_does_not_pass() -> None:
+def test_insignificant_gain_fails() -> None:
     """The candidate classifies ten more correctly, from 110 and 100 discordant images: p is 0.53."""
     candidate = evidence(2, rights(50, 50, 50, 40, seed=3))
     report = decide(CHAMPION, candidate, costs(), DEFAULTS)
@@ -47,7 +47,7 @@ def test_a_gain_that_chance_explains_does_not_pass() -> None:
     assert "cnn@2 may not replace cnn@1" in report.summary
 
 
-def test_a_significant_loss_does_not_pass_however_cheap() -> None:
+def test_significant_loss_of_a_cheap_model_fails() -> None:
     report = decide(CHAMPION, evidence(2, rights(60, 60, 60, 60)), costs(0.1, 0.1), DEFAULTS)
     assert (report.passed, report.ground) == (False, "not_better")
     assert not verdict_of(report, "gain").passed
@@ -67,7 +67,7 @@ def test_a_significant_loss_does_not_pass_however_cheap() -> None:
         (1.2, 0.5, False),
     ],
 )
-def test_a_tie_passes_where_the_model_is_cheaper(latency: float, size: float, passed: bool) -> None:
+def test_tie_of_a_cheaper_model_passes(latency: float, size: float, passed: bool) -> None:
     report = decide(CHAMPION, evidence(2, rights(50, 50, 50, 50)), costs(latency, size), DEFAULTS)
     assert report.passed is passed
     assert report.ground == ("cheaper_and_not_inferior" if passed else "not_better")
@@ -76,7 +76,7 @@ def test_a_tie_passes_where_the_model_is_cheaper(latency: float, size: float, pa
 
 
 @pytest.mark.parametrize(("margin", "passed"), [(0.0043, True), (0.0041, False)])
-def test_non_inferiority_is_judged_at_the_low_end_of_the_interval(margin: float, passed: bool) -> None:
+def test_non_inferiority_uses_the_lower_bound(margin: float, passed: bool) -> None:
     """Four fewer images are correct: the difference is -0.002, the low end of its interval -0.00419."""
     thresholds = GateThresholds(non_inferiority_margin=margin)
     report = decide(CHAMPION, evidence(2, rights(51, 51, 51, 51)), costs(0.5), thresholds)
@@ -86,7 +86,7 @@ def test_non_inferiority_is_judged_at_the_low_end_of_the_interval(margin: float,
     assert (report.passed, inferiority.passed) == (passed, passed)
 
 
-def test_a_gain_overall_does_not_hide_a_class_that_is_worse() -> None:
+def test_overall_gain_does_not_hide_a_worse_class() -> None:
     report = decide(CHAMPION, evidence(2, rights(20, 20, 20, 70)), costs(), DEFAULTS)
     assert verdict_of(report, "gain").passed
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
@@ -96,7 +96,7 @@ def test_a_gain_overall_does_not_hide_a_class_that_is_worse() -> None:
     assert "dog (86.0% of 500 instead of 90.0%, p below 0.0001)" in report.summary
 
 
-def test_holm_keeps_a_class_that_one_test_alone_would_have_called_worse() -> None:
+def test_class_tests_use_holm_correction() -> None:
     """The class dog loses five images and gains none: p is 1/32 alone, and 4/32 after correction for four classes."""
     report = decide(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), DEFAULTS)
     assert report.passed
@@ -105,7 +105,7 @@ def test_holm_keeps_a_class_that_one_test_alone_would_have_called_worse() -> Non
     assert not decide(CHAMPION, evidence(2, rights(35, 35, 35, 55)), costs(), alone).passed
 
 
-def test_a_better_model_that_is_far_too_sure_does_not_pass() -> None:
+def test_overconfident_better_model_fails() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), confidence=0.999)
     report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
@@ -118,7 +118,7 @@ def test_a_better_model_that_is_far_too_sure_does_not_pass() -> None:
 
 
 @pytest.mark.parametrize(("latency", "size", "against"), [(4.5, 1.0, {"latency"}), (1.0, 4.5, {"size"})])
-def test_a_gain_may_not_cost_more_than_is_allowed(latency: float, size: float, against: set[str]) -> None:
+def test_gain_over_the_cost_limit_fails(latency: float, size: float, against: set[str]) -> None:
     candidate = evidence(2, rights(40, 40, 40, 40))
     report = decide(CHAMPION, candidate, costs(latency, size), DEFAULTS)
     assert (report.ground, failed(report)) == ("worse_elsewhere", against | {"cheaper"})
@@ -126,13 +126,13 @@ def test_a_gain_may_not_cost_more_than_is_allowed(latency: float, size: float, a
     assert decide(CHAMPION, candidate, costs(latency, size), generous).passed
 
 
-def test_a_class_without_images_is_left_out() -> None:
+def test_class_without_images_is_skipped() -> None:
     names = ("ant", "bee", "cow", "dog", "eel")
     old, new = (evidence(version, rights(40, 40, 40, 40), class_names=names) for version in (1, 2))
     assert [one.label for one in decide(old, new, costs(), DEFAULTS).classes] == ["ant", "bee", "cow", "dog"]
 
 
-def test_a_report_survives_the_audit_trail_and_reads_as_sentences() -> None:
+def test_report_round_trips_and_renders_sentences() -> None:
     report = decide(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(0.5), DEFAULTS)
     assert GateReport.model_validate(report.model_dump(mode="json")) == report
     assert len(report.verdicts) == 9

@@ -24,7 +24,7 @@ def first(count: int) -> Rights:
 CHAMPION = evidence(1, rights(50, 50, 50, 50), corrupted=(first(1_600), first(100)))
 
 
-def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
+def test_clean_gain_does_not_hide_a_corruption_loss() -> None:
     candidate = evidence(2, rights(40, 40, 40, 40), corrupted=(first(1_500), first(100)))
     report = decide(CHAMPION, candidate, costs(), DEFAULTS)
     assert (report.passed, report.ground) == (False, "worse_elsewhere")
@@ -42,7 +42,7 @@ def test_a_gain_on_clean_images_does_not_hide_a_loss_under_corruption() -> None:
 
 
 @pytest.mark.parametrize(("right", "passed"), [(1_560, True), (1_550, True), (1_530, False)])
-def test_loss_fails_only_if_the_whole_interval_is_above_the_limit(right: int, passed: bool) -> None:
+def test_loss_fails_only_if_its_interval_exceeds_the_limit(right: int, passed: bool) -> None:
     """A loss of 2.5 points is above the limit of 2, but the low end of its interval, 1.8, is below it."""
     verdict = corruption_verdicts(
         evidence(2, rights(0, 0, 0, 0), corrupted=(first(right), first(100))), CHAMPION, DEFAULTS
@@ -50,7 +50,7 @@ def test_loss_fails_only_if_the_whole_interval_is_above_the_limit(right: int, pa
     assert verdict[0].passed is passed
 
 
-def test_the_loss_is_paired_image_by_image() -> None:
+def test_loss_is_paired_by_image() -> None:
     """With equally many but different correct images, the loss is zero and its interval has a width."""
     same, _ = corruption_verdicts(CHAMPION, CHAMPION, DEFAULTS)
     assert same.interval is not None

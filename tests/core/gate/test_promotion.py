@@ -63,7 +63,7 @@ def decide(repository: ModelRepository, version: int, policy: Policy = "if_bette
     )
 
 
-def test_a_better_version_is_promoted_and_the_trail_holds_the_report(repository: ModelRepository) -> None:
+def test_better_version_is_promoted_with_a_report(repository: ModelRepository) -> None:
     decision = decide(repository, 2)
     assert repository.champion("cnn") == 2
     assert decision.report.ground == "significant_gain"
@@ -74,7 +74,7 @@ def test_a_better_version_is_promoted_and_the_trail_holds_the_report(repository:
     assert GateReport.model_validate(entry.evidence["gate"]) == decision.report
 
 
-def test_version_that_is_not_better_is_refused(repository: ModelRepository) -> None:
+def test_version_without_gain_is_refused(repository: ModelRepository) -> None:
     decision = decide(repository, 3)
     assert (decision.report.ground, decision.promotion) == ("not_better", None)
     assert (repository.champion("cnn"), history(repository)) == (1, [])
@@ -101,7 +101,7 @@ def test_force_promotes_past_the_gate_and_is_logged(
     assert (decide(repository, 2, force=True).promotion or entry).evidence["forced"] is False  # type: ignore[index]
 
 
-def test_a_first_version_above_the_floor_is_promoted(repository: ModelRepository) -> None:
+def test_first_version_above_the_floor_is_promoted(repository: ModelRepository) -> None:
     (repository.home_models / "aliases.json").unlink()
     decision = decide(repository, 3)
     assert repository.champion("cnn") == 3
@@ -114,7 +114,7 @@ def test_a_first_version_above_the_floor_is_promoted(repository: ModelRepository
     assert entry.evidence["forced"] is False
 
 
-def test_a_first_version_below_the_floor_is_only_promoted_by_decision(
+def test_first_version_below_the_floor_needs_force(
     repository: ModelRepository, caplog: pytest.LogCaptureFixture
 ) -> None:
     """cnn@5 gets 20 % of five equally frequent classes right: that is chance."""
@@ -136,7 +136,7 @@ def test_a_first_version_below_the_floor_is_only_promoted_by_decision(
     assert decide(repository, 2).report.ground == "significant_gain"
 
 
-def test_a_first_version_without_holdout_predictions_is_refused_unless_forced(repository: ModelRepository) -> None:
+def test_first_version_without_holdout_needs_force(repository: ModelRepository) -> None:
     (repository.home_models / "aliases.json").unlink()
     write_judged_version(repository.home_models, 5, extra_files={"predictions.npz": b"none"})
     report = decide(repository, 5).report
@@ -145,7 +145,7 @@ def test_a_first_version_without_holdout_predictions_is_refused_unless_forced(re
     assert decide(repository, 5, force=True).promotion is not None
 
 
-def test_the_champion_again_changes_nothing(repository: ModelRepository) -> None:
+def test_promote_champion_again_changes_nothing(repository: ModelRepository) -> None:
     decision = decide(repository, 1)
     assert decision.report.ground == "is_champion"
     assert decision.promotion is not None
@@ -197,7 +197,7 @@ def test_unreadable_versions_are_not_comparable(repository: ModelRepository, ver
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_damaged_candidate_is_an_error_forced_or_not(repository: ModelRepository, force: bool) -> None:
+def test_damaged_candidate_is_refused_even_forced(repository: ModelRepository, force: bool) -> None:
     (repository.home_models / "cnn" / "2" / "weights.safetensors").write_bytes(b"x")
     with pytest.raises(CorruptVersionError, match=r"weights\.safetensors: 1 bytes"):
         decide(repository, 2, force=force)
@@ -206,7 +206,7 @@ def test_a_damaged_candidate_is_an_error_forced_or_not(repository: ModelReposito
     assert repository.champion("cnn") == 1
 
 
-def test_a_champion_that_changes_meanwhile_is_judged_against(
+def test_champion_changed_meanwhile_is_the_new_baseline(
     repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """cnn@2 is better than cnn@1, but not than cnn@4, which another process promotes while the gate runs."""
@@ -226,7 +226,7 @@ def test_a_champion_that_changes_meanwhile_is_judged_against(
     assert [entry.to_version for entry in history(repository)] == [4]
 
 
-def test_a_promotion_over_a_champion_that_has_gone_is_an_error(repository: ModelRepository) -> None:
+def test_promote_over_a_missing_champion_is_an_error(repository: ModelRepository) -> None:
     with pytest.raises(ChampionMovedError, match="the champion of cnn changed from 4 to 1"):
         promote(repository, "cnn", 2, actor="ada", reason="late", over=4)
     assert history(repository) == []
@@ -239,9 +239,7 @@ def promote_it(folder: str, version: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("round_", range(3))
-def test_of_two_at_once_each_entry_was_judged_against_the_one_before(
-    repository: ModelRepository, tmp_path: Path, round_: int
-) -> None:
+def test_concurrent_promotions_are_serialized(repository: ModelRepository, tmp_path: Path, round_: int) -> None:
     """Two processes promote cnn@2 and cnn@4: cnn@4 ends as champion; cnn@2 is in the trail only if it was first."""
     run_together(promote_it, [(str(tmp_path), 2), (str(tmp_path), 4)])
     entries = history(repository)
@@ -260,7 +258,7 @@ def write_record(folder: Path, manifest: Manifest, right_N: Rights) -> None:
     write_report(path, record.model_copy(update={"model": model}))
 
 
-def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -> None:
+def test_later_measurements_are_in_the_reports_folder(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     labels_N = GRAY_LABELS_N
     content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", np.ones(len(labels_N), bool), labels_N)}
@@ -284,7 +282,7 @@ def test_what_was_measured_later_lies_in_the_folder_of_reports(tmp_path: Path) -
     assert verdict_of(assess(repository, "cnn", 2, THRESHOLDS), "corrupted_accuracy").value is None
 
 
-def test_the_record_among_a_version_s_files_is_read_and_a_damaged_one_said(tmp_path: Path) -> None:
+def test_published_record_is_read_and_damage_reported(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     right_N, labels_N = np.ones(len(GRAY_LABELS_N), bool), GRAY_LABELS_N
     content = {PREDICTIONS_NAME: predictions_file(tmp_path / "made", right_N, labels_N)}

@@ -23,7 +23,7 @@ def test_downloaded_files_are_the_default(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", FOLDER_NAME])
-def test_the_users_folder_has_precedence(tmp_path: Path, name: str) -> None:
+def test_user_folder_takes_precedence(tmp_path: Path, name: str) -> None:
     empty_cifar(download_folder(tmp_path) / FOLDER_NAME)
     given = tmp_path / "given"
     own = empty_cifar(given / name)
@@ -34,7 +34,7 @@ def test_the_users_folder_has_precedence(tmp_path: Path, name: str) -> None:
     assert missing_files(own) == ["data_batch_3"]
 
 
-def test_a_folder_without_any_file_gives_way_to_a_complete_download(tmp_path: Path) -> None:
+def test_empty_folder_is_skipped_for_a_download(tmp_path: Path) -> None:
     given = tmp_path / "given"
     assert cifar10_folder(tmp_path, given) == given
     downloaded = empty_cifar(download_folder(tmp_path) / FOLDER_NAME)

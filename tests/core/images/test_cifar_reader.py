@@ -30,14 +30,14 @@ def write(folder: Path, **changes: object) -> Path:
     return folder
 
 
-def test_pixels_labels_and_names_are_those_that_were_written(tmp_path: Path) -> None:
+def test_reader_returns_written_pixels_labels_and_names(tmp_path: Path) -> None:
     images = read_test_images(write(tmp_path), every=7)
     assert list(images.class_names) == NAMES
     assert list(images.labels_N) == [number % 3 for number in range(0, 2500, 7)]
     np.testing.assert_array_equal(images.pixels_NHWC, np.stack([noise(8, 8, seed) for seed in range(0, 2500, 7)]))
 
 
-def test_they_are_found_in_a_folder_and_in_the_one_above(tmp_path: Path) -> None:
+def test_batches_are_found_in_the_folder_and_its_parent(tmp_path: Path) -> None:
     inner = write(tmp_path / "data" / "cifar-10-batches-py")
     assert find_python_batches(None, tmp_path / "none", tmp_path / "data") == inner
     assert find_python_batches(inner) == inner
@@ -66,20 +66,20 @@ def test_reader_never_executes_the_pickle(tmp_path: Path) -> None:
     ],
     ids=["too few labels", "no labels", "not square", "not uint8", "a label without a name"],
 )
-def test_what_does_not_fit_together_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+def test_inconsistent_batches_are_refused(tmp_path: Path, changes: dict[str, object]) -> None:
     with pytest.raises(DataError, match="restore the original file"):
         read_test_images(write(tmp_path, **changes))
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle", b"\x80\x02U\xffshort", pickle.dumps([1])])
-def test_a_damaged_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_damaged_batch_is_refused(tmp_path: Path, content: bytes) -> None:
     (write(tmp_path) / "test_batch").write_bytes(content)
     with pytest.raises(DataError, match="test_batch"):
         read_test_images(tmp_path)
 
 
 @pytest.mark.cifar10
-def test_of_the_real_data_it_is_what_unpickling_gives() -> None:
+def test_reader_equals_unpickling_on_real_data() -> None:
     folder = find_python_batches(Path(os.environ["DUET_DATA_DIR"])) if "DUET_DATA_DIR" in os.environ else None
     if folder is None:
         pytest.skip("CIFAR-10 not found at DUET_DATA_DIR")

@@ -68,7 +68,7 @@ class TestTransparency:
         assert pixels(result) == [(255, 127, 127), WHITE]
         assert result.notes == (FLATTENED,)
 
-    def test_an_alpha_channel_that_is_opaque_changes_nothing(self) -> None:
+    def test_opaque_alpha_keeps_the_pixels(self) -> None:
         rgba = np.random.default_rng(0).integers(0, 256, (4, 6, 4), dtype=np.uint8)
         rgba[..., 3] = 255
         result = decoded(encode(Image.fromarray(rgba), "PNG"), 6, 4)
@@ -87,7 +87,7 @@ class TestTransparency:
         assert result.notes == ("converted from grayscale", FLATTENED)
 
     @pytest.mark.parametrize("transparency", [0, b"\x00\xff"])
-    def test_a_palette_with_transparency(self, transparency: int | bytes) -> None:
+    def test_palette_transparency_is_composited(self, transparency: int | bytes) -> None:
         image = Image.new("P", (2, 1))
         image.putpalette([1, 2, 3, 40, 50, 60])
         image.putpixel((1, 0), 1)
@@ -108,7 +108,7 @@ class TestTransparency:
             (16, 2, b"\x12\0\x34\0\x56\0\x12\0\x34\0\x78\0", b"\x12\0\x34\0\x56\0", [WHITE, (0x12, 0x34, 0x78)]),
         ],
     )
-    def test_a_png_that_names_one_color_transparent(
+    def test_png_transparent_color_is_composited(
         self, depth: int, color_type: int, row: bytes, key: bytes, expected: list[tuple[int, ...]]
     ) -> None:
         result = decoded(png(depth, color_type, row, key))
@@ -125,7 +125,7 @@ class TestSixteenBits:
         assert pixels(result) == [BLACK, (100,) * 3, (200,) * 3, WHITE]
         assert result.notes == ("converted from 16-bit grayscale",)
 
-    def test_grayscale_tiff_where_zero_is_white(self) -> None:
+    def test_white_is_zero_tiff_is_inverted(self) -> None:
         result = decoded(tiff(self.GRAYS, photometric=0), 4)
         assert pixels(result) == [WHITE, (155,) * 3, (55,) * 3, BLACK]
 
@@ -184,7 +184,7 @@ class TestColorModels:
         assert np.abs(result.pixels_HWC.astype(int) - (0, 255, 255)).max() <= 3
         assert result.notes == ("converted from CMYK",)
 
-    def test_one_bit(self) -> None:
+    def test_one_bit_image_is_black_and_white(self) -> None:
         image = Image.new("1", (2, 1))
         image.putpixel((1, 0), 1)
         for file_format in ("PNG", "TIFF", "BMP"):

@@ -22,7 +22,7 @@ def test_crop_of_the_right_size_is_unchanged() -> None:
     assert decoded.original_size == (80, 50)
 
 
-def test_it_is_resized_as_if_it_were_the_whole() -> None:
+def test_crop_is_resized_like_a_whole_image() -> None:
     pixels_HWC = noise(90, 200)
     decoded = decode_image(encode(Image.fromarray(pixels_HWC), "PNG"), height=32, width=32, crop=Crop(100, 0, 90, 90))
     np.testing.assert_array_equal(
@@ -31,14 +31,14 @@ def test_it_is_resized_as_if_it_were_the_whole() -> None:
     assert decoded.notes == ("cropped to 90x90 at 100,0", "resized from 90x90")
 
 
-def test_a_part_of_the_model_s_size_that_is_the_whole_image_is_noted() -> None:
+def test_crop_of_the_whole_image_is_noted() -> None:
     pixels_HWC = noise(32, 32)
     decoded = decode_image(encode(Image.fromarray(pixels_HWC), "PNG"), height=32, width=32, crop=Crop(0, 0, 32, 32))
     np.testing.assert_array_equal(decoded.pixels_HWC, pixels_HWC)
     assert decoded.notes == ("cropped to 32x32 at 0,0",)
 
 
-def test_it_is_counted_in_the_upright_image() -> None:
+def test_crop_uses_upright_coordinates() -> None:
     stored_HWC = noise(40, 60)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned by 90 degrees to the right
@@ -49,7 +49,7 @@ def test_it_is_counted_in_the_upright_image() -> None:
 
 
 @pytest.mark.parametrize("crop", [Crop(1200, 300, 400, 400), Crop(0, 0, 1600, 1200), Crop(801, 601, 799, 599)])
-def test_of_a_large_jpeg_it_is_the_same_part(crop: Crop) -> None:
+def test_crop_of_a_large_jpeg_is_the_same_region(crop: Crop) -> None:
     ramp_HWC = np.zeros((1200, 1600, 3), np.uint8)
     ramp_HWC[..., 0] = np.linspace(0, 255, 1600)[np.newaxis]
     ramp_HWC[..., 1] = np.linspace(0, 255, 1200)[:, np.newaxis]
@@ -60,7 +60,7 @@ def test_of_a_large_jpeg_it_is_the_same_part(crop: Crop) -> None:
     assert np.abs(decoded.pixels_HWC.astype(int) - exact_HWC).max() <= 4
 
 
-def test_a_small_part_of_a_large_jpeg_keeps_its_detail() -> None:
+def test_small_crop_of_a_large_jpeg_keeps_detail() -> None:
     checks_HWC = np.kron(np.indices((150, 200)).sum(axis=0) % 2 * 255, np.ones((8, 8))).astype(np.uint8)
     data = encode(Image.fromarray(np.stack([checks_HWC] * 3, axis=-1)), "JPEG", quality=95)
     decoded = decode_image(data, height=32, width=32, crop=Crop(800, 400, 32, 32))
@@ -68,12 +68,12 @@ def test_a_small_part_of_a_large_jpeg_keeps_its_detail() -> None:
 
 
 @pytest.mark.parametrize("crop", [Crop(51, 0, 30, 30), Crop(0, 21, 30, 30), Crop(0, 0, 81, 50), Crop(80, 50, 1, 1)])
-def test_one_that_is_not_within_the_image_is_refused(crop: Crop) -> None:
+def test_crop_outside_the_image_is_refused(crop: Crop) -> None:
     with pytest.raises(CropError, match="not within the image, which has 80x50 pixels"):
         decode_image(encode(Image.fromarray(noise(50, 80)), "PNG"), height=32, width=32, crop=crop)
 
 
-def test_a_single_pixel_is_enough() -> None:
+def test_crop_of_one_pixel_is_accepted() -> None:
     stream = io.BytesIO()
     Image.fromarray(noise(4000, 30)).save(stream, "JPEG")
     decoded = decode_image(stream.getvalue(), height=32, width=32, crop=Crop(29, 3999, 1, 1))

@@ -20,7 +20,7 @@ class TestRefused:
             at_32(b"")
 
     @pytest.mark.parametrize("data", [b"\0", b"hello", b"RIFF\0\0\0\0WAVEfmt ", bytes(100), b"\xff\xd8", b"{}"])
-    def test_not_an_image(self, data: bytes) -> None:
+    def test_non_image_bytes_are_refused(self, data: bytes) -> None:
         with pytest.raises(ImageError, match="not an image of a supported format: send a PNG") as caught:
             at_32(data)
         assert type(caught.value) is ImageError
@@ -46,7 +46,7 @@ class TestRefused:
         with pytest.raises(ImageError, match=f"{file_format} image is damaged or truncated"):
             at_32(data[: int(share * len(data))])
 
-    def test_a_png_with_a_flipped_bit_in_its_pixels(self) -> None:
+    def test_png_with_a_flipped_bit_is_refused(self) -> None:
         data = bytearray(encode(Image.fromarray(noise(64, 64)), "PNG"))
         data[len(data) // 2] ^= 1
         with pytest.raises(ImageError, match="PNG image is damaged"):

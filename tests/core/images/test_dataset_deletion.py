@@ -48,7 +48,7 @@ def _delete(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_the_dataset_whole_or_gone(tmp_path: Path) -> None:
+def test_delete_killed_at_any_line_is_all_or_nothing(tmp_path: Path) -> None:
     gone = []
     for step in count(1, 3):
         home = tmp_path / str(step)

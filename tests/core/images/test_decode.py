@@ -29,9 +29,7 @@ class TestUnchanged:
         ("file_format", "options"),
         [("PNG", {}), ("BMP", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"})],
     )
-    def test_an_rgb_image_of_the_right_size_arrives_bit_for_bit(
-        self, file_format: str, options: dict[str, Any]
-    ) -> None:
+    def test_rgb_image_of_the_model_size_is_unchanged(self, file_format: str, options: dict[str, Any]) -> None:
         pixels_HWC = noise(24, 40)
         decoded = decode_image(encode(Image.fromarray(pixels_HWC), file_format, **options), height=24, width=40)
         assert decoded.pixels_HWC.dtype == np.uint8
@@ -44,13 +42,13 @@ class TestUnchanged:
         np.testing.assert_array_equal(at_32(data).pixels_HWC, np.asarray(Image.open(io.BytesIO(data))))
         assert at_32(data).notes == ()
 
-    def test_the_result_is_read_only(self) -> None:
+    def test_decoded_pixels_are_read_only(self) -> None:
         with pytest.raises(ValueError, match="read-only"):
             at_32(encode(Image.fromarray(noise(32, 32)), "PNG")).pixels_HWC[0, 0, 0] = 1
 
 
 class TestResizing:
-    def test_the_same_size_is_the_identity_for_arrays_and_images(self) -> None:
+    def test_fit_image_of_the_same_size_is_the_identity(self) -> None:
         pixels_HWC = noise(5, 9)
         np.testing.assert_array_equal(fit_image(pixels_HWC, geometry="stretch", height=5, width=9), pixels_HWC)
         np.testing.assert_array_equal(
@@ -63,7 +61,7 @@ class TestResizing:
         small = fit_image(np.repeat(checkerboard_HW[..., None], 3, axis=2), geometry="stretch", height=32, width=32)
         assert np.abs(small.astype(int) - 127).max() <= 2
 
-    def test_the_whole_image_is_stretched_and_nothing_is_cut(self) -> None:
+    def test_stretch_keeps_the_whole_image(self) -> None:
         wide_HWC = np.zeros((32, 128, 3), dtype=np.uint8)
         wide_HWC[:, :32] = (255, 0, 0)
         wide_HWC[:, 96:] = (0, 0, 255)
@@ -73,7 +71,7 @@ class TestResizing:
         np.testing.assert_array_equal(decoded.pixels_HWC[:, 12:20], np.zeros((32, 8, 3)))
         assert decoded.notes == ("resized from 128x32", "stretched, its proportions differ")
 
-    def test_the_same_proportions_are_not_called_stretched(self) -> None:
+    def test_same_aspect_ratio_has_no_stretch_note(self) -> None:
         assert at_32(encode(Image.fromarray(noise(64, 64)), "PNG")).notes == ("resized from 64x64",)
         assert at_32(encode(Image.fromarray(noise(641, 640)), "PNG")).notes == ("resized from 640x641",)
 
@@ -109,7 +107,7 @@ class TestOrientation:
 
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("file_format", ["PNG", "TIFF", "WEBP"])
-    def test_the_picture_is_turned_upright(self, orientation: int, file_format: str) -> None:
+    def test_exif_orientation_is_applied(self, orientation: int, file_format: str) -> None:
         upright_HWC = noise(16, 24)
         exif = Image.Exif()
         exif[0x0112] = orientation
@@ -161,36 +159,34 @@ class TestFrames:
     @pytest.mark.parametrize(
         ("file_format", "options"), [("GIF", {}), ("PNG", {}), ("WEBP", {"lossless": True})], ids=["GIF", "PNG", "WEBP"]
     )
-    def test_the_first_frame_is_taken_and_the_number_of_frames_told(
-        self, file_format: str, options: dict[str, Any]
-    ) -> None:
+    def test_animation_uses_the_first_frame_with_a_note(self, file_format: str, options: dict[str, Any]) -> None:
         data = encode(self.FRAMES[0], file_format, save_all=True, append_images=self.FRAMES[1:], **options)
         decoded = at_32(data)
         assert "first of 3 frames" in decoded.notes
         np.testing.assert_array_equal(decoded.pixels_HWC, np.broadcast_to((255, 0, 0), (32, 32, 3)))
 
-    def test_a_tiff_of_several_pages_says_so(self) -> None:
+    def test_multi_page_tiff_has_a_note(self) -> None:
         decoded = at_32(encode(self.FRAMES[0], "TIFF", save_all=True, append_images=self.FRAMES[1:]))
         assert decoded.notes == ("first of several frames",)
         np.testing.assert_array_equal(decoded.pixels_HWC, np.broadcast_to((255, 0, 0), (32, 32, 3)))
 
-    def test_the_frames_of_a_huge_gif_are_not_counted(self) -> None:
+    def test_frames_of_a_huge_gif_are_not_counted(self) -> None:
         data = encode(self.FRAMES[0], "GIF", save_all=True, append_images=self.FRAMES[1:], comment=b"")
         comment = b"!\xfe" + b"\xff".join([b"", *[bytes(255)] * 4000]) + b"\0"
         decoded = at_32(data[:-1] + comment + data[-1:])
         assert "first of several frames" in decoded.notes
 
-    def test_a_still_gif_has_no_note_about_frames(self) -> None:
+    def test_still_gif_has_no_frame_note(self) -> None:
         assert not any("frame" in note for note in at_32(encode(self.FRAMES[0], "GIF")).notes)
 
 
 class TestTooLarge:
-    def test_twenty_thousand_squared_is_refused_by_its_header(self) -> None:
+    def test_huge_image_is_refused_by_its_header(self) -> None:
         with pytest.raises(ImageTooLargeError, match=r"20000x20000 pixels, the limit is 25 megapixels"):
             at_32(png_header(20_000, 20_000))
 
     @pytest.mark.parametrize("side", [5_001, 9_500, 14_000])
-    def test_no_size_raises_pillows_own_warning_or_error(self, side: int) -> None:
+    def test_huge_sizes_raise_no_pillow_bomb_warning(self, side: int) -> None:
         """Pillow warns from 89 and raises from 179 megapixels."""
         with pytest.raises(ImageTooLargeError):
             at_32(png_header(side, side))
@@ -201,24 +197,24 @@ class TestTooLarge:
         with pytest.raises(ImageTooLargeError, match=r"the limit is 0.004999 megapixels"):
             decode_image(data, height=8, width=8, max_pixels=4_999)
 
-    def test_a_strip_is_refused_for_its_length(self) -> None:
+    def test_long_strip_is_refused(self) -> None:
         with pytest.raises(ImageTooLargeError, match="no side may exceed 65535"):
             at_32(png_header(1_000_000, 1))
 
-    def test_a_gif_whose_screen_is_a_bomb(self) -> None:
+    def test_gif_with_a_huge_screen_is_refused(self) -> None:
         data = bytearray(encode(Image.new("P", (4, 4)), "GIF"))
         data[6:10] = struct.pack("<HH", 65_535, 65_535)
         with pytest.raises(ImageTooLargeError):
             at_32(bytes(data))
 
-    def test_a_gif_whose_frame_is_a_bomb(self) -> None:
+    def test_gif_with_a_huge_frame_is_refused(self) -> None:
         data = encode(Image.new("P", (4, 4)), "GIF")
         at = data.rindex(b",\0\0\0\0\x04\0\x04\0")
         with pytest.raises(ImageTooLargeError):
             at_32(data[: at + 5] + struct.pack("<HH", 65_535, 65_535) + data[at + 9 :])
 
     @pytest.mark.parametrize("side", [20_000, 16_777_216])
-    def test_a_webp_whose_canvas_is_a_bomb(self, side: int) -> None:
+    def test_webp_with_a_huge_canvas_is_refused(self, side: int) -> None:
         frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
         data = bytearray(encode(frames[0], "WEBP", save_all=True, append_images=frames[1:]))
         assert data[12:16] == b"VP8X"

@@ -59,7 +59,7 @@ def plain(data: bytes) -> Pixels | None:
 
 
 @given(seed=st.integers(0, 10_000), level=st.integers(0, 9), optimize=st.booleans())
-def test_pixels_are_those_that_were_encoded(seed: int, level: int, optimize: bool) -> None:
+def test_plain_png_decodes_to_the_encoded_pixels(seed: int, level: int, optimize: bool) -> None:
     pixels = random_image(seed)
     decoded = plain(png(pixels, compress_level=level, optimize=optimize))
     assert decoded is not None
@@ -104,7 +104,7 @@ def interlaced() -> bytes:
     ],
     ids=["size", "grey", "alpha", "dpi", "transparent", "exif", "more", "interlaced", "empty", "signature", "cut"],
 )
-def test_the_rest_is_left_to_pillow(make: Callable[[], bytes]) -> None:
+def test_other_png_kinds_fall_back_to_pillow(make: Callable[[], bytes]) -> None:
     assert plain(make()) is None
 
 
@@ -142,12 +142,12 @@ def test_truncated_pixels_fall_back_to_pillow(keep: int) -> None:
         decode_image(short, height=HEIGHT, width=WIDTH)
 
 
-def test_the_limit_on_pixels_holds() -> None:
+def test_pixel_limit_applies_to_plain_png() -> None:
     with pytest.raises(ImageError, match="40x24"):
         decode_image(png(random_image()), height=HEIGHT, width=WIDTH, max_pixels=HEIGHT * WIDTH - 1)
 
 
-def test_the_checksum_within_the_pixels_is_not_judged() -> None:
+def test_wrong_zlib_checksum_is_ignored() -> None:
     header, data, end = chunks(png(random_image()))
     wrong = data[1][:-1] + bytes([data[1][-1] ^ 1])
     np.testing.assert_array_equal(plain(joined([header, (b"IDAT", wrong), end])), random_image())

@@ -35,15 +35,15 @@ def ramp(height: int, width: int) -> npt.NDArray[np.uint8]:
 
 
 class TestPixels:
-    def test_crop_takes_the_center_bit_for_bit(self) -> None:
+    def test_crop_takes_the_center_unchanged(self) -> None:
         np.testing.assert_array_equal(fitted(WIDE, "crop"), WIDE[:, 24:56])
         np.testing.assert_array_equal(fitted(TALL, "crop"), TALL[19:51])
 
-    def test_crop_of_an_odd_remainder_is_left_of_the_center_and_above_it(self) -> None:
+    def test_crop_of_odd_margin_rounds_left_and_up(self) -> None:
         np.testing.assert_array_equal(fitted(noise(32, 35), "crop"), noise(32, 35)[:, 1:33])
         np.testing.assert_array_equal(fitted(noise(35, 32), "crop"), noise(35, 32)[1:33])
 
-    def test_crop_resizes_the_center_as_if_it_were_the_image(self) -> None:
+    def test_crop_resizes_the_center_like_an_image(self) -> None:
         large_HWC = noise(90, 200)
         np.testing.assert_array_equal(fitted(large_HWC, "crop"), fitted(large_HWC[:, 55:145].copy(), "stretch"))
 
@@ -57,13 +57,13 @@ class TestPixels:
         assert (padded_HWC[:, :16] == PAD_COLOR).all()
         assert (padded_HWC[:, 47:] == PAD_COLOR).all()
 
-    def test_pad_resizes_the_image_in_its_own_proportions(self) -> None:
+    def test_pad_keeps_the_aspect_ratio(self) -> None:
         large_HWC = noise(100, 200)
         resized_HWC = fit_image(large_HWC, height=16, width=32, geometry="stretch")
         np.testing.assert_array_equal(fitted(large_HWC, "pad")[8:24], resized_HWC)
 
     @pytest.mark.parametrize("geometry", GEOMETRIES)
-    def test_a_square_is_the_same_by_all_of_them(self, geometry: Geometry) -> None:
+    def test_square_image_ignores_the_geometry(self, geometry: Geometry) -> None:
         assert fitted(SQUARE, geometry) is SQUARE
         np.testing.assert_array_equal(fitted(noise(77, 77), geometry), fitted(noise(77, 77), "stretch"))
 
@@ -72,14 +72,14 @@ class TestPixels:
         pixel_HWC = np.array([[[10, 200, 30]]], np.uint8)
         np.testing.assert_array_equal(fitted(pixel_HWC, geometry), np.broadcast_to((10, 200, 30), (32, 32, 3)))
 
-    def test_a_strip_of_one_pixel_keeps_one(self) -> None:
+    def test_strip_of_one_pixel_keeps_one_row(self) -> None:
         strip_HWC = np.full((1, 3000, 3), 7, np.uint8)
         np.testing.assert_array_equal(fitted(strip_HWC, "crop"), np.full((32, 32, 3), 7))
         padded_HWC = fitted(strip_HWC, "pad")
         assert (padded_HWC[15] == 7).all()
         assert (np.delete(padded_HWC, 15, axis=0) == PAD_COLOR).all()
 
-    def test_inputs_that_are_not_square_keep_their_proportions_too(self) -> None:
+    def test_non_square_input_keeps_the_aspect_ratio(self) -> None:
         square_HWC = noise(60, 60)
         cropped_HWC = fit_image(square_HWC, height=20, width=60, geometry="crop")
         np.testing.assert_array_equal(cropped_HWC, square_HWC[20:40])
@@ -87,9 +87,7 @@ class TestPixels:
         np.testing.assert_array_equal(padded_HWC[:, 20:80], square_HWC)
 
     @given(height=st.integers(1, 90), width=st.integers(1, 90), geometry=st.sampled_from(GEOMETRIES))
-    def test_every_image_gets_the_size_and_no_color_of_elsewhere(
-        self, height: int, width: int, geometry: Geometry
-    ) -> None:
+    def test_fit_image_gives_the_size_without_new_colors(self, height: int, width: int, geometry: Geometry) -> None:
         plain_HWC = np.full((height, width, 3), PAD_COLOR, np.uint8)
         result_HWC = fit_image(plain_HWC, height=24, width=40, geometry=geometry)
         np.testing.assert_array_equal(result_HWC, np.broadcast_to(PAD_COLOR, (24, 40, 3)))
@@ -111,7 +109,7 @@ class TestNotes:
             ((32, 32), "pad", []),
         ],
     )
-    def test_what_is_done_is_said(self, size: tuple[int, int], geometry: Geometry, notes: list[str]) -> None:
+    def test_fit_notes_describe_each_step(self, size: tuple[int, int], geometry: Geometry, notes: list[str]) -> None:
         assert fit_notes(size, height=32, width=32, geometry=geometry) == notes
         decoded = decode_image(
             encode(Image.fromarray(noise(size[1], size[0])), "PNG"), height=32, width=32, geometry=geometry
@@ -119,7 +117,7 @@ class TestNotes:
         assert decoded.notes == tuple(notes)
         assert decoded.original_size == size
 
-    def test_proportions_that_are_not_square_are_named(self) -> None:
+    def test_fit_notes_name_non_square_proportions(self) -> None:
         assert fit_notes((60, 60), height=20, width=60, geometry="crop") == ["cropped to the center 60:20"]
         assert fit_notes((60, 60), height=60, width=100, geometry="pad") == ["padded to 100:60"]
 
@@ -135,15 +133,13 @@ class TestLargeJPEG:
 
     @pytest.mark.parametrize("size", [(2400, 600), (600, 2400), (1801, 1203), (520, 520), (4000, 300)])
     @pytest.mark.parametrize("geometry", GEOMETRIES)
-    def test_it_is_within_a_few_levels_of_being_decoded_in_full(
-        self, size: tuple[int, int], geometry: Geometry
-    ) -> None:
+    def test_reduced_jpeg_decoding_is_close_to_full(self, size: tuple[int, int], geometry: Geometry) -> None:
         data = encode(Image.fromarray(ramp(size[1], size[0])), "JPEG", quality=95)
         in_full_HWC = fitted(np.asarray(Image.open(io.BytesIO(data))), geometry)
         decoded = decode_image(data, height=32, width=32, geometry=geometry)
         assert np.abs(decoded.pixels_HWC.astype(int) - in_full_HWC).max() <= 4
 
-    def test_the_center_of_a_panorama_keeps_its_detail(self) -> None:
+    def test_panorama_center_keeps_detail(self) -> None:
         """The cropped input has 8 checks per side; decoding at the scale of the longer side would make it gray."""
         checks_HW = np.kron(np.indices((8, 128)).sum(axis=0) % 2 * 255, np.ones((32, 32))).astype(np.uint8)
         data = encode(Image.fromarray(np.stack([checks_HW] * 3, axis=-1)), "JPEG", quality=95)
@@ -169,14 +165,14 @@ class TestSeveral:
     )
 
     @pytest.mark.parametrize("data", FILES, ids=["jpeg", "png", "exact"])
-    def test_each_model_gets_what_it_would_get_alone(self, data: bytes) -> None:
+    def test_decode_images_equals_decode_image_per_input(self, data: bytes) -> None:
         inputs = [*INPUTS, ModelInput(16, 16, "crop"), INPUTS[0]]
         for decoded, (height, width, geometry) in zip(decode_images(data, inputs), inputs, strict=True):
             alone = decode_image(data, height=height, width=width, geometry=geometry)
             np.testing.assert_array_equal(decoded.pixels_HWC, alone.pixels_HWC)
             assert (decoded.notes, decoded.original_size) == (alone.notes, alone.original_size)
 
-    def test_the_file_is_decoded_once_for_all_of_one_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_decode_images_decodes_once_per_size(self, monkeypatch: pytest.MonkeyPatch) -> None:
         decodings: list[bytes] = []
         decode = images_module._decode
 

@@ -19,7 +19,7 @@ from core.images.labelled_folders import (
 from tests.support.labelled_folders import write_labelled_folder
 
 
-def test_a_folder_is_listed_in_order_with_sizes(tmp_path: Path) -> None:
+def test_scan_lists_files_in_order_with_sizes(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 2, "grass": 3})
     (path / "empty").mkdir()
     folder = read_folder(tmp_path, "colours")
@@ -29,7 +29,7 @@ def test_a_folder_is_listed_in_order_with_sizes(tmp_path: Path) -> None:
     assert folder.bytes == sum(file.stat().st_size for file in path.rglob("0*"))
 
 
-def test_what_is_in_no_class_is_named_and_links_are_not_followed(tmp_path: Path) -> None:
+def test_scan_names_stray_files_and_skips_links(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "secret").write_bytes(b"x")
@@ -75,7 +75,7 @@ def test_invalid_data_set_name_is_refused(tmp_path: Path, name: str) -> None:
         dataset_folder(tmp_path, name)
 
 
-def test_a_built_in_name_is_refused(tmp_path: Path) -> None:
+def test_built_in_dataset_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="built-in data set"):
         read_folder(tmp_path, "cifar10")
 
@@ -89,7 +89,7 @@ def test_unknown_data_set_lists_the_existing_ones(tmp_path: Path) -> None:
         read_folder(tmp_path, "pets")
 
 
-def test_the_digest_tells_every_change_apart(tmp_path: Path) -> None:
+def test_digest_changes_with_every_change(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 2, "grass": 1})
     digests = [read_folder(tmp_path, "colours").digest]
     assert read_folder(tmp_path, "colours").digest == digests[0]
@@ -118,7 +118,7 @@ def test_shortfalls_say_how_many_are_needed() -> None:
 
 
 @pytest.mark.parametrize("label", ["cat", "brick red", "Großer Hund", "犬", "a" * 100, "3", "x.y"])
-def test_labels_may_be_what_people_call_things(label: str) -> None:
+def test_label_with_spaces_and_unicode_is_accepted(label: str) -> None:
     assert label_problem(label) is None
 
 
@@ -140,7 +140,7 @@ def test_labels_may_be_what_people_call_things(label: str) -> None:
         "\u202ea",
     ],
 )
-def test_labels_that_no_folder_should_have_are_refused(label: str) -> None:
+def test_unsafe_label_is_refused(label: str) -> None:
     assert label_problem(label)
 
 
@@ -162,7 +162,7 @@ def test_decomposed_folder_name_is_the_composed_class(tmp_path: Path) -> None:
     assert found.skipped == ()
 
 
-def test_folder_is_listed_where_no_lock_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scan_of_a_read_only_folder_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_labelled_folder(tmp_path, "colours", {"night": 1})
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert read_folder(tmp_path, "colours").images == 1

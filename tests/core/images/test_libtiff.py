@@ -29,7 +29,7 @@ for seed in range(40):
 
 
 @pytest.mark.parametrize("silent", [False, True])
-def test_damaged_files_print_nothing(silent: bool) -> None:
+def test_damaged_tiff_prints_no_libtiff_message(silent: bool) -> None:
     done = subprocess.run(
         [sys.executable, "-c", DAMAGE.format(silent=silent)], capture_output=True, text=True, timeout=60, check=True
     )

@@ -6,7 +6,7 @@ from core.images.tta_views import VIEW_WEIGHTS, averaged, views
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
 
 
-def test_six_views_of_which_the_first_is_the_image_and_every_second_is_mirrored() -> None:
+def test_views_are_six_with_every_second_mirrored() -> None:
     pictures = views(IMAGES)
     assert [picture.shape for picture in pictures] == [IMAGES.shape] * 6
     np.testing.assert_array_equal(pictures[0], IMAGES)
@@ -14,7 +14,7 @@ def test_six_views_of_which_the_first_is_the_image_and_every_second_is_mirrored(
         np.testing.assert_array_equal(plain[:, :, ::-1], mirrored)
 
 
-def test_the_others_are_moved_by_a_pixel_and_filled_by_reflection() -> None:
+def test_views_shift_by_one_pixel_with_reflection() -> None:
     _, _, down, _, up, _ = views(IMAGES)
     np.testing.assert_array_equal(down[:, 1:, 1:], IMAGES[:, :-1, :-1])
     np.testing.assert_array_equal(down[:, 0, 1:], IMAGES[:, 1, :-1])
@@ -22,7 +22,7 @@ def test_the_others_are_moved_by_a_pixel_and_filled_by_reflection() -> None:
     np.testing.assert_array_equal(up[:, :-1, -1], IMAGES[:, 1:, -2])
 
 
-def test_the_mean_weighs_the_unmoved_views_twice() -> None:
+def test_averaged_weights_unshifted_views_twice() -> None:
     answers = [np.full((2, 4), value, dtype=np.float32) for value in (8, 0, 16, 0, 0, 0)]
     np.testing.assert_array_equal(averaged(answers), np.full((2, 4), 2 + 2, dtype=np.float32))
     assert averaged(answers).dtype == np.float32

@@ -83,7 +83,7 @@ def test_nan_loss_becomes_none() -> None:
 
 
 @given(st.binary(max_size=200))
-def test_garbage_is_an_error_and_nothing_else(line: bytes) -> None:
+def test_invalid_event_raises_one_error_type(line: bytes) -> None:
     for read in (read_child_message, read_worker_message):
         with pytest.raises(JobEventError):
             read(line)

@@ -8,7 +8,7 @@ from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import recipe_config
 
 
-def test_the_configuration_is_the_recipes_with_what_was_asked_for() -> None:
+def test_config_is_the_recipe_with_overrides() -> None:
     parameters = TrainParameters(
         recipe="cnn_baseline", seed=7, overrides={"epochs": 3, "optimization": {"learning_rate": 0.05}}
     )
@@ -18,7 +18,7 @@ def test_the_configuration_is_the_recipes_with_what_was_asked_for() -> None:
     assert (config.seed, config.epochs, config.optimization.learning_rate) == (7, 3, 0.05)
 
 
-def test_the_family_is_the_networks_kind_unless_another_is_asked_for() -> None:
+def test_family_defaults_to_the_network_kind() -> None:
     assert TrainParameters(recipe="mlp_baseline").target_family() == "mlp"
     assert TrainParameters(recipe="mlp_baseline", family="pets").target_family() == "pets"
 
@@ -32,7 +32,7 @@ def test_the_family_is_the_networks_kind_unless_another_is_asked_for() -> None:
         ({"recipe": "cnn_baseline", "seed": 1, "overrides": {"seed": 2}}, "seed is given twice"),
     ],
 )
-def test_what_the_recipe_does_not_take_is_refused(fields: dict[str, object], says: str) -> None:
+def test_unknown_recipe_setting_is_refused(fields: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigurationError, match=says):
         TrainParameters.model_validate(fields).config()
 
@@ -49,19 +49,19 @@ def test_data_outside_the_data_sets_cannot_be_named(data: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["cnn", "cnn@0", "cnn@03", "@1", "../cnn@1", "cnn@1@2", "cnn@latest"])
-def test_a_version_is_named_by_family_and_number(reference: str) -> None:
+def test_version_reference_needs_family_and_number(reference: str) -> None:
     with pytest.raises(ValidationError, match="init_from"):
         TrainParameters(recipe="cnn_baseline", init_from=reference)
     with pytest.raises(ValidationError, match="versions"):
         EvaluateParameters(versions=(reference,))
 
 
-def test_an_unknown_field_is_refused() -> None:
+def test_unknown_parameter_is_refused() -> None:
     with pytest.raises(ValidationError, match="epochs"):
         TrainParameters.model_validate({"recipe": "cnn_baseline", "epochs": 3})
 
 
-def test_parameters_come_back_from_json_as_they_were() -> None:
+def test_parameters_round_trip_through_json() -> None:
     train = TrainParameters(recipe="cnn_baseline", seed=1, init_from="cnn@3", overrides={"network.hidden": [8, 8]})
     assert TrainParameters.model_validate_json(train.model_dump_json()) == train
     evaluate = EvaluateParameters(versions=("cnn@3", "mlp@1"), data="folder:pets")

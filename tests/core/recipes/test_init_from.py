@@ -14,7 +14,7 @@ def version(*trained_on: str) -> Manifest:
     return make_manifest(data=data)
 
 
-def test_what_was_trained_on_the_validation_images_is_refused_while_they_judge() -> None:
+def test_version_trained_on_validation_images_is_refused() -> None:
     seen = version("train", "validation")
     with pytest.raises(ConfigurationError, match=r"cnn@1 cannot start this run.*include_validation=true"):
         check_no_leakage(seen, small_recipe("cnn"), "start", same_images=True)

@@ -7,13 +7,13 @@ from core.recipes import RECIPES, CNNNetwork, RecipeConfig, parse_override, reci
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
-def test_a_recipe_is_named_and_survives_json(name: str) -> None:
+def test_recipe_has_a_name_and_round_trips_json(name: str) -> None:
     config = recipe_config(name)
     assert config.recipe == name
     assert RecipeConfig.model_validate(json.loads(config.model_dump_json())) == config
 
 
-def test_an_unknown_recipe_lists_those_that_exist() -> None:
+def test_unknown_recipe_lists_the_existing_ones() -> None:
     with pytest.raises(
         ConfigurationError, match=r"unknown recipe 'resnet': available recipes are cnn_baseline.* mlp_labels"
     ):
@@ -83,7 +83,7 @@ def test_invalid_teachers_are_refused(overrides: dict[str, object], message: str
         recipe_config("mlp_best").with_overrides({f"distillation.{name}": value for name, value in overrides.items()})
 
 
-def test_all_invalid_settings_are_named_at_once() -> None:
+def test_overrides_report_all_invalid_settings() -> None:
     with pytest.raises(SettingsError) as raised:
         recipe_config("mlp_baseline").with_overrides({"network": {"hidden": [8, "wide"], "dropout": 2}, "epochs": 0})
     assert sorted(name for name, _ in raised.value.problems) == ["epochs", "network.dropout", "network.hidden"]
@@ -104,12 +104,12 @@ def test_override_texts_are_json_or_plain(text: str, expected: tuple[str, object
 
 
 @pytest.mark.parametrize("text", ["a", "=1", ""])
-def test_an_override_without_a_key_or_value_is_refused(text: str) -> None:
+def test_override_without_key_or_value_is_refused(text: str) -> None:
     with pytest.raises(ConfigurationError, match="key=value"):
         parse_override(text)
 
 
-def test_the_schema_describes_every_setting_of_a_form() -> None:
+def test_schema_describes_every_form_setting() -> None:
     schema = RecipeConfig.model_json_schema()
     assert schema["properties"]["epochs"]["exclusiveMinimum"] == 0
     assert "decay to zero" in schema["$defs"]["Optimization"]["properties"]["schedule"]["description"]

@@ -45,7 +45,7 @@ def layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     return report_layers(tmp_path / "home")
 
 
-def test_what_was_made_here_counts_before_what_ships(layers: tuple[Path, Path]) -> None:
+def test_local_records_precede_shipped_ones(layers: tuple[Path, Path]) -> None:
     manifest = a_manifest("a")
     assert find_report(Robustness, [manifest], layers) is None
     write_report(report_path(layers[1], "robustness", "cnn@1"), robustness(manifest, seed=1))
@@ -58,7 +58,7 @@ def test_what_was_made_here_counts_before_what_ships(layers: tuple[Path, Path]) 
     assert found.record.seed == 2
 
 
-def test_a_record_of_other_weights_or_other_data_under_the_same_name_is_not_taken(layers: tuple[Path, Path]) -> None:
+def test_record_of_other_weights_or_data_is_skipped(layers: tuple[Path, Path]) -> None:
     manifest = a_manifest("a")
     write_report(report_path(layers[0], "robustness", "cnn@1"), robustness(a_manifest("b")))
     assert find_report(Robustness, [manifest], layers) is None
@@ -77,7 +77,7 @@ def test_quick_record_is_only_found_with_quick(layers: tuple[Path, Path]) -> Non
     assert find_report(Robustness, [manifest], layers, quick=True) is not None
 
 
-def test_a_latency_needs_no_data(layers: tuple[Path, Path]) -> None:
+def test_latency_record_needs_no_dataset(layers: tuple[Path, Path]) -> None:
     manifest = a_manifest("a")
     latency = Latency(model=ReportedModel.of(manifest), cpu="a processor", onnxruntime="1", timings=())
     write_report(report_path(layers[0], "latency", "cnn@1"), latency)
@@ -85,7 +85,7 @@ def test_a_latency_needs_no_data(layers: tuple[Path, Path]) -> None:
     assert find_report(Latency, [a_manifest("b")], layers) is None
 
 
-def test_a_damaged_record_is_named(layers: tuple[Path, Path]) -> None:
+def test_damaged_record_is_named(layers: tuple[Path, Path]) -> None:
     path = report_path(layers[0], "robustness", "cnn@1")
     path.parent.mkdir(parents=True)
     path.write_text('{"model": ')

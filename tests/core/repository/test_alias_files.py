@@ -40,7 +40,7 @@ def test_torn_trail_line_is_skipped_and_not_joined_to_the_next(repository: Model
     assert json.loads(lines[3])["to_version"] == 3
 
 
-def test_an_entry_above_the_last_that_counts_is_void_and_its_number_taken_again(repository: ModelRepository) -> None:
+def test_void_trail_entry_number_is_reused(repository: ModelRepository) -> None:
     go_to(repository, 1, 2)
     aliases_before = (repository.home_models / "aliases.json").read_bytes()
     go_to(repository, 3)
@@ -52,7 +52,7 @@ def test_an_entry_above_the_last_that_counts_is_void_and_its_number_taken_again(
     assert go_back(repository) == 2
 
 
-def test_a_trail_that_lacks_an_entry_is_an_error_but_promotion_still_works(repository: ModelRepository) -> None:
+def test_trail_with_a_gap_is_an_error_but_promotes(repository: ModelRepository) -> None:
     go_to(repository, 1, 2, 3)
     path = repository.home_models / "promotions.jsonl"
     lines = trail_lines(repository)
@@ -64,7 +64,7 @@ def test_a_trail_that_lacks_an_entry_is_an_error_but_promotion_still_works(repos
     assert repository.champion("cnn") == 4
 
 
-def test_a_full_disk_changes_nothing_and_says_so(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promotion_on_a_full_disk_changes_nothing(repository: ModelRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     go_to(repository, 1)
     fsync = os.fsync
     for failing in (1, 3):  # the trail's content, and the content of the new aliases.json
@@ -96,7 +96,7 @@ def _roll_back(repository: ModelRepository) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.full)], ids=["some lines", "every line"])
 @pytest.mark.parametrize(("change", "after"), [(_promote_3, 3), (_roll_back, 1)])
-def test_a_kill_at_any_line_leaves_champion_and_trail_agreed(
+def test_promotion_killed_at_any_line_stays_consistent(
     tmp_path: Path, change: Callable[[ModelRepository], None], after: int, stride: int
 ) -> None:
     changed, void = [], 0
@@ -132,7 +132,7 @@ def _move_about(repository: ModelRepository, own: int) -> None:
 
 
 @pytest.mark.slow
-def test_concurrent_promotions_and_rollbacks_leave_one_consistent_trail(repository: ModelRepository) -> None:
+def test_concurrent_promotions_leave_a_consistent_trail(repository: ModelRepository) -> None:
     run_together(_move_about, [(repository, own) for own in range(5)])
     trail = history(repository)
     assert [entry.entry for entry in trail] == list(range(1, len(trail) + 1))

@@ -31,7 +31,7 @@ def damage(repository: ModelRepository, version: int) -> None:
     (repository.folder("cnn", version) / "model.onnx").write_bytes(b"not a grapH")
 
 
-def test_a_promotion_moves_the_champion_and_is_recorded(repository: ModelRepository) -> None:
+def test_promote_moves_the_champion_and_records_it(repository: ModelRepository) -> None:
     at = datetime(2026, 3, 4, 5, 6, tzinfo=UTC)
     promotion = promote(
         repository, "cnn", 2, actor="ada", reason="better", evidence={"mcnemar_p": 0.01, "holdout": [1, 2]}, at=at
@@ -51,7 +51,7 @@ def test_a_promotion_moves_the_champion_and_is_recorded(repository: ModelReposit
     assert history(repository) == [promotion]
 
 
-def test_other_families_keep_their_champions(repository: ModelRepository) -> None:
+def test_promote_keeps_champions_of_other_families(repository: ModelRepository) -> None:
     write_aliases(repository.shipped, cnn=1)
     go_to(repository, 1, family="mlp")
     assert repository.champions() == {"cnn": 1, "mlp": 1}
@@ -62,7 +62,7 @@ def test_other_families_keep_their_champions(repository: ModelRepository) -> Non
     assert [entry.entry for entry in history(repository)] == [1, 2]
 
 
-def test_the_shipped_layer_is_never_written(repository: ModelRepository) -> None:
+def test_promote_never_writes_the_shipped_layer(repository: ModelRepository) -> None:
     write_aliases(repository.shipped, cnn=1)
     before = {path: path.stat().st_mtime_ns for path in repository.shipped.rglob("*")}
     go_to(repository, 2)
@@ -70,7 +70,7 @@ def test_the_shipped_layer_is_never_written(repository: ModelRepository) -> None
     assert {path: path.stat().st_mtime_ns for path in repository.shipped.rglob("*")} == before
 
 
-def test_promoting_the_champion_again_changes_and_records_nothing(repository: ModelRepository) -> None:
+def test_promote_champion_again_is_a_no_op(repository: ModelRepository) -> None:
     go_to(repository, 2)
     before = {path: path.read_bytes() for path in repository.home_models.glob("*.json*")}
     promotion = promote(repository, "cnn", 2, actor="bob", reason="again")
@@ -79,7 +79,7 @@ def test_promoting_the_champion_again_changes_and_records_nothing(repository: Mo
     assert len(before) == 2
 
 
-def test_a_damaged_or_unknown_version_is_not_promoted(repository: ModelRepository) -> None:
+def test_promote_damaged_or_unknown_version_is_refused(repository: ModelRepository) -> None:
     go_to(repository, 2)
     damage(repository, 3)
     with pytest.raises(CorruptVersionError, match=r"cnn@3: model\.onnx: sha256"):
@@ -102,7 +102,7 @@ def test_actor_and_reason_are_required(repository: ModelRepository, actor: str, 
     assert repository.champion("cnn") == 3
 
 
-def test_rollback_goes_one_step_further_each_time(repository: ModelRepository) -> None:
+def test_repeated_rollback_goes_further_back(repository: ModelRepository) -> None:
     go_to(repository, 1, 2, 3)
     assert [go_back(repository), go_back(repository)] == [2, 1]
     with pytest.raises(NothingToRollBackError, match="cnn has no earlier champion"):
@@ -121,7 +121,7 @@ def test_rollback_reaches_the_shipped_champion(repository: ModelRepository) -> N
         go_back(repository)
 
 
-def test_rollback_follows_a_champion_that_was_set_by_hand(repository: ModelRepository) -> None:
+def test_rollback_respects_a_manually_set_champion(repository: ModelRepository) -> None:
     go_to(repository, 1, 2)
     by_hand = AliasFile(champions={"cnn": 4}, last_entry=2)
     (repository.home_models / "aliases.json").write_text(by_hand.model_dump_json())
@@ -129,7 +129,7 @@ def test_rollback_follows_a_champion_that_was_set_by_hand(repository: ModelRepos
     assert moves(repository) == [(None, 1), (1, 2), (4, 2), (2, 1)]
 
 
-def test_rollback_skips_what_cannot_be_served_and_says_so(repository: ModelRepository) -> None:
+def test_rollback_skips_and_names_damaged_versions(repository: ModelRepository) -> None:
     go_to(repository, 1, 2, 3, 4)
     damage(repository, 3)
     repository.folder("cnn", 2).rename(repository.home_models / "removed")
@@ -143,7 +143,7 @@ def test_rollback_skips_what_cannot_be_served_and_says_so(repository: ModelRepos
         go_back(repository)
 
 
-def test_rollback_with_nothing_intact_says_why(repository: ModelRepository) -> None:
+def test_rollback_without_intact_version_is_refused(repository: ModelRepository) -> None:
     go_to(repository, 1, 2, 1, 3)
     damage(repository, 1)
     damage(repository, 2)
@@ -159,7 +159,7 @@ def test_rollback_never_leads_to_the_champion_itself(repository: ModelRepository
         go_back(repository)
 
 
-def test_rollback_of_an_unknown_family_lists_those_that_exist(repository: ModelRepository) -> None:
+def test_rollback_unknown_family_lists_existing_ones(repository: ModelRepository) -> None:
     with pytest.raises(UnknownFamilyError, match="available models are cnn, mlp"):
         rollback(repository, "dog", actor="a", reason="r")
 
@@ -189,7 +189,7 @@ def test_champions_and_trail_follow_any_sequence(steps: list[int | str]) -> None
         assert moves(repository) == expected
 
 
-def test_history_of_an_unknown_family_is_an_error(repository: ModelRepository) -> None:
+def test_history_of_unknown_family_is_an_error(repository: ModelRepository) -> None:
     assert history(repository) == []
     assert history(repository, "cnn") == []
     with pytest.raises(UnknownFamilyError):

@@ -35,7 +35,7 @@ def repository(tmp_path: Path) -> ModelRepository:
     return repository
 
 
-def test_deleted_version_is_gone_and_its_number_is_never_used_again(repository: ModelRepository) -> None:
+def test_deleted_version_number_is_never_reused(repository: ModelRepository) -> None:
     accuracy = repository.manifest("cnn", 4).metrics.test_accuracy
     entry = delete_version(repository, "cnn", 4, **BY)
     assert repository.versions("cnn") == [1, 2, 3]
@@ -121,9 +121,7 @@ def _delete_4(repository: ModelRepository) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.full)], ids=["some lines", "every line"])
-def test_a_kill_at_any_line_leaves_the_version_whole_or_gone(
-    repository: ModelRepository, tmp_path: Path, stride: int
-) -> None:
+def test_delete_killed_at_any_line_is_all_or_nothing(repository: ModelRepository, tmp_path: Path, stride: int) -> None:
     pristine, gone = tmp_path / "pristine", []
     shutil.copytree(repository.home_models, pristine)
     for step in count(1, stride):

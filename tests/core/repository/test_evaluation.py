@@ -43,7 +43,7 @@ def test_records_are_listed_newest_first_and_by_version(tmp_path: Path, evaluati
     assert read_record(tmp_path, "mlp", 2, "bb") == old
 
 
-def test_the_same_job_replaces_its_record(tmp_path: Path, evaluation: Evaluation) -> None:
+def test_record_of_the_same_job_is_replaced(tmp_path: Path, evaluation: Evaluation) -> None:
     write_record(tmp_path, make(evaluation, "aa"))
     again = make(evaluation, "aa", hours=2)
     path = write_record(tmp_path, again)
@@ -52,14 +52,14 @@ def test_the_same_job_replaces_its_record(tmp_path: Path, evaluation: Evaluation
 
 
 @pytest.mark.parametrize("job", ["dd", "../aa", "", ".aa", "a/b"])
-def test_what_does_not_exist_is_unknown(job: str, tmp_path: Path, evaluation: Evaluation) -> None:
+def test_read_unknown_record_raises(job: str, tmp_path: Path, evaluation: Evaluation) -> None:
     path = write_record(tmp_path, make(evaluation, "aa"))
     (path.parent.parent / "aa.json").write_bytes(path.read_bytes())
     with pytest.raises(UnknownEvaluationError):
         read_record(tmp_path, "mlp", 2, job)
 
 
-def test_a_damaged_record_is_named(tmp_path: Path, evaluation: Evaluation) -> None:
+def test_damaged_record_is_named(tmp_path: Path, evaluation: Evaluation) -> None:
     path = write_record(tmp_path, make(evaluation, "aa"))
     path.write_text(path.read_text().replace('"differences"', '"likenesses"'))
     with pytest.raises(CorruptEvaluationError, match=r"aa\.json.*likenesses"):

@@ -10,7 +10,7 @@ PROBABILITIES = np.array([[0.7, 0.3], [0.2, 0.8]], dtype=np.float32)
 SPLIT = SplitPredictions(np.array([4, 9]), np.array([0, 0]), {"fp32": PROBABILITIES, "int8": PROBABILITIES[::-1]})
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_saved_predictions_are_loaded(tmp_path: Path) -> None:
     save_predictions(tmp_path / PREDICTIONS_NAME, {"test": SPLIT})
     loaded = load_predictions(tmp_path, "test")
     np.testing.assert_array_equal(loaded.index, [4, 9])
@@ -20,12 +20,12 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.predicted("int8"), [1, 0])
 
 
-def test_a_version_without_predictions_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_predictions_error_gives_advice(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="duet export"):
         load_predictions(tmp_path, "test")
 
 
-def test_a_split_that_was_not_stored(tmp_path: Path) -> None:
+def test_missing_split_is_an_error(tmp_path: Path) -> None:
     save_predictions(tmp_path / PREDICTIONS_NAME, {"test": SPLIT})
     with pytest.raises(DataError, match="no predictions for the holdout"):
         load_predictions(tmp_path, "holdout")

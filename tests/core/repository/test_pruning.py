@@ -38,7 +38,7 @@ def test_old_unpromoted_versions_are_pruned(repository: ModelRepository) -> None
         repository.verify("cnn", version)
 
 
-def test_what_was_ever_champion_stays_whatever_is_kept(repository: ModelRepository) -> None:
+def test_prune_keeps_every_former_champion(repository: ModelRepository) -> None:
     assert prune_unpromoted(repository, "cnn", keep=1, before=LATER) == [2, 4, 6, 7]
     assert repository.versions("cnn") == [1, 3, 5, 8]
     with reserve(repository, "cnn") as staging:
@@ -66,7 +66,7 @@ def test_keeping_none_is_refused(repository: ModelRepository) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_each_version_whole_or_gone(repository: ModelRepository, tmp_path: Path) -> None:
+def test_prune_killed_at_any_line_is_all_or_nothing(repository: ModelRepository, tmp_path: Path) -> None:
     pristine = tmp_path / "pristine"
     shutil.copytree(repository.home_models, pristine)
     step = 1

@@ -45,7 +45,7 @@ def stagings(repository: ModelRepository, family: str = "cnn") -> list[str]:
     return [path.name for path in (repository.home_models / family / ".staging").iterdir() if path.is_dir()]
 
 
-def test_a_published_version_is_whole_read_only_and_leaves_no_staging(repository: ModelRepository) -> None:
+def test_published_version_is_complete_and_read_only(repository: ModelRepository) -> None:
     with reserve(repository, "cnn") as staging:
         assert (staging.family, staging.version, staging.reference) == ("cnn", 1, "cnn@1")
         place = publish_files(staging)
@@ -59,12 +59,12 @@ def test_a_published_version_is_whole_read_only_and_leaves_no_staging(repository
     assert stagings(repository) == []
 
 
-def test_the_home_is_made_for_its_owner_alone(repository: ModelRepository) -> None:
+def test_publish_creates_a_private_home(repository: ModelRepository) -> None:
     publish_one(repository)
     assert stat.S_IMODE(repository.home_models.parent.stat().st_mode) == 0o700
 
 
-def test_numbers_follow_both_layers_and_what_is_being_prepared(repository: ModelRepository) -> None:
+def test_number_follows_both_layers_and_staging(repository: ModelRepository) -> None:
     write_version(repository.shipped / "cnn" / "4", "cnn", 4)
     write_version(repository.home_models / "cnn" / "2", "cnn", 2)
     with reserve(repository, "cnn") as first, reserve(repository, "cnn") as second, reserve(repository, "mlp") as other:
@@ -111,13 +111,13 @@ def test_leaving_without_publishing_releases_the_number(repository: ModelReposit
 
 
 @pytest.mark.parametrize("family", ["", "CNN", "../cnn", "cnn/1", ".staging", "c" * 33])
-def test_an_invalid_family_name_is_refused(repository: ModelRepository, family: str) -> None:
+def test_invalid_family_name_is_refused(repository: ModelRepository, family: str) -> None:
     with pytest.raises(PublishError, match="is not a valid family name"), reserve(repository, family):
         pass
     assert not repository.home_models.exists()
 
 
-def test_a_manifest_of_another_version_is_refused(repository: ModelRepository) -> None:
+def test_manifest_of_another_version_is_refused(repository: ModelRepository) -> None:
     with reserve(repository, "cnn") as staging:
         files = write_files(staging.folder, FILES)
         with pytest.raises(CorruptVersionError, match=r"cnn@1: .*describes cnn@7"):
@@ -125,7 +125,7 @@ def test_a_manifest_of_another_version_is_refused(repository: ModelRepository) -
     assert repository.families() == []
 
 
-def test_files_that_differ_from_the_manifest_are_refused_by_name(repository: ModelRepository) -> None:
+def test_files_that_differ_from_the_manifest_are_refused(repository: ModelRepository) -> None:
     with reserve(repository, "cnn") as staging:
         files = write_files(staging.folder, FILES)
         (staging.folder / "model.onnx").write_bytes(b"b graph")
@@ -157,7 +157,7 @@ def test_everything_is_on_disk_before_the_version_appears(
     assert {place.parent.stat().st_ino, repository.home_models.stat().st_ino} <= synced[True]
 
 
-def test_a_full_disk_while_writing_leaves_nothing_and_says_so(repository: ModelRepository) -> None:
+def test_publish_on_a_full_disk_leaves_nothing(repository: ModelRepository) -> None:
     with (
         pytest.raises(PublishError, match=r"cnn@1 was not published .*No space left on device; free some space"),
         reserve(repository, "cnn"),
@@ -172,7 +172,7 @@ def test_other_failures_of_the_caller_pass_through(repository: ModelRepository) 
         (staging.folder / "absent").read_bytes()
 
 
-def test_failing_sync_leaves_no_version_or_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failing_fsync_publishes_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsync = os.fsync
     published = []
     for failing in range(1, 10):
@@ -199,7 +199,7 @@ def test_failing_sync_leaves_no_version_or_a_whole_one(tmp_path: Path, monkeypat
     assert published == [False] * 6 + [True] * 3
 
 
-def test_a_home_that_cannot_be_written_is_an_error_of_publishing(tmp_path: Path) -> None:
+def test_unwritable_home_is_a_publish_error(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     repository.home_models.mkdir(parents=True)
     (repository.home_models / "cnn").write_text("a file where the family belongs")
@@ -209,7 +209,7 @@ def test_a_home_that_cannot_be_written_is_an_error_of_publishing(tmp_path: Path)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stride", [7, pytest.param(1, marks=pytest.mark.full)], ids=["some lines", "every line"])
-def test_a_kill_at_any_line_leaves_no_version_or_a_whole_one(tmp_path: Path, stride: int) -> None:
+def test_publish_killed_at_any_line_is_all_or_nothing(tmp_path: Path, stride: int) -> None:
     outcomes = []
     for step in count(1, stride):
         repository = ModelRepository(tmp_path / str(step) / "models", tmp_path / "shipped")
@@ -232,7 +232,7 @@ def test_a_kill_at_any_line_leaves_no_version_or_a_whole_one(tmp_path: Path, str
     assert outcomes.count(True) > 5 // stride
 
 
-def test_what_a_killed_process_left_is_removed_and_its_number_given_again(repository: ModelRepository) -> None:
+def test_abandoned_staging_is_removed_and_number_reused(repository: ModelRepository) -> None:
     # `integrity` runs first when the files have been written and are about to be checked.
     assert killed_at(1, [integrity], publish_one, repository)
     assert (repository.home_models / "cnn" / ".staging" / "1" / "model.onnx").exists()
@@ -242,7 +242,7 @@ def test_what_a_killed_process_left_is_removed_and_its_number_given_again(reposi
 
 
 @pytest.mark.slow
-def test_concurrent_publishers_get_distinct_numbers_and_whole_versions(repository: ModelRepository) -> None:
+def test_concurrent_publishers_get_distinct_numbers(repository: ModelRepository) -> None:
     write_version(repository.shipped / "cnn" / "1", "cnn", 1)
     run_together(publish_several, [(repository, 5)] * 5)
     assert repository.versions("cnn") == list(range(1, 27))

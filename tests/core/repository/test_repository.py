@@ -32,7 +32,7 @@ def test_families_and_versions_are_those_of_both_layers(repository: ModelReposit
     assert repository.versions("own") == [7]
 
 
-def test_an_empty_repository_has_no_families(tmp_path: Path) -> None:
+def test_empty_repository_has_no_families(tmp_path: Path) -> None:
     repository = ModelRepository(tmp_path / "absent", tmp_path / "absent too")
     assert repository.families() == []
     assert repository.champions() == {}
@@ -40,7 +40,7 @@ def test_an_empty_repository_has_no_families(tmp_path: Path) -> None:
         repository.versions("cnn")
 
 
-def test_what_is_not_a_numbered_folder_is_ignored(repository: ModelRepository) -> None:
+def test_unnumbered_folders_are_ignored(repository: ModelRepository) -> None:
     family = repository.home_models / "cnn"
     for name in ("0", "03", "-4", "5.tmp", "latest", ".staging/6", "٧"):
         (family / name).mkdir(parents=True)
@@ -51,7 +51,7 @@ def test_what_is_not_a_numbered_folder_is_ignored(repository: ModelRepository) -
     assert repository.families() == ["cnn", "own"]
 
 
-def test_what_other_processes_do_is_seen(repository: ModelRepository) -> None:
+def test_changes_by_other_processes_are_seen(repository: ModelRepository) -> None:
     assert repository.versions("cnn") == [1, 2, 10]
     assert repository.champion("cnn") == 1
     write_version(repository.home_models / "cnn" / "11", "cnn", 11)
@@ -66,7 +66,7 @@ def test_unknown_family_lists_the_existing_ones(repository: ModelRepository, fam
         repository.versions(family)
 
 
-def test_a_folder_is_found_in_its_layer(repository: ModelRepository) -> None:
+def test_version_folder_is_found_in_its_layer(repository: ModelRepository) -> None:
     assert repository.folder("cnn", 10) == repository.shipped / "cnn" / "10"
     assert repository.folder("cnn", 2) == repository.home_models / "cnn" / "2"
     assert (repository.layer("cnn", 10), repository.layer("cnn", 2)) == ("shipped", "home")
@@ -74,7 +74,7 @@ def test_a_folder_is_found_in_its_layer(repository: ModelRepository) -> None:
         repository.folder("cnn", 3)
 
 
-def test_one_number_with_two_contents_is_refused(repository: ModelRepository) -> None:
+def test_number_in_both_layers_with_other_content_is_refused(repository: ModelRepository) -> None:
     write_version(repository.home_models / "cnn" / "1", "cnn", 1)
     assert repository.folder("cnn", 1) == repository.shipped / "cnn" / "1"
 
@@ -95,9 +95,7 @@ def test_one_number_with_two_contents_is_refused(repository: ModelRepository) ->
         (None, "No such file"),
     ],
 )
-def test_a_bad_manifest_is_named_with_its_reason(
-    repository: ModelRepository, content: bytes | None, reason: str
-) -> None:
+def test_bad_manifest_is_named_with_reason(repository: ModelRepository, content: bytes | None, reason: str) -> None:
     path = repository.home_models / "cnn" / "2" / MANIFEST_NAME
     path.unlink()
     if content is not None:
@@ -107,7 +105,7 @@ def test_a_bad_manifest_is_named_with_its_reason(
     assert repository.manifest("cnn", 1).version == 1
 
 
-def test_every_bad_file_is_named_with_its_reason(repository: ModelRepository) -> None:
+def test_bad_files_are_named_with_reasons(repository: ModelRepository) -> None:
     folder = repository.home_models / "cnn" / "2"
     files = {"changed": b"abc", "longer": b"abc", "missing": b"abc", "folder": b"abc", "pipe": b"", "fine": b"abc"}
     write_version(folder, "cnn", 2, extra_files=files)
@@ -147,7 +145,7 @@ def test_every_bad_file_is_named_with_its_reason(repository: ModelRepository) ->
         MANIFEST_NAME,
     ],
 )
-def test_a_file_name_that_is_not_plain_is_refused(repository: ModelRepository, name: str) -> None:
+def test_file_name_with_a_path_is_refused(repository: ModelRepository, name: str) -> None:
     folder = repository.home_models / "cnn" / "2"
     record = file_record(folder / "model.onnx")
     (folder / MANIFEST_NAME).write_text(make_manifest("cnn", 2, files={name: record}).to_json())
@@ -155,7 +153,7 @@ def test_a_file_name_that_is_not_plain_is_refused(repository: ModelRepository, n
         repository.verify("cnn", 2)
 
 
-def test_a_link_that_leads_out_of_the_version_is_refused(repository: ModelRepository) -> None:
+def test_link_out_of_the_version_is_refused(repository: ModelRepository) -> None:
     folder = repository.home_models / "cnn" / "2"
     (folder / "model.onnx").unlink()
     (folder / "model.onnx").symlink_to(repository.shipped / "cnn" / "1" / "model.onnx")
@@ -163,7 +161,7 @@ def test_a_link_that_leads_out_of_the_version_is_refused(repository: ModelReposi
         repository.verify("cnn", 2)
 
 
-def test_a_link_that_leads_to_itself_is_refused(repository: ModelRepository) -> None:
+def test_link_loop_is_refused(repository: ModelRepository) -> None:
     path = repository.home_models / "cnn" / "2" / "model.onnx"
     path.unlink()
     path.symlink_to("model.onnx")
@@ -171,7 +169,7 @@ def test_a_link_that_leads_to_itself_is_refused(repository: ModelRepository) -> 
         repository.verify("cnn", 2)
 
 
-def test_the_home_decides_the_champions_that_it_names(repository: ModelRepository) -> None:
+def test_home_champions_override_shipped_ones(repository: ModelRepository) -> None:
     write_aliases(repository.shipped, cnn=1, mlp=1)
     assert repository.champions() == {"cnn": 1, "mlp": 1}
     write_aliases(repository.home_models, cnn=2)
@@ -182,7 +180,7 @@ def test_the_home_decides_the_champions_that_it_names(repository: ModelRepositor
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b'{"champions": {"cnn": 0}}', b'{"champion": {"cnn": 1}}'])
-def test_a_damaged_alias_file_is_an_error_and_not_another_champion(repository: ModelRepository, content: bytes) -> None:
+def test_damaged_alias_file_is_an_error(repository: ModelRepository, content: bytes) -> None:
     (repository.home_models / "aliases.json").write_bytes(content)
     with pytest.raises(RepositoryError, match=r"aliases\.json is not an alias file"):
         repository.champion("cnn")
@@ -202,12 +200,12 @@ def test_unknown_version_in_a_reference_lists_the_existing_ones(repository: Mode
         repository.resolve(text)
 
 
-def test_a_family_without_a_champion_needs_a_number(repository: ModelRepository) -> None:
+def test_family_without_champion_needs_a_number(repository: ModelRepository) -> None:
     with pytest.raises(UnknownVersionError, match="own has no champion: available versions are 7"):
         repository.resolve("own")
 
 
-def test_a_champion_that_is_gone_is_an_error(repository: ModelRepository) -> None:
+def test_missing_champion_version_is_an_error(repository: ModelRepository) -> None:
     write_aliases(repository.home_models, cnn=4)
     with pytest.raises(UnknownVersionError, match="the champion of cnn is version 4, which does not exist"):
         repository.resolve("cnn")

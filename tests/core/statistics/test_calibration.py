@@ -50,7 +50,7 @@ class TestSoftmax:
     def test_huge_logits_do_not_overflow_or_underflow(self) -> None:
         np.testing.assert_array_equal(softmax(np.array([[1e30, 1e30, -1e30]], dtype=np.float32)), [[0.5, 0.5, 0.0]])
 
-    def test_one_image_alone_equals_the_same_image_in_a_batch(self) -> None:
+    def test_softmax_is_independent_of_the_batch(self) -> None:
         logits_NK = random_logits(33).astype(np.float32)
         np.testing.assert_array_equal(softmax(logits_NK, 1.3)[7], softmax(logits_NK[7], 1.3))
 
@@ -62,7 +62,7 @@ class TestFitTemperature:
         onehot_NK = np.eye(10)[labels_drawn_from(softmax(logits_NK, temperature))]
         assert fit_temperature(logits_NK, onehot_NK) == pytest.approx(temperature, rel=0.03)
 
-    def test_nothing_near_it_has_a_lower_log_loss(self) -> None:
+    def test_fitted_temperature_minimizes_the_log_loss(self) -> None:
         logits_NK = random_logits(2_000)
         onehot_NK = np.eye(10)[labels_drawn_from(softmax(logits_NK, 2.5))]
         best = fit_temperature(logits_NK, onehot_NK)
@@ -84,7 +84,7 @@ class TestFitTemperature:
 
 
 class TestFitBiases:
-    def test_finds_the_temperature_and_the_biases_that_labels_were_drawn_with(self) -> None:
+    def test_fit_recovers_temperature_and_biases(self) -> None:
         logits_NK = random_logits(100_000, 4)
         biases_K = np.array([0.6, -0.4, 0.1, -0.3])
         labels_N = labels_drawn_from(softmax(logits_NK / 2 + biases_K))
@@ -93,7 +93,7 @@ class TestFitBiases:
         np.testing.assert_allclose(found_K, biases_K, atol=0.03)
         assert found_K.sum() == pytest.approx(0, abs=1e-12)
 
-    def test_is_where_the_gradient_vanishes(self) -> None:
+    def test_fit_has_a_zero_gradient(self) -> None:
         """At the minimum the mean probability of each class is its share of the labels."""
         logits_NK = 5 * random_logits(500, 3)
         onehot_NK = np.eye(3)[np.arange(500) % 3]
@@ -101,7 +101,7 @@ class TestFitBiases:
         means_K = softmax(logits_NK / temperature + biases_K).mean(axis=0)
         np.testing.assert_allclose(means_K, onehot_NK.mean(axis=0), atol=1e-6)
 
-    def test_agrees_with_the_temperature_alone_where_no_class_is_preferred(self) -> None:
+    def test_fit_without_class_bias_equals_fit_temperature(self) -> None:
         logits_NK = random_logits(300, 3)
         every_NK = np.concatenate([np.roll(logits_NK, shift, axis=1) for shift in range(3)])
         labels_N = labels_drawn_from(softmax(logits_NK))
@@ -123,7 +123,7 @@ class TestFitBiases:
 
 
 class TestCalibratedECE:
-    def test_agrees_with_errors_of_labels_drawn_one_by_one(self) -> None:
+    def test_calibrated_ece_agrees_with_drawn_labels(self) -> None:
         probabilities_NK = softmax(random_logits(300, 3))
         found = calibrated_ece(probabilities_NK)
         errors = []
@@ -138,20 +138,20 @@ class TestCalibratedECE:
         found = calibrated_ece(np.eye(3)[[0, 1, 2, 0]])
         assert (found.mean, found.percentile_95) == (0, 0)
 
-    def test_the_seed_decides_and_the_order_of_the_images_hardly_does(self) -> None:
+    def test_calibrated_ece_depends_on_seed_not_order(self) -> None:
         probabilities_NK = softmax(random_logits(2_000, 3))
         assert calibrated_ece(probabilities_NK, seed=1) == calibrated_ece(probabilities_NK, seed=1)
         assert calibrated_ece(probabilities_NK, seed=1) != calibrated_ece(probabilities_NK, seed=2)
         turned = calibrated_ece(probabilities_NK[::-1])
         assert turned.mean == pytest.approx(calibrated_ece(probabilities_NK).mean, rel=0.05)
 
-    def test_needs_an_image(self) -> None:
+    def test_calibrated_ece_without_images_is_refused(self) -> None:
         with pytest.raises(ValueError, match="at least one image"):
             calibrated_ece(np.zeros((0, 3)))
 
 
 class TestReliability:
-    def test_by_hand(self) -> None:
+    def test_reliability_matches_hand_calculation(self) -> None:
         """Two images at 0.9, one of them right, and two at 0.6, both right: 0.5 * 0.4 + 0.5 * 0.4."""
         probabilities_NK = np.array([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.6, 0.4]])
         result = reliability(probabilities_NK, np.array([0, 1, 1, 0]), bins=5)
@@ -176,7 +176,7 @@ class TestReliability:
         assert all(left.high == right.low for left, right in pairwise(bins))
 
     @given(finite_logits, st.integers(1, 20))
-    def test_agrees_with_a_plain_loop(self, logits_NK: Floats, bins: int) -> None:
+    def test_reliability_agrees_with_a_plain_loop(self, logits_NK: Floats, bins: int) -> None:
         probabilities_NK = softmax(logits_NK, 100.0)
         labels_N = np.arange(len(logits_NK)) % logits_NK.shape[1]
         top_N, right_N = probabilities_NK.max(axis=1), probabilities_NK.argmax(axis=1) == labels_N
@@ -189,7 +189,7 @@ class TestReliability:
         assert expected_calibration_error(probabilities_NK, labels_N, bins) == pytest.approx(expected, abs=1e-12)
 
     @pytest.mark.parametrize(("images", "labels"), [(0, 0), (2, 3)])
-    def test_needs_a_label_for_each_image(self, images: int, labels: int) -> None:
+    def test_reliability_needs_a_label_per_image(self, images: int, labels: int) -> None:
         with pytest.raises(ValueError, match="labels"):
             reliability(np.full((images, 2), 0.5), np.zeros(labels, int))
 
@@ -207,7 +207,7 @@ class TestScores:
         one_against_the_rest = [brier_score_loss(onehot_NK[:, k], probabilities_NK[:, k], pos_label=1) for k in names]
         assert brier_score(probabilities_NK, onehot_NK) == pytest.approx(sum(one_against_the_rest), rel=1e-9)
 
-    def test_extremes(self) -> None:
+    def test_scores_of_perfect_and_wrong_models(self) -> None:
         right, wrong = np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])
         assert brier_score(right, right) == 0.0
         assert brier_score(wrong, right) == 2.0

@@ -25,7 +25,7 @@ from core.statistics.comparison import (
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
-def test_agrees_with_the_binomial_test(only_first: int, only_second: int) -> None:
+def test_mcnemar_exact_agrees_with_binomial_test(only_first: int, only_second: int) -> None:
     discordant = only_first + only_second
     expected = binomtest(only_first, discordant, 0.5).pvalue if discordant else 1.0
     assert mcnemar_exact(only_first, only_second) == pytest.approx(expected, rel=1e-9)
@@ -35,28 +35,28 @@ def test_agrees_with_the_binomial_test(only_first: int, only_second: int) -> Non
     ("only_first", "only_second", "p"),
     [(0, 0, 1.0), (1, 0, 1.0), (2, 0, 0.5), (6, 0, 2 / 64), (7, 7, 1.0), (1, 5, 14 / 64), (2, 8, 112 / 1024)],
 )
-def test_closed_forms(only_first: int, only_second: int, p: float) -> None:
+def test_mcnemar_exact_known_values(only_first: int, only_second: int, p: float) -> None:
     assert mcnemar_exact(only_first, only_second) == p
 
 
-def test_counts_of_numpy_do_not_overflow() -> None:
+def test_mcnemar_exact_numpy_counts_do_not_overflow() -> None:
     counts: Any = np.array([600, 700])
     assert mcnemar_exact(*counts) == mcnemar_exact(600, 700)
 
 
-def test_what_no_float_can_hold_is_zero() -> None:
+def test_mcnemar_exact_underflow_is_zero() -> None:
     assert mcnemar_exact(5_000, 0) == 0.0
 
 
 @pytest.mark.parametrize("counts", [(-1, 3), (3, -1)])
-def test_negative_counts(counts: tuple[int, int]) -> None:
+def test_mcnemar_negative_counts_are_refused(counts: tuple[int, int]) -> None:
     for test in (mcnemar_exact, mcnemar_worse):
         with pytest.raises(ValueError, match="negative"):
             test(*counts)
 
 
 @given(st.integers(0, 400), st.integers(0, 400))
-def test_worse_agrees_with_the_one_sided_binomial_test(only_first: int, only_second: int) -> None:
+def test_mcnemar_worse_agrees_with_binomial_test(only_first: int, only_second: int) -> None:
     discordant = only_first + only_second
     expected = binomtest(only_first, discordant, 0.5, alternative="less").pvalue if discordant else 1.0
     assert mcnemar_worse(only_first, only_second) == pytest.approx(expected, rel=1e-9)
@@ -65,7 +65,7 @@ def test_worse_agrees_with_the_one_sided_binomial_test(only_first: int, only_sec
 @pytest.mark.parametrize(
     ("only_first", "only_second", "p"), [(0, 0, 1.0), (0, 1, 0.5), (1, 0, 1.0), (0, 5, 1 / 32), (1, 4, 6 / 32)]
 )
-def test_worse_looks_at_one_side_alone(only_first: int, only_second: int, p: float) -> None:
+def test_mcnemar_worse_is_one_sided(only_first: int, only_second: int, p: float) -> None:
     assert mcnemar_worse(only_first, only_second) == p
 
 
@@ -83,12 +83,12 @@ P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=6)
         ([0.0, 1.0], [0.0, 1.0]),
     ],
 )
-def test_closed_cases(p_values: list[float], adjusted: list[float]) -> None:
+def test_holm_known_values(p_values: list[float], adjusted: list[float]) -> None:
     assert holm(p_values) == pytest.approx(adjusted)
 
 
 @given(P_VALUES)
-def test_is_closed_testing_with_bonferroni(p_values: list[float]) -> None:
+def test_holm_is_the_closure_of_bonferroni(p_values: list[float]) -> None:
     """Holm's is the closure of Bonferroni's correction (Marcus, Peritz & Gabriel 1976): the largest p over subsets."""
     tests = range(len(p_values))
     subsets = [subset for size in tests for subset in combinations(tests, size + 1)]
@@ -98,7 +98,7 @@ def test_is_closed_testing_with_bonferroni(p_values: list[float]) -> None:
 
 
 @pytest.mark.parametrize("p_values", [[-0.1, 0.5], [1.1], [float("nan")]])
-def test_what_is_no_probability(p_values: list[float]) -> None:
+def test_holm_invalid_p_values_are_refused(p_values: list[float]) -> None:
     with pytest.raises(ValueError, match="p-values"):
         holm(p_values)
 
@@ -107,7 +107,7 @@ Answers = npt.NDArray[np.int64]
 three_answers = st.integers(1, 60).flatmap(lambda images: arrays(np.int64, (3, images), elements=st.integers(0, 3)))
 
 
-def test_counts_of_a_small_case() -> None:
+def test_compare_paired_counts_a_small_case() -> None:
     labels_N = np.array([0, 0, 1, 1, 2, 2])
     first_N = np.array([0, 1, 1, 1, 2, 0])
     second_N = np.array([0, 0, 1, 2, 1, 0])
@@ -123,7 +123,7 @@ def test_counts_of_a_small_case() -> None:
 
 
 @given(three_answers)
-def test_the_parts_fit_together(answers_3N: Answers) -> None:
+def test_compare_paired_parts_are_consistent(answers_3N: Answers) -> None:
     labels_N, first_N, second_N = answers_3N
     comparison = compare_paired(labels_N, first_N, second_N)
     assert comparison.first_accuracy == pytest.approx(accuracy_score(labels_N, first_N))
@@ -136,13 +136,13 @@ def test_the_parts_fit_together(answers_3N: Answers) -> None:
 
 
 @pytest.mark.parametrize(("labels", "first", "second"), [(0, 0, 0), (3, 3, 2), (3, 2, 3), (2, 3, 3)])
-def test_other_images_cannot_be_compared(labels: int, first: int, second: int) -> None:
+def test_compare_paired_different_lengths_are_refused(labels: int, first: int, second: int) -> None:
     with pytest.raises(ValueError, match="same images"):
         compare_paired(*(np.zeros(length, dtype=np.int64) for length in (labels, first, second)))
 
 
 class TestPairedDifference:
-    def test_by_hand(self) -> None:
+    def test_paired_difference_matches_hand_calculation(self) -> None:
         """b = 12, c = 2, n = 50: center 10 / 52, variance (15 - 100 / 52) / 52**2."""
         difference = paired_difference(12, 2, 50)
         margin = 1.959964 * math.sqrt(15 - 100 / 52) / 52
@@ -150,7 +150,7 @@ class TestPairedDifference:
         assert difference.low == pytest.approx(10 / 52 - margin, abs=1e-6)
         assert difference.high == pytest.approx(10 / 52 + margin, abs=1e-6)
 
-    def test_equal_predictions_have_an_interval(self) -> None:
+    def test_equal_predictions_have_a_nonzero_interval(self) -> None:
         difference = paired_difference(0, 0, 100)
         assert difference.high == pytest.approx(1.959964 / 102, abs=1e-6)
         assert difference.low == -difference.high
@@ -163,9 +163,7 @@ class TestPairedDifference:
     @pytest.mark.parametrize(
         ("images", "only_first", "only_second"), [(10_000, 0.05, 0.04), (500, 0.10, 0.10), (200, 0.02, 0.005)]
     )
-    def test_covers_the_true_difference_as_often_as_it_says(
-        self, images: int, only_first: float, only_second: float
-    ) -> None:
+    def test_paired_difference_has_nominal_coverage(self, images: int, only_first: float, only_second: float) -> None:
         cells = [only_first, only_second, 1 - only_first - only_second]
         draws = np.random.default_rng(11).multinomial(images, cells, size=2_000)
         intervals = [paired_difference(int(first), int(second), images) for first, second, _ in draws]
@@ -184,17 +182,17 @@ class TestKappa:
             assert kappa == pytest.approx(cohen_kappa_score(first_N, second_N), abs=1e-12)
 
 
-def test_identical_distributions_do_not_diverge() -> None:
+def test_jensen_shannon_of_equal_rows_is_zero() -> None:
     row_K = np.array([0.1, 0.2, 0.7])
     assert jensen_shannon_bits(np.stack([row_K, row_K])) == 0
 
 
 @pytest.mark.parametrize("models", [2, 3, 8])
-def test_disjoint_distributions_diverge_by_the_logarithm_of_their_number(models: int) -> None:
+def test_jensen_shannon_of_disjoint_rows_is_log2_of_count(models: int) -> None:
     assert jensen_shannon_bits(np.eye(models)) == pytest.approx(np.log2(models))
 
 
-def test_hand_computed_case() -> None:
+def test_jensen_shannon_matches_hand_calculation() -> None:
     # mean (3/4, 1/4): entropy 2 - 3/4 log2 3; the rows have entropies 0 and 1
     expected = 2 - 0.75 * np.log2(3) - 0.5
     assert jensen_shannon_bits(np.array([[1.0, 0.0], [0.5, 0.5]])) == pytest.approx(expected)

@@ -49,7 +49,7 @@ class TestThreshold:
         probabilities_NK, labels_N = with_truth_at(0.5, 1.0, 0.0625, 0.875, 0.125, 0.75, 0.25, 0.625, 0.375)
         assert conformal_threshold(probabilities_NK, labels_N, coverage) == expected
 
-    def test_a_product_that_rounds_up_does_not_raise_the_rank(self) -> None:
+    def test_rank_is_robust_to_floating_point_rounding(self) -> None:
         """100 * 0.55 in binary is above 55, but the rank is 55 of 99."""
         truth_N = np.arange(99, 0, -1) / 128
         assert conformal_threshold(*with_truth_at(*truth_N), coverage=0.55) == truth_N[54]
@@ -66,14 +66,14 @@ class TestThreshold:
             conformal_threshold(*with_truth_at(0.5, 0.5), coverage=coverage)
 
     @pytest.mark.parametrize(("images", "labels"), [(0, 0), (3, 2)])
-    def test_needs_a_label_for_each_image(self, images: int, labels: int) -> None:
+    def test_threshold_needs_a_label_per_image(self, images: int, labels: int) -> None:
         with pytest.raises(ValueError, match="labels"):
             conformal_threshold(np.full((images, 2), 0.5), np.zeros(labels, dtype=np.int64))
 
 
 class TestCoverage:
     @pytest.mark.parametrize("coverage", [0.8, 0.9, 0.99])
-    def test_new_images_are_covered_as_promised_and_hardly_more(self, coverage: float) -> None:
+    def test_coverage_of_new_images_is_near_the_target(self, coverage: float) -> None:
         """Over repetitions the mean coverage lies in [coverage, coverage + 1 / (n + 1)] (Lei et al. 2018)."""
         calibration, repetitions = 200, 400
         covered = []
@@ -86,7 +86,7 @@ class TestCoverage:
         assert coverage - 3 * error <= np.mean(covered) <= coverage + 1 / (calibration + 1) + 3 * error + 0.002
 
     @given(st.integers(0, 10_000), st.integers(1, 300), st.floats(0.5, 0.995))
-    def test_the_calibration_images_themselves_reach_the_rank(self, seed: int, images: int, coverage: float) -> None:
+    def test_calibration_images_are_covered_up_to_the_rank(self, seed: int, images: int, coverage: float) -> None:
         probabilities_NK, labels_N = simulated(images, seed)
         mask_NK = prediction_set_mask(probabilities_NK, conformal_threshold(probabilities_NK, labels_N, coverage))
         rank = min(images, int(np.ceil(round((images + 1) * coverage, 9))))
@@ -95,7 +95,7 @@ class TestCoverage:
 
 class TestRounding:
     @given(st.integers(0, 10_000), st.floats(0.3, 0.97))
-    def test_the_image_at_the_threshold_is_in_its_own_set(self, seed: int, coverage: float) -> None:
+    def test_image_at_the_threshold_is_covered(self, seed: int, coverage: float) -> None:
         """The calibration image stays in its set in double and single precision, and after a JSON round trip."""
         probabilities_NK, labels_N = simulated(50, seed)
         stored_NK = probabilities_NK.astype(np.float32)
@@ -107,7 +107,7 @@ class TestRounding:
             assert labels_N[at_threshold] in prediction_set(variant_NK[at_threshold], threshold)
             assert prediction_set_mask(variant_NK, threshold)[at_threshold, labels_N[at_threshold]]
 
-    def test_a_tenth(self) -> None:
+    def test_threshold_of_one_tenth_is_inclusive(self) -> None:
         """float32(0.1) is above 0.1 and float32(0.7) below 0.7: comparing in double precision would lose one."""
         for tenth in (0.1, 0.7):
             threshold = conformal_threshold(np.array([[tenth, 1 - tenth]] * 3), np.zeros(3, dtype=np.int64), 0.5)
@@ -116,12 +116,12 @@ class TestRounding:
 
 
 class TestSets:
-    def test_most_probable_first(self) -> None:
+    def test_prediction_set_is_sorted_by_probability(self) -> None:
         probabilities_K = np.array([0.125, 0.5, 0.0625, 0.25, 0.0625])
         assert prediction_set(probabilities_K, 0.125) == [1, 3, 0]
         assert prediction_set(probabilities_K, 0.0) == [1, 3, 0, 2, 4]
 
-    def test_the_most_probable_class_always_belongs(self) -> None:
+    def test_prediction_set_contains_the_top_class(self) -> None:
         probabilities_K = np.array([0.3, 0.4, 0.3])
         assert prediction_set(probabilities_K, 0.9) == [1]
         assert prediction_set_mask(probabilities_K[None], 0.9).tolist() == [[False, True, False]]

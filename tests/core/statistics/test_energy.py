@@ -17,29 +17,29 @@ Floats = npt.NDArray[np.float64]
 
 
 @given(arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=st.floats(-1e4, 1e4)))
-def test_agrees_with_scipy(logits_NK: Floats) -> None:
+def test_energy_agrees_with_scipy(logits_NK: Floats) -> None:
     np.testing.assert_allclose(energy(logits_NK), -logsumexp(logits_NK, axis=1), rtol=1e-12, atol=1e-12)
 
 
-def test_closed_forms() -> None:
+def test_energy_of_uniform_and_huge_logits_is_exact() -> None:
     np.testing.assert_allclose(energy(np.zeros((2, 10))), -math.log(10))
     np.testing.assert_array_equal(energy(np.array([[1e30, -1e30]], dtype=np.float32)), -np.float64(np.float32(1e30)))
 
 
-def test_one_image_alone_equals_the_same_image_in_a_batch() -> None:
+def test_energy_is_independent_of_the_batch() -> None:
     logits_NK = np.random.default_rng(0).normal(size=(33, 10)).astype(np.float32)
     assert energy(logits_NK)[7] == energy(logits_NK[7])
     assert energy(logits_NK).dtype == np.float64
 
 
-def test_small_logits_look_stranger_than_large_ones() -> None:
+def test_energy_of_small_logits_is_higher() -> None:
     logits_NK = np.array([[9.0, 0.0, 0.0], [0.9, 0.0, 0.0]])
     sure, unsure = energy(logits_NK)
     assert unsure > sure
 
 
 @given(st.integers(1, 500), st.floats(0.001, 0.999), st.integers(0, 10_000))
-def test_the_share_flagged_is_the_largest_within_the_rate(images: int, flag_rate: float, seed: int) -> None:
+def test_threshold_flags_the_largest_share_within_the_rate(images: int, flag_rate: float, seed: int) -> None:
     logits_NK = np.random.default_rng(seed).normal(size=(images, 4))
     flagged = int(np.count_nonzero(energy(logits_NK) > energy_threshold(logits_NK, flag_rate)))
     assert flagged <= flag_rate * images + 1e-9
@@ -58,17 +58,17 @@ def test_logits_unlike_the_holdout_are_flagged() -> None:
 
 
 @pytest.mark.parametrize("flag_rate", [0.0, 1.0, 5.0])
-def test_impossible_rate(flag_rate: float) -> None:
+def test_flag_rate_out_of_range_is_refused(flag_rate: float) -> None:
     with pytest.raises(ValueError, match="flag rate"):
         energy_threshold(np.zeros((3, 2)), flag_rate)
 
 
-def test_no_image() -> None:
+def test_threshold_without_images_is_refused() -> None:
     with pytest.raises(ValueError, match="0 images"):
         energy_threshold(np.zeros((0, 2)))
 
 
-def test_the_area_is_the_share_of_ordered_pairs_with_ties_half() -> None:
+def test_auroc_counts_ordered_pairs_and_half_of_ties() -> None:
     assert auroc(np.array([1.0, 2.0]), np.array([2.0, 3.0])).value == (0.5 + 1 + 1 + 1) / 4
     random = np.random.default_rng(0)
     low, high = random.integers(0, 20, 300).astype(float), random.integers(3, 25, 200).astype(float)
@@ -77,7 +77,7 @@ def test_the_area_is_the_share_of_ordered_pairs_with_ties_half() -> None:
     assert auroc(high, low).value == pytest.approx(1 - expected)
 
 
-def test_the_interval_is_as_wide_as_the_area_scatters() -> None:
+def test_auroc_interval_matches_its_scatter() -> None:
     random = np.random.default_rng(1)
     found = [auroc(random.normal(0, 1, 80), random.normal(1, 1, 50)) for _ in range(400)]
     truth = 0.7602  # the normal distribution function at 1 / sqrt(2)
@@ -87,7 +87,7 @@ def test_the_interval_is_as_wide_as_the_area_scatters() -> None:
     assert np.mean(errors) == pytest.approx(np.std([one.value for one in found]), rel=0.15)
 
 
-def test_scores_that_do_not_overlap_and_too_few_of_them() -> None:
+def test_auroc_of_separate_scores_is_one() -> None:
     perfect = auroc(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
     assert (perfect.value, perfect.low, perfect.high) == (1.0, 1.0, 1.0)
     with pytest.raises(ValueError, match="two of each"):

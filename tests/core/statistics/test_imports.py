@@ -8,7 +8,7 @@ import sys
 MODULES = ("calibration", "comparison", "conformal", "energy", "intervals")
 
 
-def test_no_heavy_library_is_loaded_by_importing_or_comparing() -> None:
+def test_statistics_load_no_heavy_library() -> None:
     script = (
         "import sys, numpy\n"
         + "".join(f"import core.statistics.{module}\n" for module in MODULES)

@@ -34,7 +34,7 @@ class TestExact:
         assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-9)
         assert found.value == counts[0] / counts[1]
 
-    def test_all_of_few_prove_little(self) -> None:
+    def test_exact_interval_of_few_trials_is_wide(self) -> None:
         """(1 / 40) ** (1 / n): six of six are significantly more than one half, five of five are not."""
         assert exact_interval(5, 5).low == pytest.approx(0.025 ** (1 / 5))
         assert exact_interval(5, 5).low < 0.5 < exact_interval(6, 6).low
@@ -64,12 +64,12 @@ class TestWilson:
         expected = binomtest(*counts).proportion_ci(0.95, method="wilson")
         assert wilson_interval(*counts) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
-    def test_the_bounds_at_none_and_all_are_exact(self) -> None:
+    def test_wilson_bounds_at_zero_and_all_are_exact(self) -> None:
         for trials in range(1, 300):
             assert wilson_interval(0, trials)[0] == 0.0
             assert wilson_interval(trials, trials)[1] == 1.0
 
-    def test_no_trials_give_the_whole_interval(self) -> None:
+    def test_wilson_without_trials_is_zero_to_one(self) -> None:
         assert wilson_interval(0, 0) == (0.0, 1.0)
 
     @pytest.mark.parametrize(("successes", "trials"), [(-1, 5), (6, 5), (0, -1)])
@@ -79,7 +79,7 @@ class TestWilson:
 
 
 class TestStatisticEstimate:
-    def test_of_a_mean_is_near_the_normal_interval(self) -> None:
+    def test_interval_of_a_mean_is_near_the_normal_one(self) -> None:
         values_N = np.random.default_rng(7).normal(3.0, 2.0, size=2_000)
         margin = 1.96 * values_N.std() / math.sqrt(2_000)
         found = statistic_estimate(np.mean, values_N)
@@ -110,7 +110,7 @@ def resampled_confusions(confusion_KK: np.ndarray, resamples: int = 2000, *, see
 class TestBootstrapConfusion:
     CONFUSION = np.array([[80, 15, 5], [0, 190, 10], [30, 0, 70]])
 
-    def test_keeps_the_number_of_images_and_the_empty_cells(self) -> None:
+    def test_bootstrap_keeps_image_count_and_empty_cells(self) -> None:
         resampled_BKK = resampled_confusions(self.CONFUSION)
         assert resampled_BKK.shape == (2000, 3, 3)
         assert resampled_BKK.dtype == np.int64
@@ -124,7 +124,7 @@ class TestBootstrapConfusion:
         assert (np.abs(resampled_BKK.mean(axis=0) - self.CONFUSION) <= 5 * deviation / math.sqrt(20_000)).all()
         np.testing.assert_allclose(resampled_BKK.std(axis=0), deviation, rtol=0.03)
 
-    def test_gives_the_interval_that_resampling_images_gives(self) -> None:
+    def test_bootstrap_confusion_agrees_with_image_resampling(self) -> None:
         truth_N, answer_N = (np.repeat(axis.ravel(), self.CONFUSION.ravel()) for axis in np.indices((3, 3)))
 
         def recall_of_class_2(truth: np.ndarray, answer: np.ndarray) -> float:
@@ -149,7 +149,7 @@ class TestBootstrapConfusion:
         assert [len(batch_BKK) for batch_BKK in bootstrap_confusion(self.CONFUSION, 10)] == [3, 3, 3, 1]
         np.testing.assert_array_equal(resampled_confusions(self.CONFUSION, 10), whole_BKK)
 
-    def test_an_empty_matrix_stays_empty(self) -> None:
+    def test_bootstrap_of_an_empty_matrix_is_empty(self) -> None:
         np.testing.assert_array_equal(resampled_confusions(np.zeros((2, 2), int), 3), np.zeros((3, 2, 2)))
 
 
@@ -160,11 +160,11 @@ def test_columns_are_resampled_by_the_same_images() -> None:
     assert len(np.unique(means_BM[:, 0])) == 20
 
 
-def test_a_constant_has_no_spread() -> None:
+def test_bootstrap_of_a_constant_has_zero_width() -> None:
     assert mean_estimate(np.full(10, 3.0)).model_dump() == {"value": 3.0, "low": 3.0, "high": 3.0}
 
 
-def test_many_means_at_once_are_those_of_each_column_alone() -> None:
+def test_mean_intervals_equal_those_of_each_column() -> None:
     values_NM = np.random.default_rng(1).normal(size=(60, 3))
     together = mean_estimates(values_NM)
     for m, estimate in enumerate(together):
@@ -172,37 +172,37 @@ def test_many_means_at_once_are_those_of_each_column_alone() -> None:
     assert len({estimate.low for estimate in together}) == 3
 
 
-def test_no_image_is_refused() -> None:
+def test_bootstrap_without_images_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         resampled_means(np.zeros((0, 1)))
 
 
-def test_the_bias_of_resamples_is_taken_off_both_ends() -> None:
+def test_bias_correction_shifts_both_bounds() -> None:
     resampled_B = np.linspace(0.15, 0.25, 101)  # on average 0.2, twice the value
     raw, corrected = from_resamples(0.1, resampled_B), unbiased(0.1, resampled_B)
     assert raw.low > 0.1
     assert (corrected.low, corrected.high) == pytest.approx((raw.low - 0.1, raw.high - 0.1))
 
 
-def test_the_corrected_interval_does_not_leave_the_range_and_holds_its_value() -> None:
+def test_bias_corrected_interval_stays_in_range() -> None:
     estimate = unbiased(0.01, np.linspace(0.0, 0.08, 101))
     assert estimate.low == 0.0
     assert estimate.low <= estimate.value <= estimate.high
 
 
-def test_a_difference_of_separate_samples_is_newcombes() -> None:
+def test_difference_of_proportions_is_newcombe() -> None:
     # Newcombe 1998, table II, example (a): 56/70 against 48/80, method 10
     estimate = difference_of_proportions((56, 70), (48, 80))
     assert estimate.value == pytest.approx(0.2)
     assert (estimate.low, estimate.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
-def test_a_proportion_needs_a_trial() -> None:
+def test_difference_of_proportions_needs_trials() -> None:
     with pytest.raises(ValueError, match="at least one trial"):
         proportion(0, 0)
 
 
-def test_the_interval_is_that_of_a_t_test() -> None:
+def test_mean_difference_interval_equals_the_t_test() -> None:
     values = [0.61, 0.64, 0.60, 0.66]
     found = student_mean(values)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
@@ -210,12 +210,12 @@ def test_the_interval_is_that_of_a_t_test() -> None:
     assert [found.low, found.high] == pytest.approx([low, high])
 
 
-def test_one_value_has_no_interval() -> None:
+def test_mean_difference_of_one_value_has_no_interval() -> None:
     with pytest.raises(ValueError, match="1 values"):
         student_mean([0.5])
 
 
-def test_the_one_sided_bound_is_where_a_one_sided_test_turns_significant() -> None:
+def test_one_sided_bound_matches_the_one_sided_test() -> None:
     values = [0.61, 0.64, 0.60, 0.66]
     bound = mean_at_least(values)
     assert stats.ttest_1samp(values, bound, alternative="greater").pvalue == pytest.approx(0.05)
