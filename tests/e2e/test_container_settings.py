@@ -87,7 +87,7 @@ def test_proxy_drains_within_its_grace_period() -> None:
     assert finished_within < grace_seconds("proxy")
 
 
-def test_proxy_health_check_precedes_the_api_stop() -> None:
+def test_proxy_health_check_is_faster_than_the_drain_notice() -> None:
     assert in_proxy(r"default-server inter (\d+)ms fall 1 ") / 1000 < DRAIN_NOTICE_SECONDS
 
 

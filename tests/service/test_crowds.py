@@ -50,7 +50,7 @@ def top_of(prediction: dict[str, Any]) -> dict[str, float]:
 
 
 @THREADS
-async def test_each_of_many_connections_gets_its_own_answers(home: Path, threads: int) -> None:
+async def test_concurrent_connections_get_their_own_responses(home: Path, threads: int) -> None:
     write_onnx_version(home / "models" / "cnn" / "1", "cnn", 1, int8=True)
 
     async def client(app: ListeningApp, number: int) -> None:
@@ -80,7 +80,7 @@ async def test_each_of_many_connections_gets_its_own_answers(home: Path, threads
         assert float(batches) < float(images)  # or nothing here would have shared a batch
 
 
-async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> None:
+async def test_requests_queued_at_a_version_change_are_served(home: Path) -> None:
     """Requests that are running, partly run and queued when the new champion takes over."""
     models = home / "models"
     write_onnx_version(models / "cnn" / "2", "cnn", 2, inverted=True)
@@ -112,7 +112,7 @@ async def test_what_the_old_version_holds_at_a_change_it_answers(home: Path) -> 
             peer.hang_up()
 
 
-async def test_what_comes_while_the_event_loop_runs_a_batch_is_in_the_next_one(home: Path) -> None:
+async def test_requests_during_a_batch_join_the_next_one(home: Path) -> None:
     async with listening_app(settings_for(home, threads=1, max_batch=4)) as app:
         others = [socket.create_connection(app.address, timeout=60) for _ in range(3)]
         await until(lambda: asyncio.sleep(0, len(app.server.server_state.connections) == 3))

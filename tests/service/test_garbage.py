@@ -92,7 +92,7 @@ async def until_forgotten(app: ListeningApp, others: int) -> None:
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-async def test_a_request_is_gone_when_it_has_been_answered(home: Path, name: str) -> None:
+async def test_completed_request_is_freed(home: Path, name: str) -> None:
     whole, status = REQUESTS[name]
     async with listening_app(settings_for(home, threads=1, poll_seconds=60, max_body_bytes=LIMIT)) as app:
         assert await ask(app, whole) == status  # what is made once, and stays, is made here
@@ -108,7 +108,7 @@ def assert_clean(found: list[object]) -> None:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-async def test_a_late_request_is_gone_when_it_has_been_refused(home: Path, path: str) -> None:
+async def test_expired_request_is_freed(home: Path, path: str) -> None:
     settings = settings_for(home, threads=2, poll_seconds=60, deadline_seconds=0.05)
     async with listening_app(settings) as app:
         with gated(app.queue("cnn")) as gate:
@@ -121,7 +121,7 @@ async def test_a_late_request_is_gone_when_it_has_been_refused(home: Path, path:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-async def test_a_request_is_gone_when_its_client_is(home: Path, path: str) -> None:
+async def test_disconnected_request_is_freed(home: Path, path: str) -> None:
     async with listening_app(settings_for(home, threads=2, poll_seconds=60)) as app:
         cnn = app.queue("cnn")
         with gated(cnn) as gate:
@@ -143,7 +143,7 @@ async def test_a_request_is_gone_when_its_client_is(home: Path, path: str) -> No
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
-async def test_a_request_is_gone_when_its_model_has_failed(home: Path, path: str, threads: int) -> None:
+async def test_failed_request_is_freed(home: Path, path: str, threads: int) -> None:
     def fails(_: Pixels) -> Outputs:
         raise MemoryError("no room")
 

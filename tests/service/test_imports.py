@@ -46,7 +46,7 @@ asyncio.run(main())
 """
 
 
-def test_the_service_answers_where_torch_and_training_cannot_be_imported(home: Path) -> None:
+def test_service_runs_without_torch_and_training(home: Path) -> None:
     image = home / "a.png"
     image.write_bytes(gray_png(0))
     program = SERVES_WITHOUT.format(blocked=BLOCKED, home=str(home), image=str(image))

@@ -81,7 +81,7 @@ def test_batches_of_ever_other_sizes_and_queries(service: ServiceProcess) -> Non
     assert growth_mib(service, talk, 6) < 16
 
 
-def test_large_bodies_that_are_refused(service: ServiceProcess) -> None:
+def test_rejected_large_bodies_do_not_leak(service: ServiceProcess) -> None:
     no_image = bytes(4 * MIB)
     half_a_form = form([gray_png(0), no_image])[: 3 * MIB]
 
@@ -99,7 +99,7 @@ def test_large_bodies_that_are_refused(service: ServiceProcess) -> None:
     assert growth_mib(service, talk, 5) < 48
 
 
-def test_clients_that_go_in_the_middle(service: ServiceProcess) -> None:
+def test_disconnecting_clients_do_not_leak(service: ServiceProcess) -> None:
     half = bytes(2 * MIB)
 
     def talk(address: tuple[str, int], chance: random.Random) -> None:

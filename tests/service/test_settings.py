@@ -27,7 +27,7 @@ def test_defaults_serve_this_machine_alone() -> None:
     assert settings.model_threads == available_cores()
 
 
-def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DUET_PORT", "9123")
     monkeypatch.setenv("DUET_HOME", "elsewhere")
     monkeypatch.setenv("DUET_LOG_FORMAT", "text")
@@ -38,7 +38,7 @@ def test_the_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert (settings.precision, settings.model_threads) == ("int8", 3)
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_equals_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
     defaults = Settings()
     for name in Settings.model_fields:
         monkeypatch.setenv(f"DUET_{name.upper()}", "")
@@ -65,7 +65,7 @@ def test_thresholds_of_the_gate_come_as_json(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(("text", "problem"), [('{"significanse": 0.01}', "significanse: Extra"), ("0.01, 3", "JSON")])
-def test_thresholds_that_are_none_are_a_clear_error(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_thresholds_give_a_clear_error(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_GATE", text)
     with pytest.raises(ConfigurationError, match=f"^DUET_GATE: .*{problem}"):
         read_settings()

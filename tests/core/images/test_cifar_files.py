@@ -34,7 +34,7 @@ def test_user_folder_takes_precedence(tmp_path: Path, name: str) -> None:
     assert missing_files(own) == ["data_batch_3"]
 
 
-def test_empty_folder_is_skipped_for_a_download(tmp_path: Path) -> None:
+def test_complete_download_replaces_an_empty_folder(tmp_path: Path) -> None:
     given = tmp_path / "given"
     assert cifar10_folder(tmp_path, given) == given
     downloaded = empty_cifar(download_folder(tmp_path) / FOLDER_NAME)

@@ -19,7 +19,7 @@ from core.images.labelled_folders import (
 from tests.support.labelled_folders import write_labelled_folder
 
 
-def test_scan_lists_files_in_order_with_sizes(tmp_path: Path) -> None:
+def test_read_lists_files_in_order_with_sizes(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 2, "grass": 3})
     (path / "empty").mkdir()
     folder = read_folder(tmp_path, "colours")
@@ -29,7 +29,7 @@ def test_scan_lists_files_in_order_with_sizes(tmp_path: Path) -> None:
     assert folder.bytes == sum(file.stat().st_size for file in path.rglob("0*"))
 
 
-def test_scan_names_stray_files_and_skips_links(tmp_path: Path) -> None:
+def test_read_names_stray_files_and_skips_links(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "secret").write_bytes(b"x")
@@ -118,7 +118,7 @@ def test_shortfalls_say_how_many_are_needed() -> None:
 
 
 @pytest.mark.parametrize("label", ["cat", "brick red", "Großer Hund", "犬", "a" * 100, "3", "x.y"])
-def test_label_with_spaces_and_unicode_is_accepted(label: str) -> None:
+def test_natural_language_label_is_accepted(label: str) -> None:
     assert label_problem(label) is None
 
 
@@ -162,7 +162,7 @@ def test_decomposed_folder_name_is_the_composed_class(tmp_path: Path) -> None:
     assert found.skipped == ()
 
 
-def test_scan_of_a_read_only_folder_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_read_of_a_read_only_folder_needs_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_labelled_folder(tmp_path, "colours", {"night": 1})
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert read_folder(tmp_path, "colours").images == 1

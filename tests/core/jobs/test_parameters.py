@@ -49,7 +49,7 @@ def test_data_outside_the_data_sets_cannot_be_named(data: str) -> None:
 
 
 @pytest.mark.parametrize("reference", ["cnn", "cnn@0", "cnn@03", "@1", "../cnn@1", "cnn@1@2", "cnn@latest"])
-def test_version_reference_needs_family_and_number(reference: str) -> None:
+def test_invalid_version_reference_is_refused(reference: str) -> None:
     with pytest.raises(ValidationError, match="init_from"):
         TrainParameters(recipe="cnn_baseline", init_from=reference)
     with pytest.raises(ValidationError, match="versions"):

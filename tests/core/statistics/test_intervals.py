@@ -160,11 +160,11 @@ def test_columns_are_resampled_by_the_same_images() -> None:
     assert len(np.unique(means_BM[:, 0])) == 20
 
 
-def test_bootstrap_of_a_constant_has_zero_width() -> None:
+def test_mean_estimate_of_a_constant_has_zero_width() -> None:
     assert mean_estimate(np.full(10, 3.0)).model_dump() == {"value": 3.0, "low": 3.0, "high": 3.0}
 
 
-def test_mean_intervals_equal_those_of_each_column() -> None:
+def test_mean_estimates_equal_those_of_each_column() -> None:
     values_NM = np.random.default_rng(1).normal(size=(60, 3))
     together = mean_estimates(values_NM)
     for m, estimate in enumerate(together):
@@ -172,7 +172,7 @@ def test_mean_intervals_equal_those_of_each_column() -> None:
     assert len({estimate.low for estimate in together}) == 3
 
 
-def test_bootstrap_without_images_is_refused() -> None:
+def test_resampled_means_without_images_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         resampled_means(np.zeros((0, 1)))
 
@@ -197,12 +197,12 @@ def test_difference_of_proportions_is_newcombe() -> None:
     assert (estimate.low, estimate.high) == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
 
-def test_difference_of_proportions_needs_trials() -> None:
+def test_proportion_without_trials_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one trial"):
         proportion(0, 0)
 
 
-def test_mean_difference_interval_equals_the_t_test() -> None:
+def test_student_mean_equals_the_t_test() -> None:
     values = [0.61, 0.64, 0.60, 0.66]
     found = student_mean(values)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
@@ -210,12 +210,12 @@ def test_mean_difference_interval_equals_the_t_test() -> None:
     assert [found.low, found.high] == pytest.approx([low, high])
 
 
-def test_mean_difference_of_one_value_has_no_interval() -> None:
+def test_student_mean_of_one_value_is_refused() -> None:
     with pytest.raises(ValueError, match="1 values"):
         student_mean([0.5])
 
 
-def test_one_sided_bound_matches_the_one_sided_test() -> None:
+def test_mean_at_least_matches_the_one_sided_test() -> None:
     values = [0.61, 0.64, 0.60, 0.66]
     bound = mean_at_least(values)
     assert stats.ttest_1samp(values, bound, alternative="greater").pvalue == pytest.approx(0.05)

@@ -52,12 +52,12 @@ def half_dark(width: int = 64, height: int = 32) -> Image.Image:
         pytest.param(b"", 422, "no-image", id="empty"),
     ],
 )
-async def test_what_is_no_image_is_refused(shared: RunningApp, content: bytes, status: int, slug: str) -> None:
+async def test_non_image_is_refused(shared: RunningApp, content: bytes, status: int, slug: str) -> None:
     assert_problem(await shared.client.post("/predict", content=content, headers=RAW), status, slug)
     assert_problem(await shared.client.post("/compare", content=content, headers=RAW), status, slug)
 
 
-async def test_an_empty_file_in_a_form_is_refused_by_name(shared: RunningApp) -> None:
+async def test_empty_form_file_is_refused_by_name(shared: RunningApp) -> None:
     files = [("file", ("good.png", gray_png(64))), ("file", ("empty.png", b""))]
     problem = assert_problem(await shared.client.post("/predict", files=files), 422, "unreadable-image")
     assert (problem["filename"], problem["index"]) == ("empty.png", 1)
@@ -74,7 +74,7 @@ async def test_images_of_one_request_share_a_pixel_budget(shared: RunningApp) ->
     assert problem["index"] == 2
 
 
-async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(shared: RunningApp) -> None:
+async def test_pixel_limit_follows_the_setting(shared: RunningApp) -> None:
     allowed, too_many = (encoded(Image.new("RGB", (side, side), (64,) * 3), "PNG") for side in (1000, 1001))
     assert len(allowed) < 16 * 1024
     answer = await shared.client.post("/predict", content=allowed, headers=RAW)
@@ -102,7 +102,7 @@ async def test_many_pixels_in_few_bytes_are_judged_by_the_setting(shared: Runnin
         ),
     ],
 )
-async def test_unusual_images_are_answered_and_the_answer_says_what_was_done(
+async def test_unusual_image_is_predicted_with_notes(
     shared: RunningApp, content: bytes, label: str, note: str | None
 ) -> None:
     answer = await shared.client.post("/predict", content=content, headers=RAW)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 FILE = {"file": ("a.png", gray_png(64))}
 
 
-async def test_a_wrong_field_name_is_named_with_the_right_one(shared: RunningApp) -> None:
+async def test_wrong_field_error_names_the_right_field(shared: RunningApp) -> None:
     problem = assert_problem(await shared.client.post("/predict", files={"image": b"x"}), 422, "wrong-field")
     assert (problem["found"], problem["expected"]) == ("image", "file")
     assert "'image'" in problem["detail"]
@@ -20,7 +20,7 @@ async def test_a_wrong_field_name_is_named_with_the_right_one(shared: RunningApp
 
 
 @pytest.mark.parametrize("content_type", [None, "application/json", "text/plain", "multipart/mixed; boundary=x"])
-async def test_other_content_types_are_refused_with_those_that_are_read(
+async def test_unsupported_content_type_error_lists_supported_ones(
     shared: RunningApp, content_type: str | None
 ) -> None:
     headers = {"content-type": content_type} if content_type else {}
@@ -35,20 +35,20 @@ async def test_too_many_files_are_refused_with_the_limit(shared: RunningApp) -> 
     assert assert_problem(await shared.client.post("/predict", files=files), 422, "too-many-files")["limit"] == 64
 
 
-async def test_compare_takes_one_file(shared: RunningApp) -> None:
+async def test_compare_two_files_are_refused(shared: RunningApp) -> None:
     answer = await shared.client.post("/compare", files=[("file", gray_png(64))] * 2)
     assert assert_problem(answer, 422, "too-many-files")["limit"] == 1
 
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
-async def test_a_body_over_the_limit_is_refused_with_the_limit(shared: RunningApp, path: str) -> None:
+async def test_body_over_the_limit_error_names_the_limit(shared: RunningApp, path: str) -> None:
     answer = await shared.client.post(path, content=bytes(200_001), headers={"content-type": "image/png"})
     problem = assert_problem(answer, 413, "body-too-large")
     assert problem["limit_bytes"] == 200_000
     assert answer.headers["connection"] == "close"
 
 
-async def test_a_senseless_content_length_is_refused(shared: RunningApp) -> None:
+async def test_invalid_content_length_is_refused(shared: RunningApp) -> None:
     headers = {"content-type": "image/png", "content-length": "-3"}
     assert_problem(await shared.client.post("/predict", content=b"x", headers=headers), 400, "malformed-body")
     headers["content-length"] = "9" * 5000
@@ -66,7 +66,7 @@ async def test_a_senseless_content_length_is_refused(shared: RunningApp) -> None
         ("/compare?models=cnn,mlp@2", [1]),
     ],
 )
-async def test_unknown_models_and_versions_list_what_there_is(
+async def test_unknown_model_or_version_lists_available_ones(
     shared: RunningApp, path: str, available: list[object]
 ) -> None:
     slug = "unknown-model" if "cnn" in available else "unknown-version"
@@ -112,7 +112,7 @@ async def test_unknown_addresses_and_methods_are_problems_too(shared: RunningApp
     assert assert_problem(answer, 405, "method-not-allowed")["allowed"] == ["GET", "HEAD"]
 
 
-async def test_a_defect_is_a_500_without_its_traceback(
+async def test_internal_error_is_500_without_traceback(
     shared: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: object, **__: object) -> None:

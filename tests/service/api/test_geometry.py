@@ -54,18 +54,18 @@ async def asked(app: RunningApp, path: str, content: bytes = BANDS, **query: str
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-async def test_a_prediction_is_of_the_fitted_picture_and_says_so(app: RunningApp, geometry: Geometry) -> None:
+async def test_predict_uses_the_fitted_image_with_notes(app: RunningApp, geometry: Geometry) -> None:
     [prediction] = (await asked(app, "/predict", model=geometry)).json()["predictions"]
     assert (prediction["label"], prediction["notes"]) == (LABELS[geometry], NOTES[geometry])
 
 
-async def test_models_that_are_compared_see_a_picture_each_in_its_own_way(app: RunningApp) -> None:
+async def test_compare_fits_the_image_per_model(app: RunningApp) -> None:
     comparison = (await asked(app, "/compare", models=",".join(GEOMETRIES))).json()
     assert {each["model"]: each["label"] for each in comparison["predictions"]} == LABELS
     assert {each["model"]: each["notes"] for each in comparison["predictions"]} == NOTES
 
 
-async def test_a_chosen_part_is_fitted_in_the_same_way(app: RunningApp) -> None:
+async def test_crop_is_fitted_by_the_geometry(app: RunningApp) -> None:
     comparison = (await asked(app, "/compare", models="stretch,crop", crop="4,0,16,8")).json()
     assert [each["label"] for each in comparison["predictions"]] == ["grey", "white"]
     assert comparison["predictions"][1]["notes"] == ["cropped to 16x8 at 4,0", "cropped to the center square"]
@@ -88,7 +88,7 @@ async def test_serving_and_training_give_the_same_pixels(app: RunningApp, tmp_pa
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)
-async def test_a_map_explains_the_pixels_that_the_model_saw(tmp_path: Path, geometry: Geometry) -> None:
+async def test_saliency_explains_the_model_input(tmp_path: Path, geometry: Geometry) -> None:
     """The map equals that of the image which the model receives."""
     write_explainable(tmp_path, geometry=geometry)
     pixels_HWC = noise(20, 50)

@@ -59,7 +59,7 @@ def pixels(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.asarray(image.convert("RGB"))
 
 
-async def test_the_view_is_what_goes_into_the_model(app: RunningApp) -> None:
+async def test_view_is_the_model_input(app: RunningApp) -> None:
     seen_HWC = noise(60, 90)
     answer = await app.client.post(
         "/view",
@@ -77,7 +77,7 @@ async def test_the_view_is_what_goes_into_the_model(app: RunningApp) -> None:
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/predict", "/compare", "/compare?saliency=saliency", "/saliency?format=json"])
-async def test_a_part_is_answered_as_if_it_were_the_image(shared_app: RunningApp, path: str) -> None:
+async def test_crop_is_predicted_like_an_image(shared_app: RunningApp, path: str) -> None:
     whole_HWC = noise(50, 70)
     query = dict(pair.split("=") for pair in path.partition("?")[2].split("&") if pair)
     whole, part = (
@@ -103,14 +103,14 @@ async def test_a_part_is_answered_as_if_it_were_the_image(shared_app: RunningApp
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/predict", "/compare", "/saliency", "/view"])
 @pytest.mark.parametrize("crop", ["0,0,71,50", "0,0,0,10", "1,2,3", "-1,0,5,5", "a,b,c,d", ""])
-async def test_a_part_that_is_none_is_refused_by_name(shared_app: RunningApp, path: str, crop: str) -> None:
+async def test_invalid_crop_is_refused_by_name(shared_app: RunningApp, path: str, crop: str) -> None:
     content = encode(Image.fromarray(noise(50, 70)), "PNG")
     answer = await shared_app.client.post(path, params={"crop": crop}, content=content, headers=PNG)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == ["crop"]
 
 
-async def test_the_map_alone_is_as_large_as_one_picture(app: RunningApp) -> None:
+async def test_map_only_image_has_one_panel(app: RunningApp) -> None:
     content = encode(Image.fromarray(noise(SIZE, SIZE)), "PNG")
     beside, alone = [
         (await app.client.post("/saliency", params={"layout": layout}, content=content, headers=PNG)).content
@@ -121,7 +121,7 @@ async def test_the_map_alone_is_as_large_as_one_picture(app: RunningApp) -> None
     np.testing.assert_array_equal(pixels(beside)[:, -width:], pixels(alone))
 
 
-async def test_methods_that_need_feature_maps_are_listed_only_where_there_are_some(app: RunningApp) -> None:
+async def test_feature_map_methods_are_listed_for_convolutions_only(app: RunningApp) -> None:
     answer = (await app.client.get("/saliency", params={"model": "mlp"})).json()
     names = {method["method"] for method in answer["methods"]}
     assert (answer["model"], answer["version"]) == ("mlp", 1)
@@ -132,14 +132,14 @@ async def test_methods_that_need_feature_maps_are_listed_only_where_there_are_so
         assert (await app.client.post("/saliency", params=query, content=content, headers=PNG)).status_code == 200
 
 
-async def test_a_version_without_a_gradient_has_no_methods(tmp_path: Path) -> None:
+async def test_version_without_gradient_graph_lists_no_methods(tmp_path: Path) -> None:
     write_explainable(tmp_path)
     async with running_app(settings_for(tmp_path)) as app:
         answer = await app.client.get("/saliency", params={"version": 2})
     assert answer.json()["methods"] == []
 
 
-async def test_opening_a_gradient_graph_takes_no_longer_than_the_deadline(tmp_path: Path) -> None:
+async def test_gradient_graph_load_stops_at_the_deadline(tmp_path: Path) -> None:
     write_explainable(tmp_path)
     async with running_app(settings_for(tmp_path, deadline_seconds=0)) as app:
         assert_problem(await app.client.get("/saliency"), 504, "deadline-exceeded")
@@ -168,7 +168,7 @@ async def test_examples_are_the_first_test_images_of_each_class(shared_app: Runn
         np.testing.assert_array_equal(pixels(answer.content), images.pixels_NHWC[place])
 
 
-async def test_samples_are_pictures_and_what_they_show(app: RunningApp, tmp_path: Path) -> None:
+async def test_samples_have_images_and_labels(app: RunningApp, tmp_path: Path) -> None:
     write_samples(tmp_path / "data")
     assert (await app.client.get("/samples")).json()["count"] == SHIPPED + 3
     answer = await app.client.get(f"/samples/{SHIPPED + 2}")
@@ -177,7 +177,7 @@ async def test_samples_are_pictures_and_what_they_show(app: RunningApp, tmp_path
     assert_problem(await app.client.get(f"/samples/{SHIPPED + 3}"), 404, "no-such-sample")
 
 
-async def test_samples_without_data_are_those_that_ship_until_it_comes(app: RunningApp, tmp_path: Path) -> None:
+async def test_samples_without_dataset_are_the_shipped_ones(app: RunningApp, tmp_path: Path) -> None:
     assert (await app.client.get("/samples")).json()["count"] == SHIPPED
     assert_problem(await app.client.get(f"/samples/{SHIPPED}"), 404, "no-such-sample")
     write_samples(tmp_path / "data")
@@ -191,7 +191,7 @@ async def test_damaged_data_adds_no_samples(app: RunningApp, tmp_path: Path, cap
     assert "sample images are not available" in caplog.text
 
 
-async def test_a_folder_that_may_not_be_looked_into_is_told_once(
+async def test_unreadable_data_folder_is_logged_once(
     app: RunningApp, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def forbidden(path: Path) -> bool:

@@ -59,7 +59,7 @@ def assert_answered_by(prediction: Prediction, precision: Precision, gray: int =
     assert prediction.out_of_distribution.score == pytest.approx(float(energy(logits_K)), abs=1e-4)
 
 
-def test_the_two_graphs_of_these_tests_can_be_told_apart() -> None:
+def test_fp32_and_int8_test_graphs_differ() -> None:
     fp32, int8 = (
         softmax(expected_logits(96, precision), CALIBRATIONS[precision].temperature) for precision in CALIBRATIONS
     )
@@ -67,21 +67,21 @@ def test_the_two_graphs_of_these_tests_can_be_told_apart() -> None:
     assert np.abs(expected_logits(96) - expected_logits(96, "int8")).max() > 0.5
 
 
-async def test_float32_answers_unless_int8_is_asked_for(running: RunningApp) -> None:
+async def test_default_precision_is_fp32(running: RunningApp) -> None:
     assert_answered_by(await predicted(running), "fp32")
     assert_answered_by(await predicted(running, "?precision=fp32"), "fp32")
     assert_answered_by(await predicted(running, "?precision=int8"), "int8")
     assert_answered_by(await predicted(running, "?version=2&precision=int8"), "int8")
 
 
-async def test_a_setting_makes_int8_the_default_where_a_version_has_it(by_default_int8: RunningApp) -> None:
+async def test_precision_setting_int8_applies_to_versions_with_it(by_default_int8: RunningApp) -> None:
     assert_answered_by(await predicted(by_default_int8), "int8")
     assert_answered_by(await predicted(by_default_int8, "?precision=fp32"), "fp32")
     assert_answered_by(await predicted(by_default_int8, "?version=1"), "fp32")
     assert (await predicted(by_default_int8, "?model=mlp")).precision == "fp32"
 
 
-async def test_comparisons_take_the_precision_too(running: RunningApp, by_default_int8: RunningApp) -> None:
+async def test_compare_uses_the_precision(running: RunningApp, by_default_int8: RunningApp) -> None:
     async def precisions(app: RunningApp, query: str) -> list[tuple[str, str]]:
         answer = await app.client.post(f"/compare{query}", content=gray_png(96), headers=RAW)
         assert answer.status_code == 200, answer.text
@@ -100,7 +100,7 @@ async def test_comparisons_take_the_precision_too(running: RunningApp, by_defaul
         ("/compare?precision=int8", ["fp32"]),
     ],
 )
-async def test_a_precision_that_was_not_published_is_a_404_that_lists_what_is(
+async def test_unpublished_precision_is_404_with_available(
     running: RunningApp, by_default_int8: RunningApp, path: str, available: list[str]
 ) -> None:
     for app in (running, by_default_int8):
@@ -112,7 +112,7 @@ async def test_a_precision_that_was_not_published_is_a_404_that_lists_what_is(
 
 @pytest.mark.parametrize("path", ["/predict", "/compare"])
 @pytest.mark.parametrize("precision", ["fp16", "INT8", ""])
-async def test_an_unknown_precision_is_an_invalid_parameter(running: RunningApp, path: str, precision: str) -> None:
+async def test_unknown_precision_is_422(running: RunningApp, path: str, precision: str) -> None:
     answer = await running.client.post(f"{path}?precision={precision}", content=gray_png(96), headers=RAW)
     problem = assert_problem(answer, 422, "invalid-parameters")
     assert [error["parameter"] for error in problem["errors"]] == ["precision"]
@@ -133,7 +133,7 @@ async def test_requests_of_both_precisions_do_not_share_batches(running: Running
 
 
 @pytest.mark.parametrize("damage", ["missing", "changed", "no graph", "other classes"])
-async def test_a_version_whose_int8_graph_is_damaged_is_refused_whole(running: RunningApp, damage: str) -> None:
+async def test_version_with_a_damaged_int8_graph_is_refused(running: RunningApp, damage: str) -> None:
     models = running.state["repository"].home_models
     folder = models / "cnn" / "3"
     options: dict[str, Any] = {"int8": True}
@@ -153,7 +153,7 @@ async def test_a_version_whose_int8_graph_is_damaged_is_refused_whole(running: R
         assert "model.int8.onnx" in assert_problem(answer, 409, "version-refused")["detail"]
 
 
-async def test_an_int8_graph_without_a_calibration_is_not_served(running: RunningApp) -> None:
+async def test_int8_without_calibration_is_not_served(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "3", "cnn", 3, int8=True, calibration={"fp32": CALIBRATIONS["fp32"]})
     answer = await running.client.post("/predict?version=3&precision=int8", content=gray_png(0), headers=RAW)
@@ -161,7 +161,7 @@ async def test_an_int8_graph_without_a_calibration_is_not_served(running: Runnin
     assert (await predicted(running, "?version=3")).precision == "fp32"
 
 
-async def test_a_promotion_brings_the_precisions_of_its_version(by_default_int8: RunningApp) -> None:
+async def test_promotion_changes_the_available_precisions(by_default_int8: RunningApp) -> None:
     models = by_default_int8.state["repository"].home_models
     assert (await predicted(by_default_int8)).precision == "int8"
     for version, precision in ((1, "fp32"), (2, "int8")):

@@ -45,7 +45,7 @@ def assert_documented(content: bytes, path: str, document: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("query", ["", "?model=mlp&top_k=1", "?version=1&top_k=1000&precision=fp32"])
 @pytest.mark.parametrize("sent", [PNG, ONE_FILE, FILES], ids=["raw", "one file", "three files"])
-async def test_predictions_are_whole(
+async def test_prediction_has_every_field(
     shared: RunningApp, document: dict[str, Any], sent: dict[str, Any], query: str
 ) -> None:
     answer = await shared.client.post(f"/predict{query}", **sent)
@@ -58,7 +58,7 @@ async def test_predictions_are_whole(
 
 @pytest.mark.parametrize("query", ["", "?models=cnn@1,mlp,cnn&top_k=1&precision=fp32"])
 @pytest.mark.parametrize("sent", [PNG, ONE_FILE], ids=["raw", "one file"])
-async def test_comparisons_are_whole(
+async def test_comparison_has_every_field(
     shared: RunningApp, document: dict[str, Any], sent: dict[str, Any], query: str
 ) -> None:
     answer = await shared.client.post(f"/compare{query}", **sent)
@@ -67,7 +67,7 @@ async def test_comparisons_are_whole(
     assert_documented(answer.content, "/compare", document)
 
 
-async def test_what_is_extreme_is_still_a_number(shared: RunningApp) -> None:
+async def test_extreme_temperature_gives_finite_numbers(shared: RunningApp) -> None:
     """A temperature near zero gives probabilities of exactly 0 and 1; a very high one gives equal probabilities."""
     models = shared.state["repository"].home_models
     for version, temperature in ((2, 1e-6), (3, 1e6)):
@@ -82,6 +82,6 @@ async def test_what_is_extreme_is_still_a_number(shared: RunningApp) -> None:
         assert sum(probabilities) == pytest.approx(1, abs=5e-6)
 
 
-async def test_settings_of_a_service_do_not_change_its_document(shared: RunningApp, document: dict[str, Any]) -> None:
+async def test_openapi_does_not_depend_on_settings(shared: RunningApp, document: dict[str, Any]) -> None:
     settings = settings_for(shared.state["settings"].home, precision="int8")
     assert create_app(settings).openapi() == document

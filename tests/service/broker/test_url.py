@@ -64,7 +64,7 @@ def test_percent_encoding_is_kept() -> None:
     ["", "localhost:6379", "http://host", "amqp://host", "redis+socket:///run/s", "redis://host:hunter2/0",
      "redis://h/0?ssl_ca_certs=hunter2&socket_timeout=hunter2"],
 )  # fmt: skip
-def test_invalid_url_is_an_error_that_does_not_show_it(url: str) -> None:
+def test_invalid_url_error_does_not_show_the_url(url: str) -> None:
     for use in (normalized, kombu_url, kombu_tls):
         with pytest.raises(ConfigurationError, match="redis://127") as caught:
             use(url)
@@ -124,7 +124,7 @@ def greet(url: str) -> None:
         connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
 
 
-def test_an_unknown_certificate_gets_no_password(impostor: Impostor) -> None:
+def test_untrusted_certificate_gets_no_password(impostor: Impostor) -> None:
     greet(f"rediss://:hunter2@localhost:{impostor.port}/0")
     assert impostor.received == b""
 
@@ -134,6 +134,6 @@ def test_another_host_name_gets_no_password(impostor: Impostor) -> None:
     assert impostor.received == b""
 
 
-def test_a_certificate_of_the_configured_authority_is_trusted(impostor: Impostor) -> None:
+def test_certificate_of_the_configured_ca_is_trusted(impostor: Impostor) -> None:
     greet(f"rediss://:hunter2@localhost:{impostor.port}/0?ssl_ca_certs={impostor.certificate}")
     assert impostor.received.count(b"hunter2") >= 2

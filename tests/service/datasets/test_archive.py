@@ -180,7 +180,7 @@ def test_truncated_or_flipped_bytes_never_crash(tmp_path: Path) -> None:
                 continue
 
 
-def test_a_zip_within_the_zip_comes_out_as_it_is_and_is_not_opened(tmp_path: Path) -> None:
+def test_nested_zip_is_not_opened(tmp_path: Path) -> None:
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, "w") as archive:
         archive.writestr("dog/1", b"x")

@@ -55,7 +55,7 @@ def test_class_name_is_decoded(tmp_path: Path, name: bytes, utf8_flag: bool, ext
     assert (file.label, file.content) == (label, b"image")
 
 
-def test_name_with_the_flag_that_is_not_utf8_skips_its_file_only(tmp_path: Path) -> None:
+def test_invalid_utf8_name_skips_only_its_file(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("Gr\u00fcn/1", b"image")
@@ -76,7 +76,7 @@ def test_entry_without_a_name_rejects_the_archive(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stray", ["pets/README.txt", "pets/cover.png", "notes.txt", "pets/licenses/CC0/text"])
-def test_stray_file_beside_the_class_folders_of_a_wrapper_is_skipped(tmp_path: Path, stray: str) -> None:
+def test_stray_file_beside_class_folders_is_skipped(tmp_path: Path, stray: str) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in (stray, "pets/cat/1.png", "pets/dog/2.png"):
@@ -85,7 +85,7 @@ def test_stray_file_beside_the_class_folders_of_a_wrapper_is_skipped(tmp_path: P
     assert [file.label for file in read_archive(path, LIMITS) if isinstance(file, Candidate)] == ["cat", "dog"]
 
 
-def test_subfolder_of_a_single_class_folder_is_not_taken_for_a_class(tmp_path: Path) -> None:
+def test_subfolder_of_a_class_folder_is_no_class(tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:
         for name in ("cat/1.png", "cat/2.png", "cat/more/3.png"):

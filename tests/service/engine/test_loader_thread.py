@@ -33,7 +33,7 @@ def test_endless_call_fails_and_the_next_ones_run() -> None:
     loader.shutdown()
 
 
-def test_shutdown_cancels_what_waits() -> None:
+def test_shutdown_cancels_queued_calls() -> None:
     loader, begun, release = LoaderThread(60), threading.Event(), threading.Event()
 
     def load() -> str:

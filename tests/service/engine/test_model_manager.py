@@ -295,7 +295,7 @@ async def test_not_ready_before_the_first_refresh(home: Path, monkeypatch: pytes
         assert_problem(early, 503, "not-ready")
 
 
-async def test_version_whose_files_never_answer_stops_no_other(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hanging_version_does_not_block_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models, verify, release = home / "models", ModelRepository.verify, threading.Event()
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
     write_onnx_version(models / "mlp" / "2", "mlp", 2)

@@ -238,7 +238,7 @@ async def test_rejection_follows_a_response_without_body(
     assert answers.index(b"HTTP/1.1 429 ") > 0
 
 
-async def test_while_draining_the_route_rejects_and_closes(crowd: Crowd, rejected_early: list[int]) -> None:
+async def test_draining_route_rejects_and_closes(crowd: Crowd, rejected_early: list[int]) -> None:
     crowd.app.state["lifecycle"].draining = True
     answer = await sent(crowd, request(IMAGE))
     assert answer.status == 429

@@ -42,7 +42,7 @@ async def answers(client: httpx.AsyncClient) -> list[httpx.Response]:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_every_response_forbids_sniffing_and_says_how_to_cache(shared: RunningApp) -> None:
+async def test_responses_have_nosniff_and_cache_headers(shared: RunningApp) -> None:
     for answer in await answers(shared.client):
         assert answer.headers.get_list("x-content-type-options") == ["nosniff"], answer.request.url
         assert len(answer.headers.get_list("cache-control")) == 1, answer.request.url
@@ -66,7 +66,7 @@ async def test_head_of_a_post_route_is_405(shared: RunningApp) -> None:
     assert (await shared.client.post("/models")).headers["allow"] == "GET, HEAD"
 
 
-async def test_head_of_an_answer_ends_on_the_wire(home: Path) -> None:
+async def test_head_response_has_no_body_on_the_wire(home: Path) -> None:
     async with listening_app(settings_for(home)) as app, await Peer.connect(app.address) as peer:
         await peer.send(b"HEAD /models HTTP/1.1\r\nHost: duet\r\n\r\n")
         await peer.send(b"GET /livez HTTP/1.1\r\nHost: duet\r\nConnection: close\r\n\r\n")
@@ -99,14 +99,14 @@ async def test_pages_of_configured_origins_may_call(home: Path) -> None:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_without_the_setting_no_page_of_another_origin_may(shared: RunningApp) -> None:
+async def test_cors_is_off_by_default(shared: RunningApp) -> None:
     headers = {"origin": PAGE, "access-control-request-method": "POST"}
     assert (await shared.client.options("/predict", headers=headers)).status_code == 405
     assert "access-control-allow-origin" not in (await shared.client.get("/models", headers=headers)).headers
 
 
 @pytest.mark.parametrize("wrong", ["pages.example", "https://pages.example/", "ftp://pages.example", "null"])
-def test_only_origins_are_configured(home: Path, wrong: str) -> None:
+def test_cors_setting_takes_origins_only(home: Path, wrong: str) -> None:
     with pytest.raises(ValueError, match="not an origin"):
         settings_for(home, cors_origins=wrong)
     assert settings_for(home, cors_origins="*").cors_origins == ("*",)

@@ -53,9 +53,7 @@ def serving(home: Path, broker: Broker, **environment: str) -> AbstractContextMa
     return service_process(home, DUET_REDIS_URL=broker.url, **own, **environment)
 
 
-def test_killed_between_record_and_message_it_loses_no_job(
-    broker: Broker, jobs: Jobs, home: Path, tmp_path: Path
-) -> None:
+def test_api_killed_before_the_message_loses_no_job(broker: Broker, jobs: Jobs, home: Path, tmp_path: Path) -> None:
     """The reaper of a worker sends the message; a resent request with the same key returns that job."""
     (tmp_path / "patch").mkdir()
     (tmp_path / "patch" / "sitecustomize.py").write_text(KILLED_BEFORE_SENDING)
@@ -76,9 +74,7 @@ def test_killed_between_record_and_message_it_loses_no_job(
     assert len(jobs.store.list().records) == 1
 
 
-def test_killed_in_mid_job_it_is_replaced_and_its_listeners_miss_nothing(
-    broker: Broker, jobs: Jobs, home: Path, tmp_path: Path
-) -> None:
+def test_api_killed_during_a_job_loses_no_event(broker: Broker, jobs: Jobs, home: Path, tmp_path: Path) -> None:
     with workers(broker, tmp_path, double(tmp_path / "python", STEPS), home=home) as start:
         start()
         with serving(home, broker) as api:

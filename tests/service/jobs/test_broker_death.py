@@ -71,7 +71,7 @@ def test_messages_outlive_the_broker_too(
     assert waiting(mortal_store.client, "train") == [job.id]
 
 
-def test_a_broker_that_is_full_makes_whole_changes_or_none(mortal_broker: Broker, mortal_store: JobStore) -> None:
+def test_full_broker_changes_are_all_or_nothing(mortal_broker: Broker, mortal_store: JobStore) -> None:
     store = mortal_store
     claim = claimed(store, submit(store).id)
     queued = submit(store)

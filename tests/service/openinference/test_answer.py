@@ -70,12 +70,12 @@ def test_json_outputs_are_flat_and_exact(served: ModelVariant, outputs: Outputs)
     assert 0 < probabilities["data"][1] < 1e-12
 
 
-def test_an_answer_to_a_nameless_request_has_no_id(served: ModelVariant, outputs: Outputs) -> None:
+def test_response_without_request_id_has_no_id(served: ModelVariant, outputs: Outputs) -> None:
     assert "id" not in parsed(answer_of(call_for(OutputSpec("label", False)), served, outputs))
     assert parsed(answer_of(call_for(OutputSpec("label", False), id=""), served, outputs))["id"] == ""
 
 
-def test_binary_outputs_follow_in_their_order(served: ModelVariant, outputs: Outputs) -> None:
+def test_binary_outputs_follow_in_requested_order(served: ModelVariant, outputs: Outputs) -> None:
     call = call_for(OutputSpec("label", True), OutputSpec("probabilities", False), OutputSpec("logits", True))
     answer = answer_of(call, served, outputs)
     label, probabilities, logits = parsed(answer)["outputs"]
@@ -89,7 +89,7 @@ def test_binary_outputs_follow_in_their_order(served: ModelVariant, outputs: Out
     assert logits["parameters"] == {"binary_data_size": 24}
 
 
-def test_lengths_of_binary_strings_count_bytes_not_characters(served: ModelVariant) -> None:
+def test_binary_string_length_counts_bytes(served: ModelVariant) -> None:
     surprise = postprocess(np.array([[0, 0, 1]], np.float32), CALIBRATION)
     answer = answer_of(call_for(OutputSpec("label", True)), served, surprise)
     assert answer.content[answer.json_length :] == b"\x0d\0\0\0" + "Überraschung".encode()
@@ -108,7 +108,7 @@ def test_lengths_of_binary_strings_count_bytes_not_characters(served: ModelVaria
         ),
     ],
 )
-def test_classification_names_the_best_classes_with_their_values(
+def test_classification_lists_top_classes_with_values(
     served: ModelVariant, outputs: Outputs, classes: int, expected: list[list[str]]
 ) -> None:
     fields = parsed(answer_of(call_for(OutputSpec("logits", False, classes)), served, outputs))
@@ -121,7 +121,7 @@ def test_classification_names_the_best_classes_with_their_values(
     }
 
 
-def test_classification_lists_all_classes_where_more_are_wanted(served: ModelVariant, outputs: Outputs) -> None:
+def test_classification_beyond_the_classes_lists_all(served: ModelVariant, outputs: Outputs) -> None:
     [ranked] = parsed(answer_of(call_for(OutputSpec("probabilities", False, 10**9)), served, outputs))["outputs"]
     assert ranked["shape"] == [2, 3]
     assert [one.split(":", 2)[1] for one in ranked["data"]] == ["0", "2", "1", "1", "2", "0"]

@@ -25,12 +25,12 @@ Pack = Callable[[bytes], bytes]
         ([(b"content-encoding", b"")], Framing(None, None)),
     ],
 )
-def test_headers_say_how_a_body_is_put_together(headers: list[tuple[bytes, bytes]], framing: Framing) -> None:
+def test_read_framing_from_headers(headers: list[tuple[bytes, bytes]], framing: Framing) -> None:
     assert read_framing(headers) == framing
 
 
 @pytest.mark.parametrize("encoding", [b"br", b"gzip, gzip", b"zstd"])
-def test_other_encodings_are_refused_with_those_that_are_read(encoding: bytes) -> None:
+def test_unsupported_encoding_error_lists_supported_ones(encoding: bytes) -> None:
     with pytest.raises(UnsupportedEncodingError) as refused:
         read_framing([(b"content-encoding", encoding)])
     assert refused.value.headers == {"Accept-Encoding": "gzip, deflate"}
@@ -38,13 +38,13 @@ def test_other_encodings_are_refused_with_those_that_are_read(encoding: bytes) -
 
 
 @pytest.mark.parametrize("length", [b"", b"-1", b"+1", b"1_0", b"1.0", b"0x10", b"\xb2", b"9" * 19, b"9" * 5000])
-def test_a_length_of_json_that_is_no_number_is_refused(length: bytes) -> None:
+def test_non_numeric_json_length_is_refused(length: bytes) -> None:
     with pytest.raises(MalformedBodyError, match="is not a number of bytes"):
         read_framing([(LENGTH, length)])
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_what_was_compressed_is_restored_up_to_the_limit_and_no_further(encoding: str, pack: Pack) -> None:
+def test_decompressed_stops_at_the_limit(encoding: str, pack: Pack) -> None:
     content = bytes(range(250)) * 4
     assert decompressed(pack(content), encoding, 1000) == content
     with pytest.raises(BodyTooLargeError, match="999"):
@@ -53,7 +53,7 @@ def test_what_was_compressed_is_restored_up_to_the_limit_and_no_further(encoding
 
 
 @pytest.mark.parametrize(("encoding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
-def test_a_bomb_is_refused_without_being_unpacked(encoding: str, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bomb_is_refused_before_full_decompression(encoding: str, pack: Pack, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[int] = []
     real = zlib.decompressobj
 
@@ -90,7 +90,7 @@ def test_damaged_bodies_are_malformed(encoding: str, pack: Pack, damage: Callabl
         decompressed(damage(pack(b"some content that is not all alike")), encoding, 1000)
 
 
-def test_json_ends_where_the_header_says() -> None:
+def test_split_uses_the_json_length_header() -> None:
     assert split(b"{}abc", 2) == (b"{}", b"abc")
     assert split(b"{}", 2) == (b"{}", b"")
     assert split(b"{} ", None) == (b"{} ", b"")

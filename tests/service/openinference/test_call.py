@@ -26,14 +26,14 @@ def output(name: str, **parameters: Any) -> dict[str, Any]:
     return {"name": name, "parameters": parameters}
 
 
-def test_a_request_of_inputs_alone_wants_everything_as_json() -> None:
+def test_inputs_only_request_gets_all_outputs_as_json() -> None:
     call = read()
     assert (call.id, call.precision, call.timeout_seconds) == (None, None, None)
     assert call.outputs == (OutputSpec("logits", False), OutputSpec("probabilities", False), OutputSpec("label", False))
     np.testing.assert_array_equal(call.images_NHWC, IMAGE_NHWC)
 
 
-def test_a_raw_request_wants_everything_as_binary() -> None:
+def test_raw_request_gets_all_outputs_as_binary() -> None:
     call = read_call(IMAGE_NHWC.tobytes(), 0, SHAPE_HWC, 1)
     assert call.outputs == (OutputSpec("logits", True), OutputSpec("probabilities", True), OutputSpec("label", True))
     np.testing.assert_array_equal(call.images_NHWC, IMAGE_NHWC)
@@ -46,30 +46,30 @@ def test_null_means_absent() -> None:
     assert wanted({"name": "label", "parameters": None}) == (OutputSpec("label", False),)
 
 
-def test_outputs_come_in_the_order_in_which_they_are_wanted() -> None:
+def test_outputs_keep_the_requested_order() -> None:
     assert [one.name for one in wanted(output("label"), output("logits"))] == ["label", "logits"]
 
 
-def test_an_outputs_own_word_on_binary_data_counts_more_than_the_requests() -> None:
+def test_binary_data_of_an_output_overrides_the_request() -> None:
     outputs = [output("logits", binary_data=True), output("probabilities", binary_data=False), output("label")]
     assert [one.binary for one in wanted(*outputs)] == [True, False, False]
     assert [one.binary for one in wanted(*outputs, binary_data_output=True)] == [True, False, True]
     assert [one.binary for one in read(parameters={"binary_data_output": True}).outputs] == [True] * 3
 
 
-def test_classification_is_read_and_0_is_none() -> None:
+def test_classification_of_zero_means_none() -> None:
     outputs = [output("logits", classification=2), output("probabilities", classification=0)]
     assert [one.classes for one in wanted(*outputs)] == [2, 0]
 
 
-def test_the_requests_own_parameters_are_read() -> None:
+def test_request_parameters_are_read() -> None:
     call = read(id="42", parameters={"precision": "int8", "timeout": 1500})
     assert (call.id, call.precision, call.timeout_seconds) == ("42", "int8", 0.0015)
     assert read(parameters={"timeout": 0}).timeout_seconds is None
     assert read(parameters={"timeout": 2**64 - 1}).timeout_seconds == (2**64 - 1) / 1e6
 
 
-def test_what_other_servers_would_take_is_ignored() -> None:
+def test_parameters_of_other_servers_are_ignored() -> None:
     parameters = {"sequence_id": 3, "priority": 1, "headers": "x", "content_type": "np"}
     assert read(model_name="cnn", parameters=parameters).outputs == read().outputs
     request = {"inputs": [{**INPUT, "parameters": {"content_type": "np"}}]}
@@ -115,7 +115,7 @@ def test_what_other_servers_would_take_is_ignored() -> None:
         ({"outputs": [output("label", classification=2)]}, "'label' has none"),
     ],
 )
-def test_requests_that_do_not_fit_are_refused_with_the_place(fields: dict[str, Any], message: str) -> None:
+def test_invalid_request_is_refused_with_the_location(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInferenceError, match=message) as refused:
         read(**fields)
     assert len(refused.value.detail) < 250
@@ -125,26 +125,26 @@ def test_requests_that_do_not_fit_are_refused_with_the_place(fields: dict[str, A
     "body",
     [b"", b"{", b"not JSON", b"\xff\xfe{}", b'{"inputs": []} x', b"[" * 100_000, b'{"id": "\\ud800", "inputs": []}'],
 )
-def test_what_is_no_json_is_malformed(body: bytes) -> None:
+def test_invalid_json_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedBodyError, match="are not JSON: ") as refused:
         read_call(body, None, SHAPE_HWC, 1)
     assert len(refused.value.detail) < 250
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"inputs"'])
-def test_json_that_is_no_object_is_refused(body: bytes) -> None:
+def test_json_other_than_an_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInferenceError, match="Input should be an object"):
         read_call(body, None, SHAPE_HWC, 1)
 
 
-def test_a_million_mistakes_make_one_error() -> None:
+def test_million_mistakes_give_one_error() -> None:
     zeros = b",".join([b"0"] * 1_000_000)
     with pytest.raises(InvalidInferenceError) as refused:
         read_call(b'{"inputs": [%b], "outputs": [%b]}' % (zeros, zeros), None, SHAPE_HWC, 1)
     assert refused.value.detail == "inputs.0: Input should be an object; outputs.0: Input should be an object"
 
 
-def test_binary_data_begins_where_the_json_ends() -> None:
+def test_binary_data_follows_the_json() -> None:
     described = {**INPUT, "data": None, "parameters": {"binary_data_size": 6}}
     head = json.dumps({"inputs": [described]}).encode()
     body = head + IMAGE_NHWC.tobytes()

@@ -35,14 +35,14 @@ def binary_tensor(size: int = IMAGES_NHWC.nbytes, **changes: Any) -> RequestInpu
     ],
     ids=["flat", "nested", "binary"],
 )
-def test_every_form_of_the_same_images_gives_them(given_tensor: RequestInput, binary: bytes) -> None:
+def test_every_encoding_gives_the_same_images(given_tensor: RequestInput, binary: bytes) -> None:
     found = images_of([given_tensor], binary, SHAPE_HWC, 2)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, IMAGES_NHWC)
 
 
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 5), st.data())
-def test_flat_and_nested_data_agree_for_every_size(images: int, height: int, width: int, data: st.DataObject) -> None:
+def test_flat_and_nested_data_agree(images: int, height: int, width: int, data: st.DataObject) -> None:
     count = images * height * width * 3
     pixels = np.frombuffer(data.draw(st.binary(min_size=count, max_size=count)), np.uint8)
     expected = pixels.reshape(images, height, width, 3)
@@ -51,7 +51,7 @@ def test_flat_and_nested_data_agree_for_every_size(images: int, height: int, wid
         np.testing.assert_array_equal(found, expected)
 
 
-def test_raw_images_are_counted_by_their_bytes() -> None:
+def test_raw_image_count_follows_from_the_bytes() -> None:
     np.testing.assert_array_equal(raw_images(IMAGES_NHWC.tobytes(), SHAPE_HWC, 2), IMAGES_NHWC)
     np.testing.assert_array_equal(raw_images(IMAGES_NHWC[:1].tobytes(), SHAPE_HWC, 2), IMAGES_NHWC[:1])
     for body in (b"", bytes(17), bytes(19), bytes(35)):
@@ -71,7 +71,7 @@ def test_raw_images_are_counted_by_their_bytes() -> None:
         ([tensor(name="n" * 5000)], "unknown input 'nnn"),
     ],
 )
-def test_anything_but_the_one_input_is_refused(inputs: list[RequestInput], message: str) -> None:
+def test_input_other_than_images_is_refused(inputs: list[RequestInput], message: str) -> None:
     with pytest.raises(InvalidInferenceError, match=message) as refused:
         images_of(inputs, b"", SHAPE_HWC, 2)
     assert len(refused.value.detail) < 200
@@ -102,7 +102,7 @@ def test_other_datatypes_are_refused(datatype: str) -> None:
         [10**4000, 2, 3],
     ],
 )
-def test_other_shapes_are_refused_with_the_one_that_is_taken(shape: list[int]) -> None:
+def test_wrong_shape_error_names_the_right_one(shape: list[int]) -> None:
     for candidate in (tensor(shape=shape), binary_tensor(shape=shape)):
         with pytest.raises(InvalidInferenceError, match=r"shape \[-1, 2, 3, 3\], with 1 or more images") as refused:
             images_of([candidate], IMAGES_NHWC.tobytes(), SHAPE_HWC, 2)
@@ -110,7 +110,7 @@ def test_other_shapes_are_refused_with_the_one_that_is_taken(shape: list[int]) -
 
 
 @pytest.mark.parametrize("images", [3, 2**32, 2**63, 2**64, 10**1000])
-def test_more_images_than_allowed_are_refused_before_they_are_looked_at(images: int) -> None:
+def test_too_many_images_are_refused_before_decoding(images: int) -> None:
     for candidate in (tensor(shape=[images, 2, 3, 3]), binary_tensor(shape=[images, 2, 3, 3])):
         with pytest.raises(InvalidInferenceError, match="at most 2 images"):
             images_of([candidate], b"", SHAPE_HWC, 2)
@@ -132,7 +132,7 @@ def test_more_images_than_allowed_are_refused_before_they_are_looked_at(images: 
         (tensor(parameters={"binary_data_size": 36}), bytes(36), "both data and binary_data_size"),
     ],
 )
-def test_lies_about_bytes_are_refused(candidate: RequestInput, binary: bytes, message: str) -> None:
+def test_wrong_byte_counts_are_refused(candidate: RequestInput, binary: bytes, message: str) -> None:
     with pytest.raises(InvalidInferenceError, match=message) as refused:
         images_of([candidate], binary, SHAPE_HWC, 2)
     assert len(refused.value.detail) < 200
@@ -163,6 +163,6 @@ def test_lies_about_bytes_are_refused(candidate: RequestInput, binary: bytes, me
         ([*FLAT[:-1], []], "integers from 0 to 255"),
     ],
 )
-def test_data_that_is_no_image_is_refused(data: list[Any], message: str) -> None:
+def test_invalid_pixel_data_is_refused(data: list[Any], message: str) -> None:
     with pytest.raises(InvalidInferenceError, match=message):
         images_of([tensor(data=data)], b"", SHAPE_HWC, 2)

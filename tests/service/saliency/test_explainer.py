@@ -27,7 +27,7 @@ class Client:
         """Do nothing: the connection is watched from the start."""
 
 
-async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
+async def test_concurrent_explanations_are_limited() -> None:
     explainer, going_on = Explainer(at_once, max_explanations=2), asyncio.Event()
 
     async def work() -> int:
@@ -48,7 +48,7 @@ async def test_no_more_explanations_are_made_at_a_time_than_allowed() -> None:
 
 
 @pytest.mark.parametrize("reason", ["hang up", "deadline"])
-async def test_an_explanation_ends_with_its_deadline_or_its_client(reason: str) -> None:
+async def test_explanation_stops_at_deadline_or_disconnect(reason: str) -> None:
     explainer, client, ended = Explainer(at_once, max_explanations=1), Client(), asyncio.Event()
 
     async def work() -> None:

@@ -11,7 +11,7 @@ from service.security.key_file import KEY_FILE, generated_key
 from tests.support.processes import killed_at, run_together
 
 
-def test_a_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_key_file_is_created_once_and_private(tmp_path: Path) -> None:
     home = tmp_path / "home"
     key = generated_key(home)
     assert len(key) >= 43  # 256 bits
@@ -26,7 +26,7 @@ def write_key(home: Path, answer: Path) -> None:
     answer.write_text(generated_key(home), encoding="utf-8")
 
 
-def test_processes_that_come_at_once_agree(tmp_path: Path) -> None:
+def test_concurrent_processes_use_the_same_key(tmp_path: Path) -> None:
     home = tmp_path / "home"
     answers = [tmp_path / f"{i}.txt" for i in range(6)]
     run_together(write_key, [(home, answer) for answer in answers])
@@ -39,7 +39,7 @@ def make_key(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_line_leaves_a_whole_key_or_none(tmp_path: Path) -> None:
+def test_key_creation_killed_at_any_line_is_all_or_nothing(tmp_path: Path) -> None:
     step, killed = 1, True
     while killed:
         home = tmp_path / str(step)
@@ -52,13 +52,13 @@ def test_a_kill_at_any_line_leaves_a_whole_key_or_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"short\n", b"\xff" * 40])
-def test_a_file_that_holds_no_key_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_file_without_a_key_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / KEY_FILE).write_bytes(content)
     with pytest.raises(ConfigurationError, match=KEY_FILE):
         generated_key(tmp_path)
 
 
-def test_a_home_that_cannot_hold_it_is_refused(tmp_path: Path) -> None:
+def test_unwritable_home_is_refused(tmp_path: Path) -> None:
     (tmp_path / KEY_FILE).mkdir()
     with pytest.raises(ConfigurationError, match="DUET_API_KEYS"):
         generated_key(tmp_path)

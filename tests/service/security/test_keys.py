@@ -16,7 +16,7 @@ def test_scopes_include_the_lesser_ones() -> None:
     assert (admin.secret, admin.scopes) == (ADMIN.encode(), ("jobs", "admin"))
 
 
-def test_a_key_may_hold_colons() -> None:
+def test_key_may_contain_colons() -> None:
     assert parse_keys("admin:a:b:c:d:e:f:g:h:i").keys[0].secret == b"a:b:c:d:e:f:g:h:i"
 
 
@@ -34,14 +34,14 @@ def test_a_key_may_hold_colons() -> None:
         (f"jobs:{JOBS},admin:{JOBS}", "entries 1 and 2 have the same key"),
     ],
 )
-def test_what_is_malformed_is_said_without_showing_a_key(text: str, said: str) -> None:
+def test_malformed_keys_error_shows_no_key(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as caught:
         parse_keys(text)
     assert JOBS not in str(caught.value)
     assert "short:" not in str(caught.value)
 
 
-def test_malformed_keys_stop_the_start_with_the_name_of_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malformed_keys_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_API_KEYS", f"jobs:{JOBS},nonsense-that-is-secret")
     with pytest.raises(ConfigurationError, match=r"DUET_API_KEYS: .* entry 2") as caught:
         read_settings()
@@ -62,7 +62,7 @@ def test_names_of_hosts_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch)
     assert Settings().allowed_hosts == ("duet.example.org", "models.example.org")
 
 
-def test_keys_are_found_by_their_secret_alone() -> None:
+def test_key_is_found_by_its_secret() -> None:
     keyring = parse_keys(f"jobs:{JOBS},admin:{ADMIN}")
     assert keyring.find(JOBS) is keyring.keys[0]
     assert keyring.find(ADMIN) is keyring.keys[1]
@@ -71,7 +71,7 @@ def test_keys_are_found_by_their_secret_alone() -> None:
     assert Keyring(()).find(JOBS) is None
 
 
-def test_a_key_gives_nothing_away_in_its_repr_or_id() -> None:
+def test_key_repr_and_id_do_not_reveal_the_secret() -> None:
     [key] = with_all_scopes(ADMIN).keys
     assert ADMIN not in repr(key)
     assert key.id == ApiKey(("jobs",), ADMIN.encode()).id != ApiKey(("jobs",), JOBS.encode()).id

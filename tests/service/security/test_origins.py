@@ -35,7 +35,7 @@ def headers(*pairs: tuple[str, str]) -> Headers:
         socket.gethostname(),
     ],
 )
-def test_addresses_and_own_names_are_taken(host: str) -> None:
+def test_ip_addresses_and_configured_names_are_accepted(host: str) -> None:
     hosts, sent = HostCheck(NAMES), host.encode()
     assert not hosts.accepts(sent, scope())
     hosts.check(sent)
@@ -60,7 +60,7 @@ def test_addresses_and_own_names_are_taken(host: str) -> None:
         "2130706433.evil",
     ],
 )
-def test_names_that_could_be_rebound_are_refused(host: str) -> None:
+def test_host_open_to_dns_rebinding_is_refused(host: str) -> None:
     hosts = HostCheck(NAMES)
     for _ in range(2):
         assert not hosts.accepts(host.encode(), scope())
@@ -68,7 +68,7 @@ def test_names_that_could_be_rebound_are_refused(host: str) -> None:
             hosts.check(host.encode())
 
 
-def test_a_request_has_one_host() -> None:
+def test_request_with_several_hosts_is_refused() -> None:
     hosts = HostCheck(NAMES)
     for sent in (None, b"localhost, evil.example", b"localhost, localhost"):
         assert not hosts.accepts(sent, scope())
@@ -107,7 +107,7 @@ def test_own_pages_may(stated: list[tuple[str, str]]) -> None:
     ("host", "origin"),
     [("duet.example.org", "https://duet.example.org"), ("duet.example.org:443", "https://duet.example.org")],
 )
-def test_the_port_of_the_scheme_need_not_be_said(host: str, origin: str) -> None:
+def test_default_port_may_be_omitted(host: str, origin: str) -> None:
     check_same_origin(headers(("host", host), ("origin", origin)))
 
 
@@ -134,7 +134,7 @@ def test_other_pages_may_not(stated: list[tuple[str, str]]) -> None:
         check_same_origin(headers(("host", "127.0.0.1:8000"), *stated))
 
 
-def test_the_browser_says_whether_it_came_over_tls() -> None:
+def test_scheme_of_the_origin_decides_secure() -> None:
     assert is_secure(headers(("host", "duet"), ("origin", "https://duet")))
     assert not is_secure(headers(("host", "duet"), ("origin", "http://duet")))
     assert not is_secure(headers(("host", "duet")))

@@ -16,14 +16,14 @@ def test_any_process_with_the_key_reads_the_cookie() -> None:
     assert read_token(token(session), elsewhere, NOW) == session
 
 
-def test_it_ends_when_it_says_and_with_its_key() -> None:
+def test_session_ends_at_expiry_and_with_its_key() -> None:
     cookie = token(begin(JOBS, NOW))
     assert read_token(cookie, KEYS, NOW + SESSION_SECONDS - 1) is not None
     assert read_token(cookie, KEYS, NOW + SESSION_SECONDS) is None
     assert read_token(cookie, with_all_scopes("b" * 16), NOW) is None
 
 
-def test_nothing_in_it_can_be_changed() -> None:
+def test_forged_cookie_is_no_session() -> None:
     session = begin(JOBS, NOW)
     cookie = token(session)
     longer = cookie.replace(str(session.expires), str(session.expires + 1))
@@ -38,5 +38,5 @@ def test_garbage_is_no_session(text: str) -> None:
     assert read_token(text, KEYS, NOW) is None
 
 
-def test_the_key_cannot_be_read_from_it() -> None:
+def test_cookie_does_not_contain_the_key() -> None:
     assert JOBS.secret.decode() not in token(Session(JOBS, int(NOW)))

@@ -55,7 +55,7 @@ def test_addresses_are_bounded() -> None:
     assert len(wrong._due) == MAX_ADDRESSES
 
 
-async def test_a_guesser_is_slowed_and_a_correct_key_is_not(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_wrong_keys_are_delayed_and_correct_keys_are_not(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[float] = []
 
     async def wait(seconds: float) -> None:

@@ -20,7 +20,7 @@ LOST = re.compile(
 )
 
 
-def test_kill_of_the_service_is_told_and_the_job_resumes_on_the_page(browser: Browser, tmp_path: Path) -> None:
+def test_killed_service_is_shown_and_the_job_resumes(browser: Browser, tmp_path: Path) -> None:
     with contextlib.ExitStack() as running:
         site = running.enter_context(training_site(tmp_path))
         job, pace = site.start(overrides={"epochs": 4})
@@ -51,7 +51,7 @@ def test_kill_of_the_service_is_told_and_the_job_resumes_on_the_page(browser: Br
             expect(head.locator(".badge")).to_have_text("Done", timeout=60_000)
 
 
-def test_service_without_its_broker_is_told_by_its_answer(browser: Browser, tmp_path: Path) -> None:
+def test_broker_outage_is_shown(browser: Browser, tmp_path: Path) -> None:
     with training_site(tmp_path) as site:
         job, pace = site.start()
         with visiting(browser, site.url) as visit:

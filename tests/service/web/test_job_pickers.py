@@ -86,7 +86,7 @@ def test_missing_data_is_marked_and_its_download_offered(browser: Browser, train
         assert_accessible(page)
 
 
-def test_data_that_is_there_is_not_offered(browser: Browser, trainings: TrainingSite) -> None:
+def test_present_dataset_is_not_offered(browser: Browser, trainings: TrainingSite) -> None:
     folder: Path = empty_cifar(download_folder(trainings.home) / FOLDER_NAME)
     try:
         with visiting(browser, trainings.url) as visit:

@@ -84,7 +84,7 @@ def test_runs_of_the_command_line_are_listed_and_followed(
         assert layout_shift(page) < 0.1
 
 
-def test_unknown_run_is_told(browser: Browser, trainings: TrainingSite) -> None:
+def test_unknown_run_shows_an_error(browser: Browser, trainings: TrainingSite) -> None:
     with visiting(browser, trainings.url) as visit:
         visit.expect("status of 404")
         page = visit.open("/ui/jobs?run=no-such-run")
@@ -147,7 +147,7 @@ def test_curves_of_ticked_trainings_are_drawn_together(browser: Browser, trainin
     trainings.wait(job, "succeeded")
 
 
-def test_trainings_with_the_same_recipe_and_seed_are_told_apart(browser: Browser, trainings: TrainingSite) -> None:
+def test_trainings_of_one_recipe_and_seed_are_distinguished(browser: Browser, trainings: TrainingSite) -> None:
     for number in range(9):
         write_run(trainings.home, f"same-{number}", [0.5], seed=77)
     with visiting(browser, trainings.url) as visit:

@@ -159,7 +159,7 @@ def test_repeated_and_late_events_are_ignored(page: Page) -> None:
     assert (story["epochs"], story["last"]) == ([[1, 0.9], [2, 0.8]], "10-1")
 
 
-def test_resumed_attempt_keeps_its_epochs_and_a_new_one_does_not(page: Page) -> None:
+def test_resumed_attempt_keeps_its_epochs(page: Page) -> None:
     first = [["1-0", epoch(1, 0.9)], ["2-0", epoch(2, 0.8)], ["3-0", epoch(3, 0.7)]]
     resumed = run(
         page, "jobs/curves.js", TAKEN, [*first, ["4-0", epoch(3, 0.6, token=2)], ["5-0", epoch(4, 0.5, token=2)]]

@@ -88,7 +88,7 @@ def test_choice_is_remembered_and_in_the_link(browser: Browser, site: ServicePro
             assert shown(elsewhere) == ["mlp", "cnn"]
 
 
-def test_one_family_is_asked_alone(browser: Browser, site: ServiceProcess) -> None:
+def test_single_family_uses_predict(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit, "?families=cnn")
         pick(page)
@@ -103,7 +103,7 @@ def test_one_family_is_asked_alone(browser: Browser, site: ServiceProcess) -> No
         answered(page, "own_0", OLDER)
 
 
-def test_no_more_families_than_one_request_takes(browser: Browser, site: ServiceProcess) -> None:
+def test_families_are_limited_to_one_request(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit, f"?families=mlp,{','.join(OWN)}")
         page.get_by_text("(8 of 10)").click()

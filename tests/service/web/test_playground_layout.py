@@ -22,7 +22,7 @@ def top_and_bottom(page: Page, selector: str) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(("size", "scheme"), [((768, 1024), "light"), ((1024, 768), "dark"), ((1600, 1000), "light")])
-def test_both_answers_are_beside_each_other_and_in_view(
+def test_predictions_are_side_by_side_in_view(
     browser: Browser, site: ServiceProcess, size: tuple[int, int], scheme: Literal["light", "dark"]
 ) -> None:
     with visiting(browser, site.url, size=size, scheme=scheme) as visit:
@@ -41,7 +41,7 @@ def test_both_answers_are_beside_each_other_and_in_view(
         assert_fits(page)
 
 
-def test_answer_is_in_view_on_a_phone(browser: Browser, site: ServiceProcess) -> None:
+def test_prediction_is_in_view_on_a_phone(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url, size=NARROW) as visit:
         page = opened(visit)
         pick(page)
@@ -73,7 +73,7 @@ def test_examples_ship_and_are_classified(browser: Browser, site: ServiceProcess
         assert_accessible(again)
 
 
-def test_link_says_that_it_does_not_carry_an_uploaded_image(browser: Browser, site: ServiceProcess) -> None:
+def test_link_states_that_it_omits_uploaded_images(browser: Browser, site: ServiceProcess) -> None:
     with visiting(browser, site.url) as visit:
         page = opened(visit, "?method=occlusion")
         pick(page, CAT)

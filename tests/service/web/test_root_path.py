@@ -24,7 +24,7 @@ async def running(home: Path) -> AsyncIterator[RunningApp]:
 
 
 @pytest.mark.parametrize("prefix", [ROOT, ""], ids=["kept by the proxy", "removed by the proxy"])
-async def test_every_way_in_works_with_and_without_the_prefix(running: RunningApp, prefix: str) -> None:
+async def test_routes_work_with_and_without_the_prefix(running: RunningApp, prefix: str) -> None:
     for path in ("/", "/models", "/livez", "/readyz", "/v2", "/docs", "/openapi.json", "/ui/jobs"):
         assert (await running.client.get(f"{prefix}{path}")).status_code == 200, path
     image, headers = gray_png(0), {"content-type": "image/png"}
@@ -32,12 +32,12 @@ async def test_every_way_in_works_with_and_without_the_prefix(running: RunningAp
     assert (await running.client.get(f"{prefix}/none")).status_code == 404
 
 
-async def test_prefix_alone_is_the_first_page_and_a_longer_name_is_not(running: RunningApp) -> None:
+async def test_prefix_alone_is_the_first_page(running: RunningApp) -> None:
     assert "Playground" in (await running.client.get(ROOT)).text
     assert (await running.client.get(f"{ROOT}x/models")).status_code == 404
 
 
-async def test_every_address_of_the_pages_is_below_the_root(running: RunningApp) -> None:
+async def test_page_links_are_below_the_root_path(running: RunningApp) -> None:
     for path in ("/", "/ui/jobs", "/ui/models", "/ui/comparison", "/docs"):
         text = (await running.client.get(path)).text
         found = re.findall(r'(?:href|src|action)="(/[^"]*)"', text)
@@ -48,7 +48,7 @@ async def test_every_address_of_the_pages_is_below_the_root(running: RunningApp)
                 assert (await running.client.get(each)).status_code == 200, each
 
 
-async def test_the_api_description_names_the_server(running: RunningApp) -> None:
+async def test_openapi_names_the_server(running: RunningApp) -> None:
     assert (await running.client.get("/openapi.json")).json()["servers"] == [{"url": ROOT}]
 
 

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.slow]
 ROOT = "/apps/duet"
 
 
-def test_no_page_leaves_the_path_of_the_proxy(browser: Browser, tmp_path: Path) -> None:
+def test_pages_stay_below_the_root_path(browser: Browser, tmp_path: Path) -> None:
     with (
         service_process(tmp_path, DUET_ROOT_PATH=ROOT, DUET_SHIPPED_MODELS=str(SHIPPED)) as service,
         visiting(browser, f"{service.url}{ROOT}") as visit,

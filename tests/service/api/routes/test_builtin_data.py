@@ -48,7 +48,7 @@ async def available(app: RunningApp) -> bool:
 @pytest.mark.parametrize(
     ("path", "body"), [("/train", TRAIN), ("/evaluate", {}), ("/evaluate", {"versions": ["cnn@1"]})]
 )
-async def test_a_job_without_its_data_is_refused_at_once_and_told_where_to_get_it(
+async def test_job_without_dataset_is_refused_with_advice(
     bare_app: RunningApp, broker: Broker, path: str, body: dict[str, Any]
 ) -> None:
     problem = assert_problem(await bare_app.client.post(path, json=body, headers=WITH_KEY), 409, "dataset-missing")
@@ -63,7 +63,7 @@ async def test_a_job_without_its_data_is_refused_at_once_and_told_where_to_get_i
     await submitted(bare_app, body, path)
 
 
-async def test_paths_are_below_the_path_of_a_proxy(home: Path, broker: Broker) -> None:
+async def test_paths_use_the_root_path(home: Path, broker: Broker) -> None:
     async with job_app(home, broker, data_dir=home / "nothing", root_path="/duet") as app:
         found = (await app.client.get("/duet/datasets/cifar10")).json()
         answer = await app.client.post("/duet/train", json=TRAIN, headers=WITH_KEY)
@@ -82,7 +82,7 @@ async def test_own_images_need_no_cifar10(bare_app: RunningApp, home: Path) -> N
     await submitted(bare_app, TRAIN | {"data": "folder:colors", "family": "colors"})
 
 
-async def test_data_of_a_worker_on_another_machine_counts(bare_app: RunningApp) -> None:
+async def test_dataset_of_a_remote_worker_counts(bare_app: RunningApp) -> None:
     heartbeats = desk_of(bare_app).heartbeats
     heartbeats.beat(worker_report("without", ready=True, cifar10=False))
     assert not await available(bare_app)
@@ -91,7 +91,7 @@ async def test_data_of_a_worker_on_another_machine_counts(bare_app: RunningApp) 
     await submitted(bare_app)
 
 
-async def test_a_retry_without_data_is_refused(bare_app: RunningApp) -> None:
+async def test_retry_without_dataset_is_refused(bare_app: RunningApp) -> None:
     heartbeats = desk_of(bare_app).heartbeats
     heartbeats.beat(worker_report("with", ready=True))
     job_id = await submitted(bare_app)
@@ -103,7 +103,7 @@ async def test_a_retry_without_data_is_refused(bare_app: RunningApp) -> None:
     assert (await job(bare_app, job_id))["state"] == "failed"
 
 
-async def test_the_download_is_one_job_however_often_it_is_asked_for(bare_app: RunningApp, broker: Broker) -> None:
+async def test_repeated_download_is_one_job(bare_app: RunningApp, broker: Broker) -> None:
     first = await bare_app.client.post(DOWNLOAD, headers=WITH_KEY)
     assert first.status_code == 202, first.text
     accepted = JobAccepted.model_validate_json(first.content)
@@ -123,20 +123,20 @@ async def test_the_download_is_one_job_however_often_it_is_asked_for(bare_app: R
     assert (await bare_app.client.post(DOWNLOAD, headers=WITH_KEY)).json()["id"] != accepted.id
 
 
-async def test_the_download_needs_a_key_and_a_worker_that_is_ready(bare_app: RunningApp) -> None:
+async def test_download_needs_a_key_and_a_ready_worker(bare_app: RunningApp) -> None:
     assert_problem(await bare_app.client.post(DOWNLOAD), 401, "key-required")
     desk_of(bare_app).heartbeats.beat(worker_report("busy", ready=False))
     assert_problem(await bare_app.client.post(DOWNLOAD, headers=WITH_KEY), 503, "training-not-ready")
 
 
-async def test_without_jobs_the_data_set_is_still_described(home: Path) -> None:
+async def test_dataset_is_described_without_jobs(home: Path) -> None:
     async with running_app(settings_for(home, data_dir=home / "nothing")) as app:
         assert not await available(app)
     async with running_app(settings_for(home, data_dir=empty_cifar(home / "cifar"))) as app:
         assert await available(app)
 
 
-async def test_other_methods_of_the_built_in_data_set_are_refused_as_before(bare_app: RunningApp) -> None:
+async def test_built_in_dataset_refuses_other_methods(bare_app: RunningApp) -> None:
     answer = await bare_app.client.post("/datasets/cifar10", content=b"", headers=WITH_KEY)
     assert_problem(answer, 422, "invalid-parameters")
     answer = await bare_app.client.delete("/datasets/cifar10", headers=WITH_KEY)

@@ -19,7 +19,7 @@ async def compared(shared: RunningApp, gray: int, query: str = "") -> CompareRes
     return CompareResponse.model_validate_json(answer.content)
 
 
-async def test_both_champions_answer_and_disagree_on_black(shared: RunningApp) -> None:
+async def test_compare_champions_disagree_on_black(shared: RunningApp) -> None:
     comparison = await compared(shared, 0)
     assert [(one.model, one.version, one.label) for one in comparison.predictions] == [
         ("mlp", 1, "white"),
@@ -28,27 +28,27 @@ async def test_both_champions_answer_and_disagree_on_black(shared: RunningApp) -
     assert comparison.agree is False
 
 
-async def test_both_agree_on_middle_gray(shared: RunningApp) -> None:
+async def test_compare_champions_agree_on_gray(shared: RunningApp) -> None:
     comparison = await compared(shared, 128)
     assert comparison.agree is True
     assert comparison.divergence < 0.01
 
 
-async def test_the_divergence_is_that_of_the_probabilities(shared: RunningApp) -> None:
+async def test_divergence_matches_the_probabilities(shared: RunningApp) -> None:
     probabilities_K = softmax(expected_logits(96), temperature=1.25)
     expected = jensen_shannon_bits(np.stack([probabilities_K, probabilities_K[::-1]]))
     assert 0.05 < expected < 0.95
     assert (await compared(shared, 96)).divergence == pytest.approx(expected, abs=1e-4)
 
 
-async def test_a_version_compared_with_itself_does_not_diverge(shared: RunningApp) -> None:
+async def test_version_compared_with_itself_has_no_divergence(shared: RunningApp) -> None:
     comparison = await compared(shared, 96, "?models=cnn,cnn@1&top_k=1")
     assert comparison.divergence == 0
     assert comparison.agree is True
     assert [len(one.top) for one in comparison.predictions] == [1, 1]
 
 
-async def test_models_with_other_classes_and_sizes_are_compared_over_all_classes(shared: RunningApp) -> None:
+async def test_compare_uses_the_union_of_classes(shared: RunningApp) -> None:
     models = shared.state["repository"].home_models
     write_onnx_version(
         models / "big" / "1", "big", 1, classes=("night", "day"), size=16, test_answers=(0, 1), test_labels=(0, 1)

@@ -59,7 +59,7 @@ def pixels(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
         return np.asarray(image.convert("RGB"))
 
 
-async def test_both_families_are_explained_by_the_same_methods(explaining: RunningApp) -> None:
+async def test_families_share_explanation_methods(explaining: RunningApp) -> None:
     answer = await explained(explaining, gray_png(200), saliency=BOTH, target="light")
     assert answer.saliency
     assert [(one.model, one.version, one.target.label) for one in answer.saliency] == [
@@ -77,7 +77,7 @@ async def test_both_families_are_explained_by_the_same_methods(explaining: Runni
         assert one.maps[0].flat
 
 
-async def test_each_model_explains_its_own_answer_where_no_target_is_named(explaining: RunningApp) -> None:
+async def test_default_target_is_each_models_prediction(explaining: RunningApp) -> None:
     answer = await explained(explaining, gray_png(0), saliency="input_x_gradient")
     assert answer.saliency
     assert not answer.agree
@@ -85,7 +85,7 @@ async def test_each_model_explains_its_own_answer_where_no_target_is_named(expla
     assert [(one.predicted, one.target.label) for one in answer.saliency] == [("white", "white"), ("black", "black")]
 
 
-async def test_the_answer_is_that_of_a_plain_comparison_and_more(explaining: RunningApp) -> None:
+async def test_response_extends_the_plain_comparison(explaining: RunningApp) -> None:
     plain = (await ask(explaining, gray_png(96), top_k=2)).json()
     more = (await ask(explaining, gray_png(96), top_k=2, saliency="saliency")).json()
     assert "saliency" not in plain
@@ -95,7 +95,7 @@ async def test_the_answer_is_that_of_a_plain_comparison_and_more(explaining: Run
     assert more["timing_ms"]["inference"] > 0
 
 
-async def test_what_saliency_says_of_one_model_is_said_here_of_each(explaining: RunningApp) -> None:
+async def test_response_equals_saliency_of_each_model(explaining: RunningApp) -> None:
     query: dict[str, Any] = {"steps": 5, "window": 3, "stride": 2, "baseline": "white"}
     methods = "occlusion,integrated_gradients"
     answer = (await ask(explaining, gray_png(96), saliency=methods, target="2", **query)).json()
@@ -110,9 +110,7 @@ async def test_what_saliency_says_of_one_model_is_said_here_of_each(explaining: 
 
 
 @pytest.mark.parametrize("how", [{"accept": "image/png"}, {"accept": "image/*, */*;q=0.1"}, {"format": "png"}])
-async def test_one_picture_has_the_image_and_each_models_map_in_a_row_per_method(
-    explaining: RunningApp, how: dict[str, Any]
-) -> None:
+async def test_png_has_a_row_per_method(explaining: RunningApp, how: dict[str, Any]) -> None:
     query = {"saliency": "saliency,input_x_gradient", "target": "light"}
     answer = await ask(explaining, gray_png(96), **query, **how)
     assert answer.headers["content-type"] == "image/png"
@@ -134,12 +132,12 @@ async def test_one_picture_has_the_image_and_each_models_map_in_a_row_per_method
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "application/json", "application/*", "image/png;q=0.5, */*"])
-async def test_json_where_it_is_all_the_same(explaining: RunningApp, accept: str | None) -> None:
+async def test_any_accept_gives_json(explaining: RunningApp, accept: str | None) -> None:
     answer = await ask(explaining, gray_png(9), accept=accept, saliency="saliency")
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_versions_of_other_sizes_and_classes_are_explained_each_at_its_own(explaining: RunningApp) -> None:
+async def test_versions_of_different_sizes_are_explained(explaining: RunningApp) -> None:
     models = explaining.state["repository"].home_models
     graph = gradient_graph(classes=2, size=16, features=True)
     write_onnx_version(
@@ -162,7 +160,7 @@ async def test_versions_of_other_sizes_and_classes_are_explained_each_at_its_own
     assert assert_problem(refused, 422, "unknown-target")["classes"] == ["night", "day"]
 
 
-async def test_a_method_that_does_not_fit_one_of_them_is_refused_with_those_that_fit_all(
+async def test_method_unsupported_by_one_version_is_refused(
     explaining: RunningApp,
 ) -> None:
     for models in ("mlp,cnn", "cnn,mlp"):
@@ -210,7 +208,7 @@ async def test_bad_requests_are_refused(explaining: RunningApp) -> None:
     explaining.state["explainer"].check_capacity()
 
 
-async def test_precision_is_that_of_the_answers_and_fp32_is_explained(tmp_path: Path) -> None:
+async def test_int8_predictions_have_fp32_explanations(tmp_path: Path) -> None:
     models = tmp_path / "models"
     for family in ("cnn", "mlp"):
         graph = {GRADIENT_GRAPH: gradient_graph(features=True)}

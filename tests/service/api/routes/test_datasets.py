@@ -102,7 +102,7 @@ async def until_nothing_is_left(home: Path) -> None:
         await asyncio.sleep(0.005)
 
 
-async def test_a_zip_becomes_a_data_set(running: RunningApp, tmp_path: Path) -> None:
+async def test_upload_zip_creates_a_dataset(running: RunningApp, tmp_path: Path) -> None:
     files = pictures(grass=5, night=4) | {"grass/notes.txt": b"no image", "night/cut.png": picture("night", 9)[:200]}
     answer = uploaded(await running.client.post("/datasets/colours", content=zipped(files), headers=ZIP))
     assert (answer.added, answer.duplicates, answer.skipped) == (9, 0, 2)
@@ -119,7 +119,7 @@ async def test_a_zip_becomes_a_data_set(running: RunningApp, tmp_path: Path) -> 
     await until_nothing_is_left(tmp_path)
 
 
-async def test_more_is_added_and_what_is_there_is_not_added_again(running: RunningApp) -> None:
+async def test_upload_adds_new_images_and_skips_duplicates(running: RunningApp) -> None:
     url = "/datasets/colours"
     first = uploaded(await running.client.post(url, content=zipped(pictures(grass=5)), headers=ZIP))
     assert first.dataset.shortfalls == ("it has 1 class and needs at least 2",)
@@ -135,7 +135,7 @@ async def test_more_is_added_and_what_is_there_is_not_added_again(running: Runni
     assert (last.added, last.skipped_files[0].reason) == (1, "the data set already has this image, as class 'grass'")
 
 
-async def test_single_images_come_with_their_label(running: RunningApp) -> None:
+async def test_upload_single_image_uses_the_label(running: RunningApp) -> None:
     raw = await running.client.post(
         "/datasets/colours",
         params={"label": "brick red"},
@@ -156,12 +156,12 @@ async def test_single_images_come_with_their_label(running: RunningApp) -> None:
     assert counts(form.dataset) == {"brick red": 3}
 
 
-async def test_a_zip_may_come_in_a_form(running: RunningApp) -> None:
+async def test_upload_zip_in_a_form(running: RunningApp) -> None:
     files = {"file": ("colours.zip", zipped(pictures(night=2)), "application/zip")}
     assert counts(uploaded(await running.client.post("/datasets/c", files=files, headers=KEY)).dataset) == {"night": 2}
 
 
-async def test_who_may(running: RunningApp) -> None:
+async def test_dataset_changes_need_a_key(running: RunningApp) -> None:
     for method in ("POST", "DELETE"):
         assert_problem(await running.client.request(method, "/datasets/colours"), 401, "key-required")
     wrong = {"x-api-key": "w" * 16}
@@ -192,7 +192,7 @@ async def test_who_may(running: RunningApp) -> None:
         ("c", {"label": "x"}, b"x", "multipart/form-data", 400, "malformed-body", "boundary"),
     ],
 )
-async def test_what_cannot_be_taken_is_answered_and_leaves_nothing(
+async def test_invalid_upload_is_refused_and_leaves_nothing(
     running: RunningApp,
     tmp_path: Path,
     name: str,
@@ -211,7 +211,7 @@ async def test_what_cannot_be_taken_is_answered_and_leaves_nothing(
     await until_nothing_is_left(tmp_path)
 
 
-async def test_a_form_with_another_field_or_several_zips_is_refused(running: RunningApp) -> None:
+async def test_form_with_wrong_field_or_two_zips_is_refused(running: RunningApp) -> None:
     png = ("a.png", picture("night", 0), "image/png")
     answer = await running.client.post("/datasets/c", params={"label": "x"}, files={"image": png}, headers=KEY)
     assert_problem(answer, 422, "wrong-field")
@@ -220,7 +220,7 @@ async def test_a_form_with_another_field_or_several_zips_is_refused(running: Run
     assert await names(running) == []
 
 
-async def test_a_data_set_grows_only_to_its_limits(running: RunningApp) -> None:
+async def test_upload_beyond_the_image_limit_is_refused(running: RunningApp) -> None:
     url = "/datasets/colours"
     uploaded(await running.client.post(url, content=zipped(pictures(grass=20)), headers=ZIP))
     answer = await running.client.post(url, content=zipped(pictures(night=11)), headers=ZIP)
@@ -229,7 +229,7 @@ async def test_a_data_set_grows_only_to_its_limits(running: RunningApp) -> None:
     assert counts(detail(await running.client.get(url))) == {"grass": 20}
 
 
-async def test_a_body_that_is_longer_than_it_says_is_cut_off(running: RunningApp, tmp_path: Path) -> None:
+async def test_endless_upload_is_cut_off(running: RunningApp, tmp_path: Path) -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield bytes(50_000)
@@ -238,7 +238,7 @@ async def test_a_body_that_is_longer_than_it_says_is_cut_off(running: RunningApp
     await until_nothing_is_left(tmp_path)
 
 
-async def test_one_upload_at_a_time_is_taken_here(running: RunningApp, tmp_path: Path) -> None:
+async def test_concurrent_uploads_are_limited(running: RunningApp, tmp_path: Path) -> None:
     begun, go_on = asyncio.Event(), asyncio.Event()
     content = zipped(pictures(night=2))
 
@@ -259,7 +259,7 @@ async def test_one_upload_at_a_time_is_taken_here(running: RunningApp, tmp_path:
     assert uploaded(await running.client.post("/datasets/d", content=content, headers=ZIP)).added == 2
 
 
-async def test_a_full_disk_is_told_and_nothing_is_kept(
+async def test_upload_on_a_full_disk_leaves_nothing(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -272,7 +272,7 @@ async def test_a_full_disk_is_told_and_nothing_is_kept(
     await until_nothing_is_left(tmp_path)
 
 
-async def test_upload_that_would_leave_too_little_disk_for_jobs_is_rejected(
+async def test_upload_reserves_the_disk_space_of_jobs(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = running.state["settings"].job_free_mib * MIB
@@ -298,7 +298,7 @@ async def test_limit_of_all_data_sets_together_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-async def test_read_only_home_is_a_problem_that_says_what_to_do(
+async def test_read_only_home_problem_gives_advice(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     write_labelled_folder(tmp_path, "c", {"night": 4})
@@ -315,7 +315,7 @@ async def test_read_only_home_is_a_problem_that_says_what_to_do(
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-async def test_data_set_that_cannot_be_deleted_stays_whole(
+async def test_failed_deletion_keeps_the_dataset(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
 ) -> None:
     write_labelled_folder(tmp_path, "c", {"night": 4})
@@ -330,7 +330,7 @@ async def test_data_set_that_cannot_be_deleted_stays_whole(
     assert len(list((tmp_path / "datasets" / "c" / "night").iterdir())) == 4
 
 
-async def test_images_with_too_many_pixels_for_the_size_of_the_upload_are_rejected(
+async def test_upload_with_too_many_pixels_per_byte_is_rejected(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.datasets.files.MIN_UPLOAD_PIXELS", 1_000)
@@ -359,7 +359,7 @@ async def test_zip_entry_without_a_name_is_rejected(running: RunningApp) -> None
     assert_problem(answer, 422, "unreadable-archive")
 
 
-async def test_nothing_is_seen_of_an_upload_before_it_is_whole(
+async def test_incomplete_upload_is_invisible(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written, go_on = threading.Event(), threading.Event()
@@ -381,7 +381,7 @@ async def test_nothing_is_seen_of_an_upload_before_it_is_whole(
     assert_problem(answer, 404, "unknown-dataset")
 
 
-async def test_images_of_more_pixels_than_can_be_predicted_are_left_out(running: RunningApp) -> None:
+async def test_image_over_the_pixel_limit_is_skipped(running: RunningApp) -> None:
     stream = io.BytesIO()
     Image.fromarray(np.zeros((200, 101, 3), np.uint8)).save(stream, "PNG")
     files = {"night/large.png": stream.getvalue(), **pictures(night=1)}
@@ -389,7 +389,7 @@ async def test_images_of_more_pixels_than_can_be_predicted_are_left_out(running:
     assert (answer.added, [file.file for file in answer.skipped_files]) == (1, ["night/large.png"])
 
 
-async def test_a_data_set_is_removed_for_good(running: RunningApp, tmp_path: Path) -> None:
+async def test_delete_removes_the_dataset(running: RunningApp, tmp_path: Path) -> None:
     write_labelled_folder(tmp_path, "colours", {"night": 2, "grass": 1})
     write_labelled_folder(tmp_path, "others", {"night": 1})
     removed = detail(await running.client.delete("/datasets/colours", headers=KEY))
@@ -403,7 +403,7 @@ async def test_a_data_set_is_removed_for_good(running: RunningApp, tmp_path: Pat
     assert nothing_is_left(tmp_path)
 
 
-async def test_what_a_killed_process_left_is_removed_by_the_next_upload(running: RunningApp, tmp_path: Path) -> None:
+async def test_abandoned_upload_is_removed_by_the_next(running: RunningApp, tmp_path: Path) -> None:
     abandoned = tmp_path / "datasets" / UPLOADS_NAME / "0123"
     (abandoned / "images" / "night").mkdir(parents=True)
     under_way = Staging(tmp_path)
@@ -452,7 +452,7 @@ async def test_decomposed_label_joins_the_composed_class(running: RunningApp) ->
     assert counts(detail(await running.client.get("/datasets/colours"))) == {"Gr\u00fcn": 2}
 
 
-async def test_file_name_that_is_not_utf8_is_escaped_and_does_not_reject_the_form(running: RunningApp) -> None:
+async def test_non_utf8_file_name_is_escaped(running: RunningApp) -> None:
     part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\n\r\n%s\r\n'
     body = part % (b"caf\xe9.png", picture("grass", 1)) + part % (b"caf\xe9.txt", b"text") + b"--x--\r\n"
     answer = uploaded(

@@ -14,7 +14,7 @@ from tests.support.versions import write_version
 
 
 @pytest.mark.parametrize("body", [{}, {"versions": ["cnn@1", "mlp@1"]}])
-async def test_it_is_recorded_and_sent_to_its_own_queue(
+async def test_evaluate_records_and_sends_to_its_queue(
     jobs_app: RunningApp, broker: Broker, body: dict[str, Any]
 ) -> None:
     record = await job(jobs_app, await submitted(jobs_app, body, "/evaluate"))
@@ -35,16 +35,14 @@ async def test_it_is_recorded_and_sent_to_its_own_queue(
         ({"recipe": "mlp_baseline"}, 422, "invalid-parameters"),
     ],
 )
-async def test_what_could_not_run_is_refused(
+async def test_invalid_evaluation_is_refused(
     jobs_app: RunningApp, broker: Broker, body: dict[str, Any], status: int, slug: str
 ) -> None:
     assert_problem(await jobs_app.client.post("/evaluate", json=body, headers=WITH_KEY), status, slug)
     assert messages(broker, "evaluate") == 0
 
 
-async def test_a_version_is_not_measured_on_other_classes_than_its_own(
-    jobs_app: RunningApp, broker: Broker, home: Path
-) -> None:
+async def test_dataset_of_other_classes_is_refused(jobs_app: RunningApp, broker: Broker, home: Path) -> None:
     write_labelled_folder(home, "pets", {"grass": 4, "snow": 4})
     write_version(home / "models" / "cnn" / "5", "cnn", 5, class_names=("grass", "snow"))
     body = {"data": "folder:pets", "versions": ["cnn@5", "cnn@1"]}
@@ -56,11 +54,11 @@ async def test_a_version_is_not_measured_on_other_classes_than_its_own(
     await submitted(jobs_app, body | {"versions": ["cnn@5"]}, "/evaluate")
 
 
-async def test_without_champions_versions_must_be_named(jobs_app: RunningApp, home: Path) -> None:
+async def test_evaluate_without_champions_needs_versions(jobs_app: RunningApp, home: Path) -> None:
     set_champions(home / "models")
     answer = await jobs_app.client.post("/evaluate", json={}, headers=WITH_KEY)
     assert "no champion" in assert_problem(answer, 422, "invalid-parameters")["detail"]
 
 
-async def test_it_needs_a_key(jobs_app: RunningApp) -> None:
+async def test_evaluate_needs_a_key(jobs_app: RunningApp) -> None:
     assert_problem(await jobs_app.client.post("/evaluate", json={}), 401, "key-required")

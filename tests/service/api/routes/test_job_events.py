@@ -21,7 +21,7 @@ def kinds(events: list[dict[str, str]]) -> list[str]:
     return [json.loads(event["data"])["event"] for event in events]
 
 
-async def test_an_ended_job_is_told_from_the_first_event_to_the_last(jobs_app: RunningApp) -> None:
+async def test_stream_of_an_ended_job_has_all_events(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
     progress = Progress(epoch=1, epochs=2, step=5, steps=10, loss=float("nan"), accuracy=0.5, seconds_left=2.5)
     token = claimed(jobs_app, job_id, Stage(name="fit"), Note(text="two\nlines: é"), progress)
@@ -42,7 +42,7 @@ async def test_an_ended_job_is_told_from_the_first_event_to_the_last(jobs_app: R
     assert ids == sorted(set(ids))
 
 
-async def test_one_that_comes_back_is_told_what_it_missed_and_then_to_stay_away(jobs_app: RunningApp) -> None:
+async def test_last_event_id_resumes_and_then_gets_204(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
     token = claimed(jobs_app, job_id)
     desk_of(jobs_app).store.finish(job_id, token, "failed")
@@ -68,9 +68,7 @@ async def test_unknown_jobs_and_places(jobs_app: RunningApp) -> None:
     assert assert_problem(answer, 422, "invalid-parameters")["errors"][0]["parameter"] == "Last-Event-ID"
 
 
-async def test_more_streams_than_there_is_room_for_are_refused(
-    jobs_app: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_streams_over_the_limit_are_refused(jobs_app: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EventFeed, "listeners", 1000)
     answer = await jobs_app.client.get(f"/jobs/{await submitted(jobs_app)}/events")
     assert_problem(answer, 429, "too-many-streams")
@@ -94,7 +92,7 @@ async def follow(app: ListeningApp, job_id: str) -> Peer:
     return peer
 
 
-async def test_hundreds_that_hang_up_leave_nothing_behind(home: Path, broker: Broker) -> None:
+async def test_disconnected_streams_leave_nothing_behind(home: Path, broker: Broker) -> None:
     async with listening(home, broker) as app:
         job_service = app.state["jobs"]
         assert job_service is not None
@@ -113,7 +111,7 @@ async def test_hundreds_that_hang_up_leave_nothing_behind(home: Path, broker: Br
         assert job_service.store.get(job_id).state == "queued"
 
 
-async def test_a_service_that_drains_lets_its_listeners_go_at_once(home: Path, broker: Broker) -> None:
+async def test_drain_ends_streams_at_once(home: Path, broker: Broker) -> None:
     async with listening(home, broker, deadline_seconds=600) as app:
         job_service = app.state["jobs"]
         assert job_service is not None
@@ -128,7 +126,7 @@ async def test_a_service_that_drains_lets_its_listeners_go_at_once(home: Path, b
                 assert kinds(sse_events(answer.text)) == ["submitted"]
 
 
-async def test_a_listener_is_told_of_an_event_within_its_request(home: Path, broker: Broker) -> None:
+async def test_event_reaches_an_open_stream(home: Path, broker: Broker) -> None:
     async with listening(home, broker) as app:
         job_service = app.state["jobs"]
         assert job_service is not None

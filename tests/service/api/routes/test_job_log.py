@@ -25,13 +25,13 @@ async def jobs_app(tmp_path_factory: pytest.TempPathFactory, shared_broker: Brok
         yield app
 
 
-async def test_a_job_that_was_not_claimed_has_an_empty_log(jobs_app: RunningApp) -> None:
+async def test_unclaimed_job_has_an_empty_log(jobs_app: RunningApp) -> None:
     answer = await jobs_app.client.get(f"/jobs/{await submitted(jobs_app)}/log")
     assert (answer.status_code, answer.content, answer.headers[NEXT_OFFSET]) == (200, b"", "0")
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
 
 
-async def test_the_whole_log_and_then_what_came_since(jobs_app: RunningApp) -> None:
+async def test_log_continues_from_an_offset(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
     path = write_log(jobs_app, job_id, LINES)
     whole = await jobs_app.client.get(f"/jobs/{job_id}/log")
@@ -49,7 +49,7 @@ async def test_the_whole_log_and_then_what_came_since(jobs_app: RunningApp) -> N
 
 @pytest.mark.parametrize("content", [LINES, LINES[:-1], b"\n" * 5, b"one", b"one\n", b""])
 @pytest.mark.parametrize("tail", [1, 2, 3, 9_999, 100_000])
-async def test_the_last_lines(jobs_app: RunningApp, content: bytes, tail: int) -> None:
+async def test_tail_returns_the_last_lines(jobs_app: RunningApp, content: bytes, tail: int) -> None:
     job_id = await submitted(jobs_app)
     write_log(jobs_app, job_id, content)
     answer = await jobs_app.client.get(f"/jobs/{job_id}/log", params={"tail": tail})
@@ -62,7 +62,7 @@ async def test_unknown_parts_are_refused(jobs_app: RunningApp, query: dict[str, 
     assert_problem(answer, 422, "invalid-parameters")
 
 
-async def test_an_id_that_is_none_is_never_a_path(jobs_app: RunningApp) -> None:
+async def test_invalid_job_id_is_never_a_path(jobs_app: RunningApp) -> None:
     for unknown in ("0" * 32, "..", "%2e%2e", "..%2f..%2fapi_key"):
         answer = await jobs_app.client.get(f"/jobs/{unknown}/log")
         assert answer.status_code == 404

@@ -13,7 +13,7 @@ from tests.support.problems import assert_problem
 from tests.support.service import RunningApp
 
 
-async def test_a_job_tells_how_far_it_is_and_how_it_ended(jobs_app: RunningApp) -> None:
+async def test_job_reports_progress_and_result(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
     path = f"/jobs/{job_id}"
     progress = Progress(epoch=1, epochs=2, step=5, steps=10, loss=0.5, accuracy=0.75, seconds_left=2.5)
@@ -30,7 +30,7 @@ async def test_a_job_tells_how_far_it_is_and_how_it_ended(jobs_app: RunningApp) 
     assert (failed.links.cancel, failed.links.retry) == (None, f"{path}/retry")
 
 
-async def test_jobs_are_listed_newest_first_by_kind_and_state_page_by_page(jobs_app: RunningApp) -> None:
+async def test_jobs_are_paged_newest_first_and_filtered(jobs_app: RunningApp) -> None:
     made = [await submitted(jobs_app) for _ in range(3)]
     made.append(await submitted(jobs_app, {}, "/evaluate"))
     claimed(jobs_app, made[1])
@@ -67,7 +67,7 @@ async def test_unknown_filters_are_refused(jobs_app: RunningApp, query: dict[str
     assert problem["errors"][0]["parameter"] == next(iter(query))
 
 
-async def test_an_unknown_job_is_a_404_everywhere(jobs_app: RunningApp) -> None:
+async def test_unknown_job_is_404_on_every_route(jobs_app: RunningApp) -> None:
     for unknown in ("0" * 32, "pending", "F" * 32):
         assert_problem(await jobs_app.client.get(f"/jobs/{unknown}"), 404, "unknown-job")
         for action in ("cancel", "retry"):
@@ -76,7 +76,7 @@ async def test_an_unknown_job_is_a_404_everywhere(jobs_app: RunningApp) -> None:
     assert_problem(await jobs_app.client.get(f"/jobs/{'0' * 65}"), 422, "invalid-parameters")
 
 
-async def test_changes_need_a_key(jobs_app: RunningApp) -> None:
+async def test_job_changes_need_a_key(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
     for action in ("cancel", "retry"):
         assert_problem(await jobs_app.client.post(f"/jobs/{job_id}/{action}"), 401, "key-required")
@@ -127,7 +127,7 @@ async def test_trying_again_in_every_state(jobs_app: RunningApp, broker: Broker)
     await refused(job_id)
 
 
-async def test_a_retry_that_no_worker_can_run_is_refused_and_changes_nothing(jobs_app: RunningApp) -> None:
+async def test_retry_without_a_ready_worker_changes_nothing(jobs_app: RunningApp) -> None:
     job_id = await submitted(jobs_app)
     job_service = desk_of(jobs_app)
     job_service.store.request_cancel(job_id)

@@ -22,7 +22,7 @@ from tests.support.versions import write_version
 OTHER_DATA = "e" * 64
 
 
-async def test_the_champions_are_compared_image_by_image(running: RunningApp) -> None:
+async def test_champions_are_compared_by_image(running: RunningApp) -> None:
     answer = await running.client.get("/metrics/compare")
     comparison = MetricsComparison.model_validate_json(answer.content)
     # labels 0 1 2 3 4 3; mlp answers 0 1 2 2 2 3, cnn answers 0 1 2 3 4 4
@@ -37,7 +37,7 @@ async def test_the_champions_are_compared_image_by_image(running: RunningApp) ->
     assert comparison.data.images == 6
 
 
-async def test_each_side_has_the_scores_of_its_own_evaluation(running: RunningApp) -> None:
+async def test_each_version_has_its_evaluation_scores(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     comparison = MetricsComparison.model_validate_json((await running.client.get("/metrics/compare")).content)
     for side in (comparison.first, comparison.second):
@@ -59,21 +59,21 @@ async def test_different_data_is_refused_with_both_digests(running: RunningApp) 
     assert OTHER_DATA in problem["detail"]
 
 
-async def test_a_version_without_stored_predictions_is_refused(running: RunningApp) -> None:
+async def test_version_without_predictions_is_refused(running: RunningApp) -> None:
     write_version(running.state["repository"].home_models / "cnn" / "2", "cnn", 2)
     answer = await running.client.get("/metrics/compare?second=cnn@2")
     assert "cnn@2 has no evaluation.json" in assert_problem(answer, 409, "no-evaluation")["detail"]
 
 
 @pytest.mark.parametrize("name", ["evaluation.json", "predictions.npz"])
-async def test_a_changed_evaluation_is_refused(running: RunningApp, name: str) -> None:
+async def test_changed_evaluation_is_refused(running: RunningApp, name: str) -> None:
     path = running.state["repository"].home_models / "cnn" / "1" / name
     path.write_bytes(path.read_bytes() + b" ")
     problem = assert_problem(await running.client.get("/metrics/compare"), 409, "version-refused")
     assert f"cnn@1: {name}" in problem["detail"]
 
 
-async def test_an_evaluation_of_another_form_is_refused(running: RunningApp) -> None:
+async def test_evaluation_of_another_schema_is_refused(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     files = {"evaluation.json": b'{"schema_version": 9}', "predictions.npz": b"no zip"}
     write_version(models / "cnn" / "2", "cnn", 2, extra_files=files)
@@ -89,7 +89,7 @@ async def test_unknown_references_and_parameters(running: RunningApp) -> None:
     assert [error["parameter"] for error in problem["errors"]] == ["first", "third"]
 
 
-async def test_two_versions_of_one_model_are_compared(running: RunningApp) -> None:
+async def test_versions_of_one_model_are_compared(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, test_answers=(0, 0, 0, 0, 0, 0))
     answer = await running.client.get("/metrics/compare?first=cnn@2&second=cnn")
@@ -98,7 +98,7 @@ async def test_two_versions_of_one_model_are_compared(running: RunningApp) -> No
     assert comparison.paired.only_second_right == 4
 
 
-async def test_records_are_found_under_the_home_and_beside_the_shipped_versions(running: RunningApp) -> None:
+async def test_records_are_found_in_home_and_shipped_folders(running: RunningApp) -> None:
     settings, repository = running.state["settings"], running.state["repository"]
     comparison = MetricsComparison.model_validate_json((await running.client.get("/metrics/compare")).content)
     assert comparison.robustness is None
@@ -114,7 +114,7 @@ async def test_records_are_found_under_the_home_and_beside_the_shipped_versions(
     assert comparison.second.latency is None
 
 
-async def test_comparisons_wait_for_each_other_and_not_past_their_deadline(home: Path) -> None:
+async def test_comparisons_queue_until_their_deadline(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=0)) as app:
         assert_problem(await app.client.get("/metrics/compare"), 504, "deadline-exceeded")
     async with running_app(settings_for(home)) as app:
@@ -122,9 +122,7 @@ async def test_comparisons_wait_for_each_other_and_not_past_their_deadline(home:
         assert [answer.status_code for answer in answers] == [200] * 5
 
 
-async def test_the_event_loop_goes_on_while_versions_are_compared(
-    running: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_comparison_does_not_block_the_event_loop(running: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
     """The comparison is blocked until another request has been answered."""
     answered = threading.Event()
 
@@ -143,7 +141,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
 
 
 @pytest.mark.parametrize("query", ["", "?first=cnn@1&second=mlp", "?first=vit", "?first=cnn@x&other=1"])
-async def test_a_browser_gets_the_page_whatever_it_asks_to_compare(running: RunningApp, query: str) -> None:
+async def test_browser_gets_the_page_for_any_query(running: RunningApp, query: str) -> None:
     answer = await running.client.get(f"/metrics/compare{query}", headers={"Accept": BROWSER})
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
@@ -160,6 +158,6 @@ async def test_programs_get_the_data(running: RunningApp, accept: str) -> None:
     MetricsComparison.model_validate_json(answer.content)
 
 
-async def test_what_nobody_can_make_is_not_acceptable(running: RunningApp) -> None:
+async def test_unsupported_accept_is_406(running: RunningApp) -> None:
     answer = await running.client.get("/metrics/compare", headers={"Accept": "image/png"})
     assert_problem(answer, 406, "not-acceptable")

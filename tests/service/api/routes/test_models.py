@@ -20,7 +20,7 @@ async def test_models_are_listed_with_versions_and_champions(running: RunningApp
     ]
 
 
-async def test_a_model_tells_its_versions_headlines(running: RunningApp) -> None:
+async def test_model_lists_headline_metrics_of_versions(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2, recipe="another")
     set_champions(models, cnn=2, mlp=1)
@@ -35,7 +35,7 @@ async def test_a_model_tells_its_versions_headlines(running: RunningApp) -> None
     assert detail.versions[0].test_images == 10
 
 
-async def test_a_version_whose_manifest_is_broken_is_listed_with_the_reason(running: RunningApp) -> None:
+async def test_broken_manifest_is_listed_with_reason(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     broken = models / "cnn" / "2"
     broken.mkdir()
@@ -48,7 +48,7 @@ async def test_a_version_whose_manifest_is_broken_is_listed_with_the_reason(runn
     assert "manifest.json" in problem["detail"]
 
 
-async def test_a_version_has_its_whole_manifest(running: RunningApp) -> None:
+async def test_version_returns_its_manifest(running: RunningApp) -> None:
     detail = VersionDetail.model_validate_json((await running.client.get("/models/mlp/versions/1")).content)
     assert detail.manifest == read_manifest(running.state["repository"].home_models / "mlp" / "1")
     assert (detail.champion, detail.layer) == (True, "home")
@@ -63,6 +63,6 @@ async def test_unknown_models_and_versions(running: RunningApp) -> None:
     assert problem["errors"][0]["parameter"] == "version"
 
 
-async def test_a_damaged_alias_file_is_a_503_that_names_it(running: RunningApp) -> None:
+async def test_damaged_alias_file_is_503_with_its_name(running: RunningApp) -> None:
     (running.state["repository"].home_models / "aliases.json").write_text("{")
     assert "aliases.json" in assert_problem(await running.client.get("/models"), 503, "not-ready")["detail"]

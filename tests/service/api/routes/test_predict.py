@@ -13,14 +13,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.mark.parametrize("label", CLASSES)
-async def test_a_picture_of_a_class_is_named_so(shared: RunningApp, label: str) -> None:
+async def test_predict_names_the_class(shared: RunningApp, label: str) -> None:
     answer = await shared.client.post("/predict", files={"file": ("a.png", gray_png(brightness_of(label)))})
     assert answer.status_code == 200
     [prediction] = PredictResponse.model_validate_json(answer.content).predictions
     assert (prediction.label, prediction.filename, prediction.model, prediction.version) == (label, "a.png", "cnn", 1)
 
 
-async def test_every_figure_of_an_answer_follows_from_the_logits(shared: RunningApp) -> None:
+async def test_response_figures_follow_from_the_logits(shared: RunningApp) -> None:
     answer = await shared.client.post("/predict?top_k=2", files={"file": ("a.png", gray_png(96))})
     [prediction] = PredictResponse.model_validate_json(answer.content).predictions
 
@@ -39,7 +39,7 @@ async def test_every_figure_of_an_answer_follows_from_the_logits(shared: Running
     assert prediction.precision == "fp32"
 
 
-async def test_a_strange_image_is_flagged(shared: RunningApp) -> None:
+async def test_out_of_distribution_image_is_flagged(shared: RunningApp) -> None:
     black = await shared.client.post("/predict", content=gray_png(0), headers={"content-type": "image/png"})
     white = await shared.client.post("/predict", content=gray_png(255), headers={"content-type": "image/png"})
     flags = [answer.json()["predictions"][0]["out_of_distribution"]["flag"] for answer in (black, white)]
@@ -57,14 +57,14 @@ async def test_several_files_are_answered_in_order(shared: RunningApp) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["image/png", "image/jpeg", "application/octet-stream", "IMAGE/PNG; a=b"])
-async def test_a_raw_body_is_one_image(shared: RunningApp, content_type: str) -> None:
+async def test_raw_body_is_one_image(shared: RunningApp, content_type: str) -> None:
     answer = await shared.client.post("/predict", content=gray_png(64), headers={"content-type": content_type})
     assert answer.status_code == 200
     [prediction] = answer.json()["predictions"]
     assert (prediction["label"], prediction["filename"]) == ("dark", None)
 
 
-async def test_timings_and_request_id_are_told(shared: RunningApp) -> None:
+async def test_response_has_timings_and_request_id(shared: RunningApp) -> None:
     headers = {"content-type": "image/png", "x-request-id": "my-id-7"}
     answer = await shared.client.post("/predict", content=gray_png(64), headers=headers)
     timing = answer.json()["timing_ms"]
@@ -73,7 +73,7 @@ async def test_timings_and_request_id_are_told(shared: RunningApp) -> None:
     assert timing["total"] >= timing["decode"] + timing["queue"] + timing["inference"]
 
 
-async def test_top_k_beyond_the_classes_lists_them_all(shared: RunningApp) -> None:
+async def test_top_k_beyond_the_classes_lists_all(shared: RunningApp) -> None:
     answer = await shared.client.post("/predict?top_k=1000", files={"file": gray_png(64)})
     assert [one["label"] for one in answer.json()["predictions"][0]["top"]][:1] == ["dark"]
     assert len(answer.json()["predictions"][0]["top"]) == len(CLASSES)

@@ -47,7 +47,7 @@ def picture() -> bytes:
     return encode(Image.fromarray(noise(SIZE, SIZE)), "PNG")
 
 
-async def test_the_answer_is_the_mean_over_the_views_under_its_own_thresholds(running: RunningApp, home: Path) -> None:
+async def test_tta_averages_views_with_its_own_thresholds(running: RunningApp, home: Path) -> None:
     answer = await running.client.post("/predict?tta=true&top_k=10", content=picture(), headers=RAW)
     assert answer.status_code == 200, answer.text
     prediction = Prediction.model_validate(answer.json()["predictions"][0])
@@ -63,7 +63,7 @@ async def test_the_answer_is_the_mean_over_the_views_under_its_own_thresholds(ru
     assert prediction.notes[-1] == "average of 6 views"
 
 
-async def test_one_view_is_what_is_answered_from_unless_asked(running: RunningApp) -> None:
+async def test_default_prediction_uses_one_view(running: RunningApp) -> None:
     plain, explicit = [
         (await running.client.post(f"/predict{query}", content=picture(), headers=RAW)).json()["predictions"]
         for query in ("", "?tta=false")
@@ -73,7 +73,7 @@ async def test_one_view_is_what_is_answered_from_unless_asked(running: RunningAp
     assert plain[0]["notes"] == []
 
 
-async def test_several_images_keep_their_order(running: RunningApp) -> None:
+async def test_tta_of_several_images_keeps_the_order(running: RunningApp) -> None:
     files = [("file", (f"{gray}.png", gray_png(gray), "image/png")) for gray in (20, 200, 96)]
     together = (await running.client.post("/predict?tta=true", files=files)).json()["predictions"]
     for file, one in zip(files, together, strict=True):
@@ -81,7 +81,7 @@ async def test_several_images_keep_their_order(running: RunningApp) -> None:
         assert alone == [one]
 
 
-async def test_a_version_without_thresholds_for_averages_says_what_to_do(running: RunningApp) -> None:
+async def test_version_without_tta_calibration_gives_advice(running: RunningApp) -> None:
     answer = await running.client.post("/predict?model=mlp&tta=true", content=picture(), headers=RAW)
     assert_problem(answer, 409, "views-not-measured")
     assert "duet export mlp@1" in answer.json()["detail"]

@@ -68,7 +68,7 @@ async def answering(running: RunningApp) -> tuple[int, str]:
     return prediction["version"], prediction["label"]
 
 
-async def test_a_promotion_is_judged_recorded_and_served_when_it_is_answered(running: RunningApp) -> None:
+async def test_promotion_is_recorded_and_served_on_response(running: RunningApp) -> None:
     assert await answering(running) == (1, "black")
     answer = await post(running, PROMOTE_2, reason="better on the holdout")
     assert answer.status_code == 200, answer.text
@@ -83,7 +83,7 @@ async def test_a_promotion_is_judged_recorded_and_served_when_it_is_answered(run
     assert GateReport.model_validate(entry.evidence["gate"]) == move.gate
 
 
-async def test_what_does_not_pass_is_refused_with_the_whole_report(running: RunningApp) -> None:
+async def test_failed_gate_is_refused_with_the_report(running: RunningApp) -> None:
     problem = assert_problem(await post(running, PROMOTE_3), 409, "gate-refused")
     report = GateReport.model_validate(problem["report"])
     assert (report.passed, report.ground) == (False, "not_better")
@@ -93,9 +93,7 @@ async def test_what_does_not_pass_is_refused_with_the_whole_report(running: Runn
     assert history(repository_of(running)) == []
 
 
-async def test_force_with_a_reason_promotes_past_the_gate(
-    running: RunningApp, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_force_with_reason_overrides_the_gate(running: RunningApp, caplog: pytest.LogCaptureFixture) -> None:
     move = GatedMove.model_validate_json((await post(running, PROMOTE_3, force=True, reason="for the demo")).content)
     assert (move.gate.passed, move.served) == (False, True)
     assert (await answering(running))[0] == 3
@@ -108,13 +106,13 @@ async def test_force_with_a_reason_promotes_past_the_gate(
 @pytest.mark.parametrize(
     "body", [{"force": True}, {"force": True, "reason": " "}, {"reason": ""}, {"reason": "x" * 1001}, {"forse": True}]
 )
-async def test_bodies_that_make_no_sense(running: RunningApp, body: dict[str, Any]) -> None:
+async def test_invalid_fields_are_refused(running: RunningApp, body: dict[str, Any]) -> None:
     assert_problem(await post(running, PROMOTE_2, **body), 422, "invalid-parameters")
     assert (await answering(running))[0] == 1
 
 
 @pytest.mark.parametrize("path", [PROMOTE_2, "/models/cnn/rollback"])
-async def test_bodies_that_are_no_json_or_too_long_change_nothing(running: RunningApp, path: str) -> None:
+async def test_malformed_or_long_body_changes_nothing(running: RunningApp, path: str) -> None:
     for content, status, slug in ((b"now!", 400, "malformed-body"), (b" " * 200_000, 413, "body-too-large")):
         answer = await running.client.post(path, content=content, headers=AS_ADMIN)
         assert_problem(answer, status, slug)
@@ -122,16 +120,14 @@ async def test_bodies_that_are_no_json_or_too_long_change_nothing(running: Runni
 
 
 @pytest.mark.parametrize("path", [PROMOTE_2, "/models/cnn/rollback"])
-async def test_moving_a_champion_needs_the_scope_admin(running: RunningApp, path: str) -> None:
+async def test_promotion_needs_scope_admin(running: RunningApp, path: str) -> None:
     assert_problem(await running.client.post(path), 401, "key-required")
     refused = await running.client.post(path, headers={"x-api-key": JOBS})
     assert refused.status_code == 403
     assert history(repository_of(running)) == []
 
 
-async def test_a_preview_says_the_same_to_anybody_and_changes_nothing(
-    running: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_preview_needs_no_key_and_changes_nothing(running: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
     assessed: list[int] = []
 
     def counted(repository: ModelRepository, family: str, version: int, thresholds: Any) -> GateReport:
@@ -162,7 +158,7 @@ async def test_rollbacks_walk_back_in_one_call_each(running: RunningApp) -> None
     assert_problem(await post(running, "/models/dogs/rollback"), 404, "unknown-model")
 
 
-async def test_the_trail_is_read_page_by_page_newest_first(running: RunningApp) -> None:
+async def test_trail_is_paged_newest_first(running: RunningApp) -> None:
     await post(running, PROMOTE_2, reason="one")
     await post(running, "/models/cnn/rollback", reason="two")
     await post(running, PROMOTE_2, reason="three")
@@ -190,12 +186,12 @@ async def test_the_trail_is_read_page_by_page_newest_first(running: RunningApp) 
         ("GET", "/models/cnn/versions/9/evaluations"),
     ],
 )
-async def test_what_does_not_exist_is_said_to_be_unknown(running: RunningApp, method: str, path: str) -> None:
+async def test_unknown_model_or_version_is_404(running: RunningApp, method: str, path: str) -> None:
     answer = await running.client.request(method, path, headers=AS_ADMIN)
     assert_problem(answer, 404, "unknown-model" if "dogs" in path else "unknown-version")
 
 
-async def test_a_preview_with_missing_figures_is_not_remembered(running: RunningApp, home: Path) -> None:
+async def test_incomplete_preview_is_not_cached(running: RunningApp, home: Path) -> None:
     """Corrupted images may be evaluated after publication, as `duet evaluate --robustness` does."""
     content = {PREDICTIONS_NAME: predictions_file(home / "made", np.ones(len(GRAY_LABELS_N), bool), GRAY_LABELS_N)}
     manifest = write_judged_version(home / "models", 4, extra_files=content)
@@ -211,14 +207,14 @@ async def test_a_preview_with_missing_figures_is_not_remembered(running: Running
     assert await corrupted_accuracy() == 0
 
 
-async def test_a_damaged_version_is_refused_even_with_force(running: RunningApp, home: Path) -> None:
+async def test_damaged_version_is_refused_even_with_force(running: RunningApp, home: Path) -> None:
     (home / "models" / "cnn" / "2" / "model.onnx").write_bytes(b"x")
     assert_problem(await running.client.get("/models/cnn/versions/2/gate"), 409, "version-refused")
     assert_problem(await post(running, PROMOTE_2, force=True, reason="now"), 409, "version-refused")
     assert history(repository_of(running)) == []
 
 
-async def test_a_version_that_cannot_run_never_becomes_champion(running: RunningApp, home: Path) -> None:
+async def test_version_that_cannot_run_is_not_promoted(running: RunningApp, home: Path) -> None:
     """The files match the manifest, so only loading shows that the graph cannot run."""
     write_judged_version(home / "models", 4, extra_files={"model.onnx": b"no graph"})
     problem = assert_problem(
@@ -228,7 +224,7 @@ async def test_a_version_that_cannot_run_never_becomes_champion(running: Running
     assert repository_of(running).champion("cnn") == 1
 
 
-async def test_the_answer_says_where_the_new_champion_is_not_served(
+async def test_response_names_where_the_champion_is_not_served(
     running: RunningApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The version passes the gate, and is removed from memory and disk before it is served."""
@@ -246,9 +242,7 @@ async def test_the_answer_says_where_the_new_champion_is_not_served(
     assert await answering(running) == (1, "black")
 
 
-async def test_a_look_that_began_before_a_promotion_does_not_take_it_back(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_poll_started_before_a_promotion_keeps_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first poll reads that cnn@1 is champion, and continues only after the promotion of cnn@3."""
     has_read, may_go_on = threading.Event(), threading.Event()
     read = ModelRepository.champions
@@ -300,7 +294,7 @@ async def test_evaluations_begin_with_the_published_one(running: RunningApp, hom
     assert_problem(unknown, 422, "invalid-parameters")
 
 
-async def test_a_published_evaluation_that_was_changed_is_refused(running: RunningApp, home: Path) -> None:
+async def test_changed_published_evaluation_is_refused(running: RunningApp, home: Path) -> None:
     (home / "models" / "cnn" / "1" / "evaluation.json").write_text("{}")
     problem = assert_problem(await running.client.get("/models/cnn/versions/1/evaluations"), 409, "version-refused")
     assert "evaluation.json" in problem["detail"]

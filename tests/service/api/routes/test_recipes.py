@@ -5,7 +5,7 @@ from core.schemas.jobs import RecipeList
 from tests.support.service import RunningApp
 
 
-async def test_every_recipe_has_its_settings_and_their_schema(running: RunningApp) -> None:
+async def test_recipe_has_settings_and_schema(running: RunningApp) -> None:
     answer = await running.client.get("/recipes")
     listed = RecipeList.model_validate_json(answer.content)
     assert [one.name for one in listed.recipes] == list(RECIPES)

@@ -30,11 +30,11 @@ async def read(app: RunningApp, name: str) -> RunDetail:
     return RunDetail.model_validate_json(answer.content)
 
 
-async def test_without_runs_the_list_is_empty(running: RunningApp) -> None:
+async def test_list_without_runs_is_empty(running: RunningApp) -> None:
     assert (await listed(running)).runs == ()
 
 
-async def test_runs_are_listed_newest_first_without_jobs_and_other_files(running: RunningApp, home: Path) -> None:
+async def test_runs_are_listed_newest_first_without_jobs(running: RunningApp, home: Path) -> None:
     write_run(home, "older", [0.5], started_ago=timedelta(hours=2))
     write_run(home, "newer", [0.5, 0.6], started_ago=timedelta(hours=1))
     write_run(home, JOB, [0.5])
@@ -60,7 +60,7 @@ async def test_state_follows_lock_and_version(running: RunningApp, home: Path) -
     assert (run.state, run.published, run.seconds_left) == ("published", "cnn@1", None)
 
 
-async def test_looking_does_not_keep_a_training_out(running: RunningApp, home: Path) -> None:
+async def test_listing_takes_no_run_lock(running: RunningApp, home: Path) -> None:
     folder = write_run(home, "mine", [])
     for _ in range(20):
         await read(running, "mine")
@@ -68,19 +68,19 @@ async def test_looking_does_not_keep_a_training_out(running: RunningApp, home: P
             pass
 
 
-async def test_a_run_before_its_first_epoch(running: RunningApp, home: Path) -> None:
+async def test_run_before_its_first_epoch_has_no_metrics(running: RunningApp, home: Path) -> None:
     folder = write_run(home, "mine", [])
     with FileLock(folder / LOCK_NAME):
         run = await read(running, "mine")
     assert (run.state, run.epoch, run.accuracy, run.seconds_left, run.history) == ("running", 0, None, None, ())
 
 
-async def test_training_accuracy_stands_in_for_validation(running: RunningApp, home: Path) -> None:
+async def test_run_without_validation_shows_training_accuracy(running: RunningApp, home: Path) -> None:
     write_run(home, "mine", [0.5], validation=False)
     assert (await read(running, "mine")).accuracy == pytest.approx(0.52)
 
 
-async def test_a_run_of_an_older_release_has_the_metrics_of_its_version(running: RunningApp, home: Path) -> None:
+async def test_older_run_has_the_metrics_of_its_version(running: RunningApp, home: Path) -> None:
     write_history(home / "models" / "cnn" / "1", [0.5, 0.7])
     folder = named_run(home, "old")
     folder.mkdir(parents=True)

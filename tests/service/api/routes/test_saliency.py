@@ -73,7 +73,7 @@ async def as_json(app: RunningApp, content: bytes, **query: Any) -> SaliencyResp
     return SaliencyResponse.model_validate_json(answer.content)
 
 
-async def test_every_method_gives_what_the_linear_model_implies(either: RunningApp) -> None:
+async def test_methods_match_the_linear_model(either: RunningApp) -> None:
     answer = await as_json(either, png_of(ramp()), method=ALL, target="light", window=1, stride=1)
     slope, pixels_HWC = expected_slope(3), ramp() / 255
     found = {each.method: np.array(each.values) for each in answer.maps}
@@ -93,7 +93,7 @@ async def test_every_method_gives_what_the_linear_model_implies(either: RunningA
     }
 
 
-async def test_the_answer_says_what_was_explained_and_how(explaining: RunningApp) -> None:
+async def test_response_describes_target_and_method(explaining: RunningApp) -> None:
     answer = await as_json(
         explaining, gray_png(brightness_of("light")), method="occlusion,integrated_gradients", steps=5
     )
@@ -117,7 +117,7 @@ async def test_the_answer_says_what_was_explained_and_how(explaining: RunningApp
     assert answer.timing_ms.inference > 0
 
 
-async def test_arrays_and_pictures_carry_the_same_facts_in_headers(explaining: RunningApp) -> None:
+async def test_array_and_png_have_the_same_headers(explaining: RunningApp) -> None:
     content, query = png_of(ramp()), {"method": "input_x_gradient,integrated_gradients", "target": "white"}
     expected = await as_json(explaining, content, **query)
     for form in ("npy", "png"):
@@ -138,7 +138,7 @@ async def test_arrays_and_pictures_carry_the_same_facts_in_headers(explaining: R
         assert json.loads(answer.headers["x-duet-notes"]) == []
 
 
-async def test_an_array_has_one_axis_more_for_several_methods(explaining: RunningApp) -> None:
+async def test_array_of_several_methods_has_a_method_axis(explaining: RunningApp) -> None:
     content = png_of(ramp())
     expected = await as_json(explaining, content, method="input_x_gradient,grad_cam")
     for method, maps in (("input_x_gradient", 1), ("input_x_gradient,grad_cam", 2)):
@@ -165,9 +165,7 @@ async def test_an_array_has_one_axis_more_for_several_methods(explaining: Runnin
         ("", "image/png"),
     ],
 )
-async def test_the_header_accept_chooses_where_the_format_does_not(
-    explaining: RunningApp, accept: str | None, media_type: str
-) -> None:
+async def test_accept_header_selects_the_format(explaining: RunningApp, accept: str | None, media_type: str) -> None:
     headers = RAW if accept is None else {**RAW, "accept": accept}
     answer = await explaining.client.post("/saliency", content=gray_png(9), headers=headers)
     assert (answer.headers["content-type"], answer.headers["vary"]) == (media_type, "Accept")
@@ -181,7 +179,7 @@ async def test_several_lines_of_the_header_accept_are_one_list(explaining: Runni
     assert answer.headers["content-type"] == "application/json"
 
 
-async def test_a_form_is_read_as_well_and_names_its_file(explaining: RunningApp) -> None:
+async def test_form_upload_names_its_file(explaining: RunningApp) -> None:
     files = {"file": ("rex.png", gray_png(200, size=20), "image/png")}
     answer = await explaining.client.post("/saliency?format=json", files=files)
     parsed = SaliencyResponse.model_validate_json(answer.content)
@@ -190,7 +188,7 @@ async def test_a_form_is_read_as_well_and_names_its_file(explaining: RunningApp)
     assert np.array(parsed.maps[0].values).shape == (SIZE, SIZE)
 
 
-async def test_pictures_of_flat_maps_are_drawn(explaining: RunningApp) -> None:
+async def test_constant_map_is_drawn(explaining: RunningApp) -> None:
     for layout in ("side_by_side", "blend"):
         query = {"method": ALL, "layout": layout}
         answer = await explaining.client.post("/saliency", params=query, content=gray_png(0), headers=RAW)
@@ -200,7 +198,7 @@ async def test_pictures_of_flat_maps_are_drawn(explaining: RunningApp) -> None:
             assert drawn.height >= 256
 
 
-async def test_a_target_may_be_a_label_or_an_index(explaining: RunningApp) -> None:
+async def test_target_accepts_label_or_index(explaining: RunningApp) -> None:
     for target in ("grey", "2"):
         assert (await as_json(explaining, gray_png(9), target=target)).target.label == "grey"
 
@@ -210,7 +208,7 @@ async def test_smoothgrad_is_the_same_again_with_the_same_seed(explaining: Runni
     assert one == same
 
 
-async def test_an_unknown_target_is_told_the_classes(explaining: RunningApp) -> None:
+async def test_unknown_target_lists_the_classes(explaining: RunningApp) -> None:
     for target in ("tiger", "5", "-1", "", "9" * 30):
         answer = await explaining.client.post("/saliency", params={"target": target}, content=gray_png(9), headers=RAW)
         problem = assert_problem(answer, 422, "unknown-target")
@@ -250,27 +248,27 @@ async def test_parameters_out_of_range_are_named(explaining: RunningApp, query: 
     assert [error["parameter"] for error in problem["errors"]] == [parameter]
 
 
-async def test_an_unknown_method_is_told_those_there_are(explaining: RunningApp) -> None:
+async def test_unknown_method_lists_the_methods(explaining: RunningApp) -> None:
     answer = await explaining.client.post("/saliency?method=saliency,lime", content=gray_png(9), headers=RAW)
     detail = assert_problem(answer, 422, "invalid-parameters")["detail"]
     assert "'lime'" in detail
     assert all(method in detail for method in ALL.split(","))
 
 
-async def test_grad_cam_of_a_dense_network_is_refused_with_the_methods_that_fit(explaining: RunningApp) -> None:
+async def test_grad_cam_of_a_dense_network_is_refused(explaining: RunningApp) -> None:
     answer = await explaining.client.post("/saliency?model=mlp&method=grad_cam", content=gray_png(9), headers=RAW)
     problem = assert_problem(answer, 422, "method-does-not-fit")
     assert problem["available"] == [method for method in ALL.split(",") if method != "grad_cam"]
     assert "mlp@1" in problem["detail"]
 
 
-async def test_a_version_without_the_graph_says_to_publish_it_again(explaining: RunningApp) -> None:
+async def test_missing_gradient_graph_says_to_republish(explaining: RunningApp) -> None:
     answer = await explaining.client.post("/saliency?version=2", content=gray_png(9), headers=RAW)
     problem = assert_problem(answer, 409, "no-gradient")
     assert "duet export cnn@2" in problem["detail"]
 
 
-async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_path: Path) -> None:
+async def test_damaged_gradient_graph_keeps_predictions(tmp_path: Path) -> None:
     models = tmp_path / "models"
     write_onnx_version(models / "cnn" / "1", "cnn", 1, extra_files={GRADIENT_GRAPH: b"not a graph"})
     set_champions(models, cnn=1)
@@ -283,7 +281,7 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
         assert (await app.client.post("/predict", content=gray_png(9), headers=RAW)).status_code == 200
 
 
-async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(fresh: RunningApp) -> None:
+async def test_gradient_graph_is_loaded_once(fresh: RunningApp) -> None:
     served = fresh.state["engine"].models.champions["cnn"].variant()
     assert served
     assert served.gradient
@@ -294,9 +292,7 @@ async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(fresh:
     assert await served.gradient.opened() is opened
 
 
-async def test_graphs_are_opened_one_at_a_time_however_many_are_asked_for(
-    fresh: RunningApp, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_gradient_graphs_load_one_at_a_time(fresh: RunningApp, monkeypatch: pytest.MonkeyPatch) -> None:
     models = fresh.state["repository"].home_models
     for version in (3, 4, 5):
         graph = {GRADIENT_GRAPH: gradient_graph(features=True)}

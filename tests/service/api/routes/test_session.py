@@ -29,9 +29,7 @@ def read(answer: httpx.Response) -> SessionAnswer:
 
 
 @pytest.mark.parametrize("header", [{"x-api-key": JOBS}, {"authorization": f"Bearer {JOBS}"}])
-async def test_a_key_is_traded_for_a_cookie_that_no_script_can_read(
-    running: RunningApp, header: dict[str, str]
-) -> None:
+async def test_session_cookie_is_http_only(running: RunningApp, header: dict[str, str]) -> None:
     begun = await running.client.post("/session", headers=header)
     assert read(begun).scopes == ("jobs",)
     cookie = SimpleCookie(begun.headers["set-cookie"])[COOKIE]
@@ -53,12 +51,12 @@ async def test_behind_tls_the_cookie_stays_there(running: RunningApp) -> None:
     assert "; secure" in (await running.client.post("/session", headers=headers)).headers["set-cookie"].lower()
 
 
-async def test_a_key_says_what_it_may_do(running: RunningApp) -> None:
+async def test_session_lists_the_scopes_of_the_key(running: RunningApp) -> None:
     answer = read(await running.client.get("/session", headers={"x-api-key": ADMIN}))
     assert answer == SessionAnswer(scopes=("jobs", "admin"), expires_at=None)
 
 
-async def test_without_a_key_there_is_no_session(running: RunningApp) -> None:
+async def test_session_without_key_is_401(running: RunningApp) -> None:
     answer = await running.client.post("/session")
     assert_problem(answer, 401, "key-required")
     assert answer.headers["www-authenticate"] == 'Bearer realm="duet"'
@@ -68,7 +66,7 @@ async def test_without_a_key_there_is_no_session(running: RunningApp) -> None:
 
 
 @pytest.mark.parametrize("key", ["wrong", JOBS[:-1], JOBS.upper()])
-async def test_a_wrong_key_is_refused(running: RunningApp, key: str) -> None:
+async def test_session_with_wrong_key_is_refused(running: RunningApp, key: str) -> None:
     for method in ("POST", "GET"):
         answer = await running.client.request(method, "/session", headers={"x-api-key": key})
         assert_problem(answer, 401, "key-refused")
@@ -76,12 +74,12 @@ async def test_a_wrong_key_is_refused(running: RunningApp, key: str) -> None:
         assert "set-cookie" not in answer.headers
 
 
-async def test_a_forged_or_ended_cookie_is_no_session(running: RunningApp) -> None:
+async def test_forged_or_expired_cookie_is_no_session(running: RunningApp) -> None:
     running.client.cookies.set(COOKIE, f"{'0' * 16}.9999999999.{'0' * 64}")
     assert read(await running.client.get("/session")).scopes == ()
 
 
-async def test_a_rebound_name_gets_no_session(running: RunningApp) -> None:
+async def test_rebound_host_gets_no_session(running: RunningApp) -> None:
     for method in ("POST", "DELETE"):
         headers = {"x-api-key": JOBS, "host": "evil.example"}
         problem = assert_problem(

@@ -33,7 +33,7 @@ from tests.support.versions import write_version
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
-async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_train_records_and_sends_the_job(jobs_app: RunningApp, broker: Broker) -> None:
     headers = WITH_KEY | {"x-request-id": "mine", "traceparent": TRACEPARENT}
     answer = await jobs_app.client.post("/train", json=TRAIN, headers=headers)
     assert answer.status_code == 202
@@ -74,7 +74,7 @@ async def test_it_is_recorded_sent_and_found_where_the_answer_says(jobs_app: Run
         ({"epochs": 3}, "epochs", "unknown parameter"),
     ],
 )
-async def test_what_could_not_run_is_refused_with_the_parameter_and_the_reason(
+async def test_invalid_parameter_is_named_with_the_reason(
     jobs_app: RunningApp, broker: Broker, change: dict[str, Any], parameter: str, said: str
 ) -> None:
     answer = await jobs_app.client.post("/train", json=TRAIN | change, headers=WITH_KEY)
@@ -110,7 +110,7 @@ async def test_queue_is_limited_in_all_and_for_each_key(broker: Broker, home: Pa
         assert_problem(retried, 429, "too-many-queued-jobs")
 
 
-async def test_a_data_set_that_is_too_small_is_refused(jobs_app: RunningApp, home: Path) -> None:
+async def test_too_small_dataset_is_refused(jobs_app: RunningApp, home: Path) -> None:
     (datasets_folder(home) / "pets" / "cat").mkdir(parents=True)
     (datasets_folder(home) / "pets" / "cat" / "1.png").write_bytes(gray_png(0))
     body = TRAIN | {"data": "folder:pets", "family": "pets"}
@@ -123,7 +123,7 @@ async def test_a_data_set_that_is_too_small_is_refused(jobs_app: RunningApp, hom
 @pytest.mark.parametrize(
     ("reference", "status", "slug"), [("vit@1", 404, "unknown-model"), ("cnn@9", 404, "unknown-version")]
 )
-async def test_the_version_to_start_or_to_learn_from_must_be_there(
+async def test_missing_init_from_or_teacher_is_refused(
     jobs_app: RunningApp, broker: Broker, reference: str, status: int, slug: str
 ) -> None:
     for change in (
@@ -138,7 +138,7 @@ async def test_the_version_to_start_or_to_learn_from_must_be_there(
     await submitted(jobs_app, TRAIN | {"overrides": {"distillation.teacher": "cnn@1"}})
 
 
-async def test_weights_of_another_network_are_no_start(jobs_app: RunningApp, broker: Broker, home: Path) -> None:
+async def test_init_from_another_network_is_refused(jobs_app: RunningApp, broker: Broker, home: Path) -> None:
     for version, recipe in ((5, "mlp_baseline"), (6, "cnn_baseline")):
         config = recipe_config(recipe).model_dump(mode="json")
         write_version(home / "models" / "mlp" / str(version), "mlp", version, config=config)
@@ -156,7 +156,7 @@ async def test_weights_of_another_network_are_no_start(jobs_app: RunningApp, bro
 
 
 @pytest.mark.parametrize("parameter", ["overrides.distillation.teacher", "init_from"])
-async def test_who_has_seen_the_validation_images_is_refused_before_the_job_is_recorded(
+async def test_leaking_version_is_refused_before_recording(
     jobs_app: RunningApp, broker: Broker, home: Path, parameter: str
 ) -> None:
     config = recipe_config("mlp_baseline").model_dump(mode="json")
@@ -179,7 +179,7 @@ async def test_who_has_seen_the_validation_images_is_refused_before_the_job_is_r
     await submitted(jobs_app, request(include_validation=True))
 
 
-async def test_promoting_whatever_comes_needs_the_scope_admin(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_promote_always_needs_scope_admin(jobs_app: RunningApp, broker: Broker) -> None:
     body = TRAIN | {"promote": "always"}
     problem = assert_problem(await jobs_app.client.post("/train", json=body, headers=WITH_KEY), 403, "scope-required")
     assert problem["required"] == "admin"
@@ -189,11 +189,11 @@ async def test_promoting_whatever_comes_needs_the_scope_admin(jobs_app: RunningA
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff{}", b'{"recipe":' * 5_000])
-async def test_what_is_no_json_object_is_malformed(jobs_app: RunningApp, body: bytes) -> None:
+async def test_body_other_than_a_json_object_is_malformed(jobs_app: RunningApp, body: bytes) -> None:
     assert_problem(await jobs_app.client.post("/train", content=body, headers=WITH_KEY), 400, "malformed-body")
 
 
-async def test_a_key_comes_before_everything_else(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_key_is_checked_before_the_body(jobs_app: RunningApp, broker: Broker) -> None:
     assert_problem(await jobs_app.client.post("/train", content=b"{"), 401, "key-required")
     wrong = {"x-api-key": "x" * 16}
     assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=wrong), 401, "key-refused")
@@ -204,7 +204,7 @@ async def test_a_key_comes_before_everything_else(jobs_app: RunningApp, broker: 
         assert (await jobs_app.client.post("/train", json=TRAIN, headers=headers)).status_code == 202
 
 
-async def test_a_cookie_counts_from_our_own_pages_alone(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_cookie_from_another_origin_is_refused(jobs_app: RunningApp, broker: Broker) -> None:
     await jobs_app.client.post("/session", headers=WITH_KEY)
     for headers in ({}, {"origin": "http://duet:9999"}, {"sec-fetch-site": "same-site"}):
         assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=headers), 403, "cross-origin")
@@ -216,7 +216,7 @@ async def test_a_cookie_counts_from_our_own_pages_alone(jobs_app: RunningApp, br
     assert_problem(await jobs_app.client.post("/train", json=TRAIN, headers=own), 401, "key-refused")
 
 
-async def test_the_same_request_sent_again_starts_no_second_job(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_repeated_idempotency_key_returns_the_first_job(jobs_app: RunningApp, broker: Broker) -> None:
     headers = WITH_KEY | {"idempotency-key": "once"}
     first = await jobs_app.client.post("/train", json=TRAIN, headers=headers)
     store = desk_of(jobs_app).store
@@ -233,7 +233,7 @@ async def test_the_same_request_sent_again_starts_no_second_job(jobs_app: Runnin
     assert (await jobs_app.client.post("/train", json=TRAIN, headers=another_caller)).json()["id"] != first.json()["id"]
 
 
-async def test_of_many_at_once_with_one_key_one_makes_the_job(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_concurrent_requests_with_one_key_create_one_job(jobs_app: RunningApp, broker: Broker) -> None:
     headers = WITH_KEY | {"idempotency-key": "crowd"}
 
     async def ask() -> tuple[int, str]:
@@ -250,7 +250,7 @@ async def test_of_many_at_once_with_one_key_one_makes_the_job(jobs_app: RunningA
     assert len((await jobs_app.client.get("/jobs")).json()["jobs"]) == messages(broker, "train") == 1
 
 
-async def test_a_refused_request_does_not_use_its_key_up(jobs_app: RunningApp) -> None:
+async def test_refused_request_releases_its_idempotency_key(jobs_app: RunningApp) -> None:
     headers = WITH_KEY | {"idempotency-key": "retry-me"}
     bad = TRAIN | {"recipe": "vit"}
     assert_problem(await jobs_app.client.post("/train", json=bad, headers=headers), 422, "invalid-parameters")
@@ -264,7 +264,7 @@ async def test_idempotency_keys_are_plain_text(jobs_app: RunningApp, key: str) -
     assert assert_problem(answer, 422, "invalid-parameters")["errors"][0]["parameter"] == "Idempotency-Key"
 
 
-async def test_workers_that_cannot_train_are_said_with_reason_and_since(jobs_app: RunningApp, broker: Broker) -> None:
+async def test_unready_workers_are_reported_with_reason(jobs_app: RunningApp, broker: Broker) -> None:
     beats = desk_of(jobs_app).heartbeats
     beats.beat(worker_report("one", ready=False))
     beats.beat(worker_report("evaluator", ready=True, queues=["evaluate"]))
@@ -279,14 +279,14 @@ async def test_workers_that_cannot_train_are_said_with_reason_and_since(jobs_app
     await submitted(jobs_app)
 
 
-async def test_without_a_broker_it_says_how_to_get_one(home: Path) -> None:
+async def test_jobs_without_broker_give_advice(home: Path) -> None:
     async with running_app(settings_for(home, api_keys=f"jobs:{WITH_KEY['x-api-key']}")) as app:
         for method, path in (("POST", "/train"), ("POST", "/evaluate"), ("GET", "/jobs"), ("GET", "/jobs/x/events")):
             answer = await app.client.request(method, path, json=TRAIN if method == "POST" else None, headers=WITH_KEY)
             assert "DUET_REDIS_URL" in assert_problem(answer, 503, "jobs-not-configured")["detail"]
 
 
-async def test_a_broker_that_is_away_stops_jobs_alone_and_is_found_again(home: Path, mortal_broker: Broker) -> None:
+async def test_broker_outage_affects_jobs_only_and_recovers(home: Path, mortal_broker: Broker) -> None:
     async with job_app(home, mortal_broker) as app:
         before = await submitted(app)
         mortal_broker.kill()
@@ -305,7 +305,7 @@ async def test_a_broker_that_is_away_stops_jobs_alone_and_is_found_again(home: P
         assert (await job(app, before))["state"] == "queued"
 
 
-async def test_an_app_that_starts_before_its_broker_finds_it(home: Path, mortal_broker: Broker) -> None:
+async def test_app_started_before_its_broker_connects(home: Path, mortal_broker: Broker) -> None:
     mortal_broker.kill()
     async with job_app(home, mortal_broker) as app:
         assert_problem(await app.client.get("/jobs"), 503, "broker-unavailable")
@@ -313,7 +313,7 @@ async def test_an_app_that_starts_before_its_broker_finds_it(home: Path, mortal_
         await submitted(app)
 
 
-async def test_a_job_that_was_recorded_and_not_sent_is_sent_by_whoever_runs(home: Path, broker: Broker) -> None:
+async def test_recorded_but_unsent_job_is_sent_later(home: Path, broker: Broker) -> None:
     """The same state as after a kill of the API between recording and sending."""
     store = JobStore.open(broker.url)
     record = store.create("train", TrainParameters(recipe="mlp_baseline"), request_id="r", traceparent=None)

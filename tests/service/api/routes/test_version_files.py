@@ -21,19 +21,19 @@ def version(running: RunningApp) -> str:
     return "/models/cnn/versions/2"
 
 
-async def test_a_card_is_told_as_it_was_written(running: RunningApp, version: str) -> None:
+async def test_model_card_is_returned_unchanged(running: RunningApp, version: str) -> None:
     answer = await running.client.get(f"{version}/card")
     assert (answer.status_code, answer.text) == (200, CARD)
     assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
 
 
-async def test_a_figure_is_a_picture(running: RunningApp, version: str) -> None:
+async def test_figure_is_returned_as_an_image(running: RunningApp, version: str) -> None:
     answer = await running.client.get(f"{version}/figures/history.png")
     assert (answer.status_code, answer.content) == (200, gray_png(3))
     assert answer.headers["content-type"] == "image/png"
 
 
-async def test_only_what_the_manifest_names_is_there(running: RunningApp, version: str) -> None:
+async def test_file_outside_the_manifest_is_404(running: RunningApp, version: str) -> None:
     (running.state["repository"].home_models / "cnn" / "2" / "figures" / "secret.png").write_bytes(b"secret")
     for name in ("secret.png", "confusion.png"):
         assert (
@@ -59,7 +59,7 @@ async def test_download_returns_a_file_of_the_manifest(running: RunningApp, vers
     assert_problem(await running.client.get(f"{version}/files/model.onnx"), 409, "version-refused")
 
 
-async def test_what_was_changed_is_refused_rather_than_shown(running: RunningApp, version: str) -> None:
+async def test_changed_file_is_refused(running: RunningApp, version: str) -> None:
     card = running.state["repository"].home_models / "cnn" / "2" / "README.md"
     card.write_text(CARD.replace("cnn@2", "cnn@3"))
     assert (
@@ -69,7 +69,7 @@ async def test_what_was_changed_is_refused_rather_than_shown(running: RunningApp
     assert (await running.client.get(f"{version}/figures/history.png")).status_code == 200
 
 
-async def test_every_file_is_hashed_when_it_is_asked_for(running: RunningApp, version: str) -> None:
+async def test_every_download_is_verified(running: RunningApp, version: str) -> None:
     folder = running.state["repository"].home_models / "cnn" / "2"
     check = VersionCheck.model_validate_json((await running.client.get(f"{version}/check")).content)
     assert check.intact

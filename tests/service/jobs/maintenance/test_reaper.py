@@ -79,7 +79,7 @@ def lose_worker(store: JobStore, reaper: Reaper, job_id: str) -> Reaped:
     return reaper.run_once()
 
 
-def test_a_job_survives_any_number_of_lost_workers(store: JobStore, reaper: Reaper) -> None:
+def test_job_with_progress_survives_lost_workers(store: JobStore, reaper: Reaper) -> None:
     """A crash of the service is not the fault of the job, which goes on from its checkpoints."""
     claim = running(store)
     job_id = claim.record.id
@@ -92,7 +92,7 @@ def test_a_job_survives_any_number_of_lost_workers(store: JobStore, reaper: Reap
     assert names(store, job_id)[:4] == ["submitted", "claimed", "interrupted", "claimed"]
 
 
-def test_a_job_that_loses_all_its_workers_is_given_up(store: JobStore, reaper: Reaper) -> None:
+def test_job_losing_every_worker_fails(store: JobStore, reaper: Reaper) -> None:
     """It may be the job that takes its workers down: it never reaches a checkpoint."""
     job_id = running(store).record.id
     for _ in range(MAX_LOST_WORKERS):
@@ -107,7 +107,7 @@ def test_a_job_that_loses_all_its_workers_is_given_up(store: JobStore, reaper: R
     assert names(store, job_id)[-3:] == ["claimed", "interrupted", "finished"]
 
 
-def test_a_lost_worker_does_not_count_as_a_crash(store: JobStore, reaper: Reaper) -> None:
+def test_lost_worker_does_not_count_as_a_crash(store: JobStore, reaper: Reaper) -> None:
     job_id = running(store).record.id
     lose_worker(store, reaper, job_id)
     claim = claimed(store, job_id)
@@ -142,7 +142,7 @@ def test_second_reaper_does_nothing(store: JobStore, reaper: Reaper) -> None:
     assert reaper.run_once() == Reaped(sent_again=(job.id,))
 
 
-def test_broker_that_is_away_is_an_error_with_advice(
+def test_unavailable_broker_error_gives_advice(
     mortal_broker: Broker, mortal_store: JobStore, mortal_dispatcher: Dispatcher
 ) -> None:
     store, dispatcher = mortal_store, mortal_dispatcher

@@ -95,9 +95,7 @@ def test_pending_events_drop_old_progress_first(forwarder: EventForwarder, store
     assert stored[-1] == progress(9)
 
 
-def test_note_that_overflows_the_pending_events_keeps_the_newest_progress(
-    forwarder: EventForwarder, store: MemoryStore
-) -> None:
+def test_overflowing_note_keeps_the_newest_progress(forwarder: EventForwarder, store: MemoryStore) -> None:
     for step in range(MAX_PENDING):
         forwarder.add(progress(step))
     forwarder.add(Note(text="last"))

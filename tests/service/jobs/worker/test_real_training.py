@@ -163,9 +163,7 @@ pipeline.publish_version = fill_then_publish
 """
 
 
-def test_a_disk_that_fills_up_before_publishing_costs_no_epoch(
-    broker: Broker, tmp_path: Path, small_disk: Path
-) -> None:
+def test_full_disk_before_publishing_loses_no_epoch(broker: Broker, tmp_path: Path, small_disk: Path) -> None:
     """The job fails with a message, leaves no partial file, and a retry only publishes."""
     (tmp_path / "data").mkdir()
     python = real_child(tmp_path / "data", more=FILLED)

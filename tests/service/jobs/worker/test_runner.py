@@ -194,7 +194,7 @@ def test_failure_reported_by_the_child_fails_the_job(setup: RunnerSetup) -> None
     assert setup.sent == []
 
 
-def test_a_crash_is_resumed_once(setup: RunnerSetup) -> None:
+def test_crash_is_resumed_once(setup: RunnerSetup) -> None:
     job = setup.jobs.submit(send=False)
     runner = setup.runner('tell("note", text="up"); os.kill(os.getpid(), signal.SIGKILL)')
     runner.run(job)
@@ -320,7 +320,7 @@ def test_shutdown_gives_jobs_back_any_number_of_times(setup: RunnerSetup) -> Non
     "child",
     ["os.kill(os.getpid(), signal.SIGTERM)", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(3)); os.kill(0, 15)"],
 )
-def test_a_signal_to_all_processes_is_not_a_crash(setup: RunnerSetup, child: str) -> None:
+def test_signal_to_the_process_group_is_no_crash(setup: RunnerSetup, child: str) -> None:
     """As of a service manager, which reaches the process of the job before its worker knows."""
     job = setup.jobs.submit(send=False)
     runner = setup.runner(child)
@@ -337,7 +337,7 @@ def test_a_signal_to_all_processes_is_not_a_crash(setup: RunnerSetup, child: str
         ({"training_python": "/none"}, "FileNotFoundError", "No such file"),
     ],
 )
-def test_job_that_cannot_run_fails_with_its_reason(
+def test_job_that_cannot_run_fails_with_the_reason(
     setup: RunnerSetup, settings: dict[str, Any], kind: str, message: str
 ) -> None:
     record = setup.run(ENDLESS, **settings)
@@ -371,7 +371,7 @@ def test_evaluation_promotes_nothing(setup: RunnerSetup) -> None:
     assert setup.decided == []
 
 
-def test_a_job_goes_on_while_the_broker_is_away(mortal_broker: Broker, tmp_path: Path) -> None:
+def test_job_continues_during_a_broker_outage(mortal_broker: Broker, tmp_path: Path) -> None:
     """The broker is killed during a job and restarted: no event is lost, and pending permits are answered."""
     setup = RunnerSetup(mortal_broker, tmp_path)
     go = tmp_path / "go"

@@ -69,9 +69,7 @@ def test_worker_reports_runs_a_job_and_signs_off(jobs: Jobs, start: Start, tmp_p
         assert json.loads(line)["level"] == "info"
 
 
-def test_a_killed_worker_takes_its_child_along_and_another_resumes_the_job(
-    jobs: Jobs, start: Start, tmp_path: Path
-) -> None:
+def test_killed_worker_ends_its_child_and_job_resumes(jobs: Jobs, start: Start, tmp_path: Path) -> None:
     first = start()
     job = jobs.submit(steps(60))
     jobs.until_told(job, "note", 5)
@@ -89,7 +87,7 @@ def test_a_killed_worker_takes_its_child_along_and_another_resumes_the_job(
 
 
 @pytest.mark.full
-def test_a_worker_that_was_frozen_past_its_lease_writes_nothing_more(jobs: Jobs, start: Start, tmp_path: Path) -> None:
+def test_worker_frozen_past_its_lease_writes_nothing(jobs: Jobs, start: Start, tmp_path: Path) -> None:
     """The child of the frozen worker runs until it needs a permit; only then does the next attempt take over."""
     first = start()
     job = jobs.submit(steps(60))
@@ -112,7 +110,7 @@ def test_a_worker_that_was_frozen_past_its_lease_writes_nothing_more(jobs: Jobs,
     assert jobs.wait(again).state == "succeeded"
 
 
-def test_a_killed_broker_loses_no_job_and_runs_none_twice(mortal_broker: Broker, tmp_path: Path) -> None:
+def test_killed_broker_loses_and_repeats_no_job(mortal_broker: Broker, tmp_path: Path) -> None:
     jobs = Jobs(mortal_broker)
     with workers(mortal_broker, tmp_path, double(tmp_path / "python", STEPS)) as start:
         worker = start()
@@ -137,7 +135,7 @@ def test_a_killed_broker_loses_no_job_and_runs_none_twice(mortal_broker: Broker,
 
 
 @pytest.mark.full
-def test_a_worker_that_starts_without_a_broker_waits_for_it(mortal_broker: Broker, tmp_path: Path) -> None:
+def test_worker_started_without_broker_waits(mortal_broker: Broker, tmp_path: Path) -> None:
     mortal_broker.kill()
     with workers(mortal_broker, tmp_path, double(tmp_path / "python", STEPS)) as start:
         worker = start()
@@ -151,7 +149,7 @@ def test_a_worker_that_starts_without_a_broker_waits_for_it(mortal_broker: Broke
         assert worker.stop() == 0
 
 
-def test_a_worker_that_is_stopped_gives_its_job_back_at_no_cost(jobs: Jobs, start: Start, tmp_path: Path) -> None:
+def test_stopped_worker_requeues_its_job(jobs: Jobs, start: Start, tmp_path: Path) -> None:
     job = jobs.submit(steps(45))
     for attempt in (1, 2):
         worker = start()

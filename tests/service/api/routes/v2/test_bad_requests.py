@@ -70,7 +70,7 @@ async def test_json_larger_than_any_valid_request_is_not_parsed(home: Path) -> N
         pytest.param((b"{}", {"content-length": "-3"}), 400, "Content-Length", id="senseless Content-Length"),
     ],
 )
-async def test_a_bad_request_is_told_what_is_wrong_and_the_next_is_served(
+async def test_bad_request_is_explained_and_the_next_served(
     running: RunningApp, body: Body, status: int, message: str
 ) -> None:
     content, headers = body
@@ -104,9 +104,7 @@ async def test_a_bad_request_is_told_what_is_wrong_and_the_next_is_served(
         ("/v2/repository/index", "no route has the path /v2/repository/index"),
     ],
 )
-async def test_unknown_models_versions_and_addresses_are_404s_of_the_protocol(
-    running: RunningApp, path: str, message: str
-) -> None:
+async def test_unknown_model_version_or_path_is_404(running: RunningApp, path: str, message: str) -> None:
     content, headers = binary_body(ONE)
     assert assert_error(await running.client.post(path, content=content, headers=headers), 404).startswith(message)
 
@@ -122,13 +120,13 @@ async def test_unknown_models_and_versions_have_no_metadata(running: RunningApp,
         assert assert_error(await running.client.get(f"/v2/models/{path}{end}"), 404).startswith(message)
 
 
-async def test_a_wrong_method_is_told_the_right_one(running: RunningApp) -> None:
+async def test_wrong_method_is_405_with_allow(running: RunningApp) -> None:
     answer = await running.client.get(INFER)
     assert assert_error(answer, 405) == f"{INFER} does not support GET: use POST"
     assert answer.headers["allow"] == "POST"
 
 
-async def test_an_address_that_only_begins_like_the_protocols_is_the_rest_of_the_apis(running: RunningApp) -> None:
+async def test_similar_path_is_no_protocol_path(running: RunningApp) -> None:
     assert (await running.client.get("/v2models")).headers["content-type"] == "application/problem+json"
 
 
@@ -143,7 +141,7 @@ def wired(body: Body) -> tuple[bytes, str]:
     return content, f"{LENGTH}: {headers[LENGTH]}"
 
 
-async def test_a_chunked_body_is_read_and_bounded(home: Path) -> None:
+async def test_chunked_body_is_read_and_bounded(home: Path) -> None:
     async with listening_app(settings_for(home, max_body_bytes=2000)) as app:
         async with await Peer.connect(app.address) as peer:
             await peer.send(head("Transfer-Encoding: chunked", f"{LENGTH}: 0", path=INFER))
@@ -161,9 +159,7 @@ async def test_a_chunked_body_is_read_and_bounded(home: Path) -> None:
         assert await is_served(app)
 
 
-async def test_a_client_that_hangs_up_frees_the_places_of_its_images(
-    home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_disconnect_frees_queue_places(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="duet.access")
     async with listening_app(settings_for(home)) as app:
         queue = app.queue("cnn")

@@ -98,7 +98,7 @@ async def infer(running: RunningApp, body: Body, path: str = INFER) -> httpx.Res
         pytest.param(compressed(raw_body(grays(*GRAYS)), "gzip"), id="gzipped raw"),
     ],
 )
-async def test_every_form_of_a_question_has_the_answer_of_predict(running: RunningApp, body: Body) -> None:
+async def test_every_request_encoding_equals_predict(running: RunningApp, body: Body) -> None:
     found = tensors(await infer(running, body))
     logits_NK = np.stack([expected_logits(gray) for gray in GRAYS])
     np.testing.assert_allclose(found["logits"], logits_NK, atol=1e-3)
@@ -112,14 +112,14 @@ async def test_every_form_of_a_question_has_the_answer_of_predict(running: Runni
         assert by_label == pytest.approx(dict(zip(CLASSES, probabilities_K.tolist(), strict=True)), abs=1e-6)
 
 
-async def test_an_answer_says_what_answered_and_what_that_means(running: RunningApp) -> None:
+async def test_response_names_model_version_and_parameters(running: RunningApp) -> None:
     fields = head_of(await infer(running, json_body(grays(7), id="a question")))
     assert (fields["model_name"], fields["model_version"], fields["id"]) == ("cnn", "1", "a question")
     assert fields["parameters"] == {"precision": "fp32", "temperature": 1.25, "labels": "\n".join(CLASSES)}
     assert "id" not in head_of(await infer(running, json_body(grays(7))))
 
 
-async def test_requested_outputs_alone_are_answered_each_as_it_was_wanted(running: RunningApp) -> None:
+async def test_requested_outputs_use_their_encoding(running: RunningApp) -> None:
     outputs = [
         {"name": "label", "parameters": {"binary_data": True}},
         {"name": "probabilities", "parameters": {"classification": 2}},
@@ -135,7 +135,7 @@ async def test_requested_outputs_alone_are_answered_each_as_it_was_wanted(runnin
     assert [float(value) for value, _, _ in ranked[:2]] == pytest.approx(expected, abs=2e-6)
 
 
-async def test_one_image_and_many_go_through_the_same_batcher_as_predict(home: Path) -> None:
+async def test_infer_shares_the_batcher_with_predict(home: Path) -> None:
     async with running_app(settings_for(home, threads=2)) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
@@ -184,7 +184,7 @@ async def quantized(home: Path) -> AsyncIterator[RunningApp]:
 
 
 @pytest.mark.parametrize("path", [INFER, "/v2/models/cnn/versions/2/infer"])
-async def test_the_precision_is_a_parameter_of_the_request(quantized: RunningApp, path: str) -> None:
+async def test_precision_parameter_selects_the_graph(quantized: RunningApp, path: str) -> None:
     for precision, temperature in (("fp32", 1.25), ("int8", 2.5)):
         answer = await infer(quantized, json_body(grays(96), parameters={"precision": precision}), path)
         fields, found = head_of(answer), tensors(answer)
@@ -194,12 +194,12 @@ async def test_the_precision_is_a_parameter_of_the_request(quantized: RunningApp
         np.testing.assert_allclose(found["probabilities"], softmax(found["logits"], temperature), rtol=1e-5)
 
 
-async def test_a_precision_that_was_not_published_is_a_404(quantized: RunningApp) -> None:
+async def test_unpublished_precision_is_404(quantized: RunningApp) -> None:
     answer = await infer(quantized, json_body(grays(96), parameters={"precision": "int8"}), "/v2/models/mlp/infer")
     assert assert_error(answer, 404) == "mlp@1 was published without int8: use fp32"
 
 
-async def test_a_full_queue_is_a_429_with_the_time_to_wait(home: Path) -> None:
+async def test_full_queue_is_429_with_retry_after(home: Path) -> None:
     async with running_app(settings_for(home, queue_size=4)) as running:
         cnn = running.queue("cnn")
         with gated(cnn) as gate:
@@ -220,7 +220,7 @@ async def test_a_full_queue_is_a_429_with_the_time_to_wait(home: Path) -> None:
         assert tensors(await infer(running, raw_body(grays(0))))["label"] == ["black"]
 
 
-async def test_a_clients_own_timeout_is_kept_and_never_beyond_the_services(home: Path) -> None:
+async def test_client_timeout_is_capped_by_the_service(home: Path) -> None:
     async with running_app(settings_for(home, deadline_seconds=5)) as running:
         with gated(running.queue("cnn")):
             late = await infer(running, json_body(grays(0), parameters={"timeout": 100_000}))
@@ -232,11 +232,11 @@ async def test_a_clients_own_timeout_is_kept_and_never_beyond_the_services(home:
         assert_error(await infer(hurried, json_body(grays(0), parameters={"timeout": 10**15})), 504)
 
 
-async def test_a_query_is_ignored(running: RunningApp) -> None:
+async def test_query_is_ignored(running: RunningApp) -> None:
     assert tensors(await infer(running, raw_body(grays(0)), f"{INFER}?trace=1&top_k=-3"))["label"] == ["black"]
 
 
-async def test_the_metrics_count_images_and_routes(running: RunningApp) -> None:
+async def test_metrics_count_images_and_routes(running: RunningApp) -> None:
     await infer(running, raw_body(grays(*GRAYS)))
     await infer(running, raw_body(grays(0)), "/v2/models/cnn/versions/1/infer")
     await infer(running, (b"", {}))

@@ -12,7 +12,7 @@ from tests.support.service import RunningApp, running_app, set_champions, settin
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v2/"])
-async def test_the_server_names_itself_and_its_extensions(running: RunningApp, path: str) -> None:
+async def test_server_metadata_lists_extensions(running: RunningApp, path: str) -> None:
     answer = await running.client.get(path)
     assert answer.json() == {
         "name": "duet",
@@ -21,7 +21,7 @@ async def test_the_server_names_itself_and_its_extensions(running: RunningApp, p
     }
 
 
-async def test_health_is_that_of_the_service(home: Path) -> None:
+async def test_health_equals_the_service_health(home: Path) -> None:
     async with running_app(settings_for(home)) as running:
         for path, body in (("/v2/health/live", {"live": True}), ("/v2/health/ready", {"ready": True})):
             answer = await running.client.get(path)
@@ -33,7 +33,7 @@ async def test_health_is_that_of_the_service(home: Path) -> None:
         assert (await running.client.get("/v2/health/live")).status_code == 200
 
 
-async def test_a_service_without_models_is_alive_and_not_ready(tmp_path: Path) -> None:
+async def test_service_without_models_is_live_not_ready(tmp_path: Path) -> None:
     async with running_app(settings_for(tmp_path), ready=False) as running:
         assert (await running.client.get("/v2/health/live")).status_code == 200
         assert_error(await running.client.get("/v2/health/ready"), 503)
@@ -41,7 +41,7 @@ async def test_a_service_without_models_is_alive_and_not_ready(tmp_path: Path) -
         assert_error(await running.client.get("/v2/models/cnn/ready"), 404)
 
 
-async def test_a_model_describes_its_tensors_and_what_they_mean(running: RunningApp) -> None:
+async def test_model_metadata_describes_tensors(running: RunningApp) -> None:
     answer = await running.client.get("/v2/models/cnn")
     ModelMetadata.model_validate_json(answer.content)
     assert answer.json() == {
@@ -83,7 +83,7 @@ async def test_versions_are_described_by_number_or_as_champion(running: RunningA
     ("preferred", "int8", "precision", "temperature"),
     [("fp32", True, "fp32", 1.25), ("int8", True, "int8", 2.5), ("int8", False, "fp32", 1.25)],
 )
-async def test_the_precision_that_is_described_is_the_one_that_answers(
+async def test_model_metadata_names_the_served_precision(
     home: Path, preferred: str, int8: bool, precision: str, temperature: float
 ) -> None:
     write_onnx_version(home / "models" / "cnn" / "2", "cnn", 2, int8=int8)
@@ -97,7 +97,7 @@ async def test_the_precision_that_is_described_is_the_one_that_answers(
         assert f'"precision":"{precision}"'.encode() in answer.content
 
 
-async def test_a_model_is_ready_once_it_can_answer(running: RunningApp) -> None:
+async def test_model_is_ready_once_loaded(running: RunningApp) -> None:
     models = running.state["repository"].home_models
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
     for path in ("/ready", "/versions/1/ready", "/versions/2/ready", "/versions/champion/ready"):
@@ -107,7 +107,7 @@ async def test_a_model_is_ready_once_it_can_answer(running: RunningApp) -> None:
     assert ("cnn", 2) in loaded
 
 
-async def test_a_damaged_version_is_not_ready_and_says_why(running: RunningApp) -> None:
+async def test_damaged_version_is_not_ready_with_reason(running: RunningApp) -> None:
     folder = running.state["repository"].home_models / "cnn" / "2"
     write_onnx_version(folder, "cnn", 2)
     (folder / "model.onnx").write_bytes(b"damaged")
@@ -120,7 +120,7 @@ async def test_a_damaged_version_is_not_ready_and_says_why(running: RunningApp) 
     assert (await running.client.get("/v2/models/cnn/ready")).status_code == 200
 
 
-async def test_a_model_without_champion_is_not_ready(running: RunningApp) -> None:
+async def test_model_without_champion_is_not_ready(running: RunningApp) -> None:
     write_onnx_version(running.state["repository"].home_models / "pets" / "1", "pets", 1)
     assert (
         assert_error(await running.client.get("/v2/models/pets"), 404)

@@ -138,7 +138,7 @@ async def test_infer_with_asyncio(service: ServiceProcess) -> None:
             await client.infer("vit", [images(grays(0))])
 
 
-def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> None:
+def test_prepared_body_and_parsed_response_match(service: ServiceProcess) -> None:
     body, length = triton.InferenceServerClient.generate_request_body([images(grays(*GRAYS))])
     headers = {"Inference-Header-Content-Length": str(length)}
     answer = httpx.post(f"{service.url}/v2/models/cnn/infer", content=body, headers=headers)
@@ -156,7 +156,7 @@ def test_a_body_made_beforehand_and_parsed_by_hand(service: ServiceProcess) -> N
         ("images", np.zeros((65, 8, 8, 3), np.uint8), "UINT8", "at most 64 images"),
     ],
 )
-def test_wrong_inputs_are_told_so(client: Any, name: str, sent: Any, datatype: str, message: str) -> None:
+def test_wrong_input_raises_with_a_message(client: Any, name: str, sent: Any, datatype: str, message: str) -> None:
     tensor = triton.InferInput(name, list(sent.shape), datatype).set_data_from_numpy(sent)
     with pytest.raises(InferenceServerException, match=message) as refused:
         client.infer("cnn", [tensor])
@@ -164,7 +164,7 @@ def test_wrong_inputs_are_told_so(client: Any, name: str, sent: Any, datatype: s
     assert_right(client.infer("cnn", [images(grays(*GRAYS))]))
 
 
-def test_shared_memory_is_refused_rather_than_ignored(client: Any) -> None:
+def test_shared_memory_is_refused(client: Any) -> None:
     output = triton.InferRequestedOutput("logits")
     output.set_shared_memory("mine", 20)
     with pytest.raises(InferenceServerException, match="shared_memory_region"):
