@@ -53,7 +53,7 @@ def test_cell_figures_are_ratios_to_onnxruntime_alone() -> None:
     assert found["errors"] == 3
 
 
-def test_cell_figures_per_cpu_second_ignore_other_load_on_the_core() -> None:
+def test_cell_figures_ignore_other_load_on_the_core() -> None:
     # Another process takes half of the core from the server, but not from onnxruntime.
     assert cell_figures(load(180), RAW, 0.5)["per CPU s"] == pytest.approx(0.9)
     assert math.isnan(cell_figures(load(180), RAW, 0.0)["per CPU s"])
@@ -122,7 +122,7 @@ def test_summarize_ignores_the_first_fifth() -> None:
     assert found["p99 accepted / at capacity"] == pytest.approx(2.0)
 
 
-def test_summarize_counts_latency_from_the_due_time_and_throughput_to_the_end() -> None:
+def test_summarize_counts_latency_from_the_due_time() -> None:
     found = summarize([outcome(5.0, after=0.3, late=0.01), outcome(9.9, after=0.5)], CAPACITY, seconds=10.0)
     assert found["accepted/s"] == pytest.approx(1 / 8)
     assert found["p50 accepted, ms"] == pytest.approx(300)

@@ -28,7 +28,7 @@ def test_key_with_configured_keys_fails(tmp_path: Path, monkeypatch: pytest.Monk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_key_without_a_service_names_the_folder_and_creates_nothing(
+def test_key_without_a_service_creates_nothing(
     home: Path, duet: Duet, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("DUET_API_KEYS", raising=False)

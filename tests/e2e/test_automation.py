@@ -35,7 +35,7 @@ def test_hook_runs_a_program_of_the_development_environment(hook: dict[str, Any]
         assert "/" not in word or (ROOT / word).is_file(), word
 
 
-def test_generated_files_hook_covers_what_is_generated() -> None:
+def test_generated_files_hook_covers_generated_files() -> None:
     [pattern] = [hook["files"] for hook in HOOKS if hook["id"] == "generated-files"]
     for path in ("openapi.json", "docs/settings.md", "docs/metrics.md", "service/settings.py", "core/errors.py"):
         assert re.search(pattern, path), path

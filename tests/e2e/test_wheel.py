@@ -60,7 +60,7 @@ def duet(environment: Path, home: Path, *words: str, **changes: str) -> subproce
     return subprocess.run(command, cwd=home, env=settings(home, **changes), capture_output=True, text=True, timeout=120)
 
 
-def test_wheel_without_extras_has_the_command_line_and_the_client(environment: Path, tmp_path: Path) -> None:
+def test_wheel_without_extras_has_cli_and_client(environment: Path, tmp_path: Path) -> None:
     assert "serve" in duet(environment, tmp_path, "--help").stdout
     assert "set DUET_SHIPPED_MODELS" in duet(environment, tmp_path, "models", "list").stdout
     listed = duet(environment, tmp_path, "models", "list", DUET_SHIPPED_MODELS=str(ROOT / "models"))

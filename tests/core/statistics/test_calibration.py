@@ -70,7 +70,7 @@ class TestFitTemperature:
         for factor in (0.5, 0.9, 0.99, 1.01, 1.1, 2.0):
             assert log_loss(softmax(logits_NK, best * factor), onehot_NK) > least
 
-    def test_temperature_of_perfect_and_wrong_models_is_at_the_bounds(self) -> None:
+    def test_temperature_of_perfect_models_is_at_the_bounds(self) -> None:
         onehot_NK = np.eye(3)[np.array([0, 1, 2, 0])]
         assert 0.01 <= fit_temperature(onehot_NK, onehot_NK) < 0.1
         assert 99 < fit_temperature(-onehot_NK, onehot_NK) <= 100

@@ -91,7 +91,7 @@ class TestStatisticEstimate:
         found = statistic_estimate(lambda a, b: float(np.mean(a - b)), values_N, values_N + 1, resamples=50)
         assert (found.value, found.low, found.high) == (-1, -1, -1)
 
-    def test_the_seed_decides(self) -> None:
+    def test_resamples_depend_on_the_seed(self) -> None:
         values_N = np.random.default_rng(0).random(100)
         first = statistic_estimate(np.median, values_N, resamples=100, seed=4)
         assert first == statistic_estimate(np.median, values_N, resamples=100, seed=4)
@@ -135,7 +135,7 @@ class TestBootstrapConfusion:
         by_cells = np.percentile(resampled_BKK[:, 2, 2] / resampled_BKK[:, 2].sum(axis=1), [2.5, 97.5])
         assert by_cells == pytest.approx((by_images.low, by_images.high), abs=0.01)
 
-    def test_the_seed_decides(self) -> None:
+    def test_resampled_counts_depend_on_the_seed(self) -> None:
         np.testing.assert_array_equal(
             resampled_confusions(self.CONFUSION, 10, seed=1), resampled_confusions(self.CONFUSION, 10, seed=1)
         )

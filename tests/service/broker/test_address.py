@@ -59,7 +59,7 @@ def test_ensure_private_refuses_a_link(tmp_path: Path) -> None:
         ensure_private(tmp_path / "link")
 
 
-def test_ensure_private_without_permission_says_what_to_do(tmp_path: Path) -> None:
+def test_ensure_private_without_permission_gives_advice(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="point DUET_HOME at a folder that you can write to"):
         ensure_private(tmp_path / "file" / "below")

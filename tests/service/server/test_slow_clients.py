@@ -184,7 +184,7 @@ async def test_idle_connection_stays_open_for_the_configured_time(home: Path) ->
     assert settings_for(home).keep_alive_seconds > 60
 
 
-def test_exhausted_descriptors_are_logged_and_the_service_recovers(home: Path) -> None:
+def test_exhausted_descriptors_are_logged_once_and_recover(home: Path) -> None:
     def said(service: ServiceProcess, text: str) -> list[dict[str, Any]]:
         return [line for line in service.log if text in line["message"]]
 

@@ -84,7 +84,7 @@ def test_soft_labels_belong_to_the_views_of_the_student() -> None:
     assert made.plain(index).hints_NF is None
 
 
-def test_soft_labels_of_the_clean_view_are_mirrored_and_mixed_like_the_images() -> None:
+def test_clean_view_soft_labels_are_flipped_and_mixed() -> None:
     """A round of the teacher is the image or its mirror image; the student may be shifted, mixed and changed."""
     config = recipe(
         **{"augmentation.flip": True, "augmentation.translate": 1, "augmentation.cutmix": 0.5,

@@ -14,7 +14,7 @@ def test_unpack_inverts_pack() -> None:
     assert torch.equal(unpack(packed.flip(2)), COLORS.flip(2))
 
 
-def test_a_single_color_is_a_single_number() -> None:
+def test_single_color_packs_to_one_number() -> None:
     assert int(pack(torch.tensor([1, 2, 3], dtype=torch.uint8))) == 1 + 2 * 256 + 3 * 256**2
 
 

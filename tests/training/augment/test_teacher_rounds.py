@@ -33,7 +33,7 @@ def test_logits_are_divided_in_float32(tmp_path: Path) -> None:
     assert logits_NK[0].tolist() == pytest.approx([10.0, -7.0 / 1.1], abs=1e-6)
 
 
-def test_several_teachers_give_the_mean_of_their_calibrated_probabilities(tmp_path: Path) -> None:
+def test_several_teachers_average_their_probabilities(tmp_path: Path) -> None:
     folders = [SoftLabelFolder(tmp_path / name) for name in "ab"]
     for number, folder in enumerate(folders):
         folder.path.mkdir()
@@ -73,7 +73,7 @@ def test_existing_logits_are_kept_and_times_added(tmp_path: Path) -> None:
     assert folder.seconds([0]) == 3.0
 
 
-def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+def test_damaged_file_is_named(tmp_path: Path) -> None:
     folder = SoftLabelFolder(tmp_path)
     folder.save(0, LOGITS, None, 1.0)
     (tmp_path / "round-0.npy").write_bytes(b"nothing")

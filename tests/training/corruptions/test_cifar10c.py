@@ -36,7 +36,7 @@ def pictures() -> npt.NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("name", CORRUPTIONS)
-def test_every_corruption_has_five_severities_changes_images_and_repeats_itself(name: str) -> None:
+def test_corruptions_are_reproducible_at_five_severities(name: str) -> None:
     images_NHWC = pictures()
     assert len(CORRUPTIONS[name].severities) == 5
     for severity in SEVERITIES:
@@ -57,7 +57,7 @@ def test_higher_severities_change_more(name: str) -> None:
     assert changes == sorted(changes)
 
 
-def test_random_numbers_differ_between_images_severities_and_seeds() -> None:
+def test_noise_differs_by_image_severity_and_seed() -> None:
     images_NHWC = pictures()[:1].repeat(2, axis=0)
     first = corrupted("gaussian_noise", 1, images_NHWC, 0)
     assert np.any(first[0] != first[1])
@@ -109,7 +109,7 @@ def test_impulse_noise_replaces_its_share_half_of_it_white() -> None:
         lambda images: blur.glass_blur(images, random(), 0.4, 1, 2),
     ],
 )
-def test_blur_leaves_a_plain_image_as_it_is(blurred: Callable[[Floats], Floats]) -> None:
+def test_blur_keeps_a_plain_image(blurred: Callable[[Floats], Floats]) -> None:
     image_NHWC = gray(102 / 255)
     np.testing.assert_allclose(blurred(image_NHWC), image_NHWC, atol=1e-9)
 
@@ -121,7 +121,7 @@ def test_defocus_spreads_a_point_over_a_disk_of_its_radius() -> None:
     np.testing.assert_allclose(spread_HW, expected_HW, atol=1e-9)
 
 
-def test_motion_spreads_a_point_along_its_direction_by_half_a_gaussian() -> None:
+def test_motion_blur_is_half_a_gaussian_in_its_direction() -> None:
     trail_HW = blur.moved(point(), np.array([0.0]), 2, 1.0)[0, :, :, 0]
     weights = np.exp(-(np.arange(5) ** 2) / 2)
     # pixels are taken from the right, so the trail points to the left

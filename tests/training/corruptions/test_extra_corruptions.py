@@ -81,7 +81,7 @@ def test_canny_thin_line_at_a_step_and_none_below_the_threshold() -> None:
     assert not edges_NHW[1:].any()
 
 
-def test_canny_weak_edge_is_kept_only_where_it_meets_a_strong_one() -> None:
+def test_canny_keeps_weak_edges_next_to_strong_ones() -> None:
     images_NHW = np.zeros((2, 12, 30))
     images_NHW[:, :6] = 20  # gradient 80: between the two thresholds
     images_NHW[0, :6, :10] = 100  # gradient 400, in the same line

@@ -62,7 +62,7 @@ def test_data_dir_argument_overrides_the_environment(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_missing_file_is_named(tmp_path: Path, name: str) -> None:
+def test_missing_file_is_named(tmp_path: Path, name: str) -> None:
     files = write_cifar_files(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(DataError) as caught:
@@ -86,7 +86,7 @@ def test_one_changed_byte_is_noticed(tmp_path: Path, name: str, offset: int) -> 
         load_cifar10(tmp_path, files=files)
 
 
-def test_an_empty_folder_names_every_file(tmp_path: Path) -> None:
+def test_empty_folder_names_every_file(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_cifar10(tmp_path / "nothing here", download=True)
     assert all(f"{name} is missing" in str(caught.value) for name in NAMES)
@@ -101,7 +101,7 @@ class _Malicious:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_malicious_pickle_is_never_executed(tmp_path: Path, name: str) -> None:
+def test_malicious_pickle_is_never_executed(tmp_path: Path, name: str) -> None:
     files = write_cifar_files(tmp_path)
     proof = tmp_path / "executed"
     write_pickle(tmp_path / name, _Malicious(proof))

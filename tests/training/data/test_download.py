@@ -72,9 +72,7 @@ def test_lost_connection_is_resumed_where_it_ended(tmp_path: Path, published: Pu
     assert sum("the connection was lost" in note for note in notes) == 2
 
 
-def test_connection_that_brings_nothing_is_given_up_and_keeps_what_arrived(
-    tmp_path: Path, published: PublishedCifar
-) -> None:
+def test_stalled_connection_fails_and_keeps_the_partial_file(tmp_path: Path, published: PublishedCifar) -> None:
     home = tmp_path / "home"
     home.mkdir()
     published.cut_after[:] = [1000, 0, 0, 0]
@@ -157,7 +155,7 @@ def test_disk_is_checked_before_the_first_byte(
 
 
 @pytest.mark.parametrize("damage", ["absent", "no folder"])
-def test_failed_download_says_what_to_do(tmp_path: Path, published: PublishedCifar, damage: str) -> None:
+def test_failed_download_gives_advice(tmp_path: Path, published: PublishedCifar, damage: str) -> None:
     home = tmp_path / "home"
     home.mkdir()
     if damage == "absent":

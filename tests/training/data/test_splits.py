@@ -93,7 +93,7 @@ def test_another_data_set_is_divided_by_proportion() -> None:
 
 
 @pytest.mark.cifar10
-def test_the_real_cifar10_gets_the_stored_split() -> None:
+def test_real_cifar10_has_the_stored_split() -> None:
     dataset = real_cifar10()
     split = split_for(dataset)
     assert split.digest == read_cifar10_split()[0].digest

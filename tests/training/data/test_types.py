@@ -97,7 +97,7 @@ def _constant(label: int, size: int = 4) -> LabelledImages:
 
 
 @pytest.mark.parametrize("label", [-1, 2])
-def test_a_label_without_a_class_name_is_refused(label: int) -> None:
+def test_label_without_a_class_name_is_refused(label: int) -> None:
     with pytest.raises(DataError, match="outside its 2 classes"):
         ImageDataset("toy", ("cat", "dog"), _constant(0), _constant(label), "")
 

@@ -38,9 +38,7 @@ def test_corrupted_holdout_has_every_kind_at_two_severities(pair: PublishedPair)
     assert CorruptedHoldout.model_validate_json(record.model_dump_json()) == record
 
 
-def test_large_holdout_is_subsampled_and_digest_depends_on_images(
-    pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_holdout_is_subsampled_with_its_digest(pair: PublishedPair, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = measured(pair)
     monkeypatch.setattr(corrupted_holdout, "IMAGES", 12)
     part = measured(pair)

@@ -71,7 +71,7 @@ def test_all_but_the_last_layer_runs_on_integers(model: Path, tmp_path: Path) ->
     assert operators["MaxPool"] + operators["NhwcMaxPool"] == operator_types(model)["MaxPool"]
 
 
-def test_a_whitening_layer_stays_in_float32(images: Images, tmp_path: Path) -> None:
+def test_whitening_layer_stays_in_float32(images: Images, tmp_path: Path) -> None:
     config = small_recipe("cnn", epochs=1, **{"network.design": "whitened", "network.channels": (8, 8)})
     export_model(small_fit(config, images, tmp_path).classifier, tmp_path, height=32, width=32)
     model = tmp_path / GRAPHS["fp32"]
@@ -115,7 +115,7 @@ def test_int8_file_contains_its_weights(model: Path, images: Images, tmp_path: P
     assert {path.name for path in model.parent.glob("*.onnx*")} == {GRAPHS["fp32"], GRAPHS["int8"]}
 
 
-def test_the_same_model_and_images_give_the_same_bytes(model: Path, images: Images, tmp_path: Path) -> None:
+def test_quantize_is_deterministic(model: Path, images: Images, tmp_path: Path) -> None:
     first = int8_of(model).read_bytes()
     np.save(tmp_path / "images.npy", calibration_images(images))
     for name in (model.name, "weights.safetensors"):

@@ -88,7 +88,7 @@ def test_weights_of_another_network_are_refused(exported: tuple[Classifier, Path
         load_weights(small, exported[1])
 
 
-def test_a_graph_whose_weights_were_changed_is_refused(tmp_path: Path) -> None:
+def test_graph_with_changed_weights_is_refused(tmp_path: Path) -> None:
     weights = save_weights(lived_in("mlp_baseline"), tmp_path)
     tensor = load_file(weights)["network.1.bias"].numpy()
     changed = onnx.numpy_helper.from_array(tensor + 1, "classifier.network.1.bias")
@@ -97,7 +97,7 @@ def test_a_graph_whose_weights_were_changed_is_refused(tmp_path: Path) -> None:
         point_into_weights(graph, weights, "classifier.")
 
 
-def test_a_large_tensor_that_is_no_weight_is_refused(tmp_path: Path) -> None:
+def test_large_tensor_other_than_a_weight_is_refused(tmp_path: Path) -> None:
     weights = save_weights(lived_in("mlp_baseline"), tmp_path)
     stray = onnx.numpy_helper.from_array(np.zeros(10_000, dtype=np.float32), "stray")
     graph = onnx.helper.make_model(onnx.helper.make_graph([], "g", [], [], [stray]))

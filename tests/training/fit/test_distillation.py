@@ -195,7 +195,7 @@ def test_teacher_trained_on_validation_images_is_refused(
     assert len(read_teachers(student(), images, trained[0])) == 1
 
 
-def test_a_teacher_of_other_classes_is_refused(trained: Trained, images: Images) -> None:
+def test_teacher_of_other_classes_is_refused(trained: Trained, images: Images) -> None:
     repository, _ = trained
     other = images.dataset.__class__(
         "other", ("cat", *images.dataset.class_names[1:]), images.dataset.training, images.dataset.test, "none"
@@ -243,7 +243,7 @@ def two(
     return repository, student(epochs=3, **clean, **{"augmentation.cutmix": 0.5, "augmentation.augmix": 0.3})
 
 
-def test_two_teachers_of_the_clean_view_are_averaged_recorded_and_resumed(
+def test_two_teachers_are_averaged_recorded_and_resumed(
     two: tuple[ModelRepository, RecipeConfig], images: Images, tmp_path: Path
 ) -> None:
     repository, config = two
@@ -429,7 +429,7 @@ def test_deleted_round_is_computed_again_on_resume(trained: Trained, images: Ima
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adam"])
-def test_run_with_hints_and_averaging_resumes_to_the_same_weights(
+def test_run_with_hints_resumes_to_the_same_weights(
     optimizer: str, trained: Trained, images: Images, tmp_path: Path
 ) -> None:
     repository, _ = trained

@@ -47,7 +47,7 @@ def test_projected_features_have_no_mean_and_unit_variance(tmp_path: Path) -> No
     assert torch.equal(Projection.load(tmp_path / "projection.npz")(features), hints)
 
 
-def test_the_projection_keeps_the_components_of_largest_variance() -> None:
+def test_projection_keeps_components_of_largest_variance() -> None:
     """Of 40 features, the 32 with large variance determine the projection, the other eight do not."""
     deviations = torch.tensor([5.0] * 32 + [0.01] * 8)
     projection = Projection.fit(torch.randn(2000, 40, generator=draw()) * deviations)
@@ -61,7 +61,7 @@ def test_projection_dimension_is_limited_by_the_rank() -> None:
     assert Projection.fit(constant)(constant).isfinite().all()
 
 
-def test_the_loss_is_the_negative_log_likelihood_of_a_gaussian() -> None:
+def test_hint_loss_is_the_gaussian_log_likelihood() -> None:
     head = HintHead(3, 2)
     nn.init.normal_(head.mean.weight, generator=draw())
     head.log_variance_D.data = torch.tensor([0.5, -1.0])

@@ -141,7 +141,7 @@ def test_init_from_another_image_size_is_refused(base: Base, tmp_path: Path) -> 
         run(recipe(init_from="base@1", image_size=24), base.repository, images, tmp_path / "run")
 
 
-def test_a_damaged_version_is_refused(base: Base, tmp_path: Path) -> None:
+def test_damaged_version_is_refused(base: Base, tmp_path: Path) -> None:
     copy = ModelRepository(tmp_path / "models", base.repository.shipped)
     shutil.copytree(base.repository.home_models, copy.home_models)
     weights = copy.folder("base", 1) / "weights.safetensors"

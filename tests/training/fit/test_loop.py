@@ -47,7 +47,7 @@ def test_weights_do_not_depend_on_the_global_generator(kind: str, images: Images
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("stop_after", [1, 2])
-def test_a_resumed_run_ends_with_the_same_weights(kind: str, stop_after: int, images: Images, tmp_path: Path) -> None:
+def test_resumed_run_ends_with_the_same_weights(kind: str, stop_after: int, images: Images, tmp_path: Path) -> None:
     config = small_recipe(kind, **{"optimization.optimizer": "sgd" if kind == "cnn" else "adam"})
     whole = small_fit(config, images, tmp_path)
     with pytest.raises(KeyboardInterrupt):
@@ -133,7 +133,7 @@ small_fit(small_recipe(sys.argv[1]), small_images(), Path(sys.argv[2]), reporter
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "step", "epochs"), [("mlp", 5, 1), ("cnn", 6, 1), ("cnn", 10, 2)])
-def test_a_killed_run_is_resumed_to_the_same_weights(
+def test_killed_run_resumes_to_the_same_weights(
     kind: str, step: int, epochs: int, images: Images, tmp_path: Path
 ) -> None:
     """Four steps per epoch: the child is killed in the middle of the second or third epoch."""
@@ -206,7 +206,7 @@ def test_progress_counts_every_step(images: Images, tmp_path: Path) -> None:
     assert reporter.ended
 
 
-def test_a_diverging_loss_stops_and_keeps_the_last_checkpoint(images: Images, tmp_path: Path) -> None:
+def test_diverging_loss_stops_at_the_last_checkpoint(images: Images, tmp_path: Path) -> None:
     config = small_recipe("mlp", **{"optimization.optimizer": "sgd", "optimization.learning_rate": 1e18})
     with pytest.raises(TrainingDivergedError, match=r"step \d+ of epoch 1.*learning_rate"):
         small_fit(config, images, tmp_path)
@@ -230,9 +230,7 @@ def test_nonfinite_weights_after_the_last_step_are_not_saved(
 
 
 @pytest.mark.parametrize("include_validation", [False, True])
-def test_a_run_whose_last_epoch_diverged_is_not_finished(
-    include_validation: bool, images: Images, tmp_path: Path
-) -> None:
+def test_run_diverged_in_its_last_epoch_is_unfinished(include_validation: bool, images: Images, tmp_path: Path) -> None:
     """The weights are finite, but so large that the logits are not."""
     config = small_recipe("mlp", **ONE_FAR_STEP, epochs=1, include_validation=include_validation).with_overrides(
         {"optimization.learning_rate": 1e20}

@@ -209,7 +209,7 @@ with job_process(Path(sys.argv[1]), "a", "train", sys.argv[2], Path(sys.argv[3])
 
 
 @pytest.mark.parametrize("deaf", [False, True], ids=["by the kernel", "by the end of the pipe"])
-def test_a_child_dies_with_its_worker(deaf: bool, tmp_path: Path, home: Path) -> None:
+def test_child_dies_with_its_worker(deaf: bool, tmp_path: Path, home: Path) -> None:
     """The child kills its own children too, because it leads a process group."""
     before = f"""
         import subprocess, time

@@ -52,7 +52,7 @@ def test_job_downloads_and_reports_bytes(tmp_path: Path, cut: bool) -> None:
     assert file_problems(download_folder(tmp_path / "home") / FOLDER_NAME, served.files) == []
 
 
-def test_failure_says_what_to_do(tmp_path: Path) -> None:
+def test_download_failure_gives_advice(tmp_path: Path) -> None:
     with published_cifar(tmp_path / "published") as served:
         served.path.unlink()
         status, events = run(tmp_path, served)

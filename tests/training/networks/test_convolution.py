@@ -53,7 +53,7 @@ def test_convolution_layer_matches_conv2d_in_training(side: int) -> None:
     assert torch.equal(ours.eval()(x), theirs(x))
 
 
-def test_a_frozen_input_gets_no_gradient() -> None:
+def test_frozen_input_gets_no_gradient() -> None:
     weight = torch.randn(6, 4, 3, 3, generator=draw()).requires_grad_()
     conv2d_side_by_side(torch.randn(2, 4, 5, 5, generator=draw()), weight).sum().backward()
     assert weight.grad is not None

@@ -28,7 +28,7 @@ def test_logits_have_one_column_per_class(recipe: str, size: tuple[int, int]) ->
 
 
 @pytest.mark.parametrize("recipe", ["mlp_baseline", "mlp_labels", "mlp_best"])
-def test_the_plain_network_has_dense_layers_only(recipe: str) -> None:
+def test_mlp_has_dense_layers_only(recipe: str) -> None:
     """No convolution, no attention, and no weight shared between positions of the image."""
     network = classifier(recipe_config(recipe).network)
     allowed = nn.Linear | nn.LayerNorm | nn.ReLU | nn.GELU | nn.SiLU | nn.Tanh | Dropout | Flatten

@@ -77,7 +77,7 @@ def test_whitening_bias_is_trained_in_its_epochs_only() -> None:
     assert "network.whitening.0.bias" not in dict(classifier().named_parameters())
 
 
-def test_the_whitening_layer_is_never_trained() -> None:
+def test_whitening_layer_is_never_trained() -> None:
     network = classifier().train()
     network(torch.rand(4, 32, 32, 3)).sum().backward()
     trained = {name for name, parameter in network.named_parameters() if parameter.grad is not None}

@@ -20,7 +20,7 @@ from training.pipeline.repeat_seeds import Goal, Spread, accuracy_goal, spreads,
 pytestmark = pytest.mark.slow
 
 
-def test_the_spread_of_known_values() -> None:
+def test_spread_of_known_values() -> None:
     spread = Spread((0.1, 0.2, 0.6))
     assert spread.mean == pytest.approx(0.3)
     assert spread.deviation == pytest.approx((0.14 / 2) ** 0.5)

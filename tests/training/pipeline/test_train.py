@@ -350,7 +350,7 @@ def test_rehearsal_does_not_change_the_network(images: Images) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.state_dict().items())
 
 
-def test_the_network_of_a_recipe_in_its_real_size_is_rehearsed(images: Images) -> None:
+def test_rehearsal_uses_the_network_of_the_recipe(images: Images) -> None:
     """Published tolerances hold for deep and wide networks with random weights too."""
     check.rehearse_export(new_classifier(recipe_config("cnn_best"), images), images.part("train").images_NHWC)
 

@@ -16,5 +16,5 @@ from training.plots.text import plot_text
         ("a\U0001f9ffb", "aU+1F9FFb"),
     ],
 )
-def test_dollar_is_escaped_and_a_missing_glyph_is_its_code_point(text: str, shown: str) -> None:
+def test_plain_escapes_dollars_and_missing_glyphs(text: str, shown: str) -> None:
     assert plot_text(text) == shown

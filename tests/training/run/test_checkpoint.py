@@ -52,7 +52,7 @@ def test_history_can_be_read_without_torch(tmp_path: Path) -> None:
     assert [(each.epoch, each.train_loss, each.validation_loss) for each in lines] == [(1, 2.0, None), (2, 1.5, None)]
 
 
-def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save_checkpoint(tmp_path, checkpoint(1.0))
 
     def full(_descriptor: int) -> None:
@@ -115,7 +115,7 @@ def test_checkpoint_of_another_release_is_not_called_damaged(tmp_path: Path, cha
     assert "damaged" not in str(caught.value)
 
 
-def test_a_pickled_object_is_not_executed(tmp_path: Path) -> None:
+def test_pickled_object_is_not_executed(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(tmp_path / "owned"),)
@@ -126,7 +126,7 @@ def test_a_pickled_object_is_not_executed(tmp_path: Path) -> None:
     assert not (tmp_path / "owned").exists()
 
 
-def test_nothing_to_resume(tmp_path: Path) -> None:
+def test_load_without_checkpoint_is_none(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="nothing to resume"):
         load_checkpoint(tmp_path)
 

@@ -167,7 +167,7 @@ def test_report_of_a_diverged_recipe_has_no_differences(tmp_path: Path) -> None:
     assert "| activation | relu | 51.99% |  | 4 |" in text
 
 
-def test_the_best_trial_s_settings_can_be_pasted(tmp_path: Path) -> None:
+def test_report_prints_overrides_of_the_best_trial(tmp_path: Path) -> None:
     made_up(tmp_path)
     block = page(tmp_path).split("```text\n")[1].split("```")[0]
     options = [line.split(" ") for line in block.splitlines()]
@@ -192,7 +192,7 @@ def test_report_of_equal_trials_is_refused(tmp_path: Path) -> None:
         write_report(tmp_path, NAME, tmp_path / "report")
 
 
-def test_the_figures_show_what_the_journal_holds(tmp_path: Path) -> None:
+def test_figures_show_the_trials_of_the_journal(tmp_path: Path) -> None:
     made_up(tmp_path)
     journal = read_journal(tmp_path, NAME)
     trials, space = finished(journal.study), space_of(journal)

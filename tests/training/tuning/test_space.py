@@ -16,7 +16,7 @@ def built(config: RecipeConfig) -> None:
 
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
-def test_the_baseline_is_the_recipe_itself(recipe: str) -> None:
+def test_baseline_is_the_recipe(recipe: str) -> None:
     config = recipe_config(recipe)
     space = space_for(config)
     assert space.baseline.keys() == space.dimensions.keys()
@@ -46,7 +46,7 @@ def ends(space: Space, name: str) -> list[object]:
     return [dimension.low, dimension.high]
 
 
-def test_the_plan_changes_one_named_choice_at_a_time() -> None:
+def test_plan_changes_one_choice_at_a_time() -> None:
     space = space_for(recipe_config("mlp_labels"))
     assert [space.changes(point) for point in space.planned()] == [
         {},
@@ -110,7 +110,7 @@ def test_depth_and_width_change_blocks_layers_and_convolutions() -> None:
     assert (deeper.channels, deeper.convolutions) == ((120, 400, 480), 3)  # type: ignore[union-attr]
 
 
-def test_a_recipe_outside_its_space_is_refused() -> None:
+def test_recipe_outside_its_space_is_refused() -> None:
     config = recipe_config("mlp_labels").with_overrides({"augmentation.flip": False, "network.dropout": 0.35})
     assert space_for(config).dimensions["dropout"] == CategoricalDistribution((0.0, 0.1, 0.2, 0.35))
     space = space_for(config)

@@ -45,7 +45,7 @@ def test_invalid_broker_url_is_an_error_with_an_example() -> None:
         (ResponseError("MISCONF Errors writing to the AOF file"), "disk"),
     ],
 )
-def test_refusals_of_the_broker_say_what_to_do(error: RedisError, advice: str) -> None:
+def test_broker_refusal_gives_advice(error: RedisError, advice: str) -> None:
     with pytest.raises(BrokerUnavailableError, match=advice), broker_errors():
         raise error
 

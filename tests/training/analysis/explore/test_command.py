@@ -33,7 +33,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_small")
-def test_it_writes_under_the_home_folder_and_says_where(tmp_path: Path) -> None:
+def test_explore_writes_to_the_home_folder(tmp_path: Path) -> None:
     printed = run("--data", "small", "--data-dir", str(tmp_path / "data"), "--download")
     page = tmp_path / "home" / "explore" / "small" / "index.html"
     assert page.is_file()

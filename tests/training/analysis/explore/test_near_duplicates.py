@@ -37,7 +37,7 @@ def test_one_query_may_have_several_copies() -> None:
     assert found(pairs) == [(0, 1, False), (0, 9, False), (0, 350, True)]
 
 
-def test_a_symmetric_picture_is_found_once() -> None:
+def test_symmetric_image_is_found_once() -> None:
     reference = REFERENCE.copy()
     reference[50] = np.maximum(reference[50], reference[50][:, ::-1])
     pairs = NearDuplicateIndex(reference).lookup(reference[50:51])
@@ -57,7 +57,7 @@ def test_plain_images_are_no_duplicates_of_each_other() -> None:
     assert len(NearDuplicateIndex(reference).lookup(queries)) == 0
 
 
-def test_a_reference_of_plain_images_alone() -> None:
+def test_reference_of_plain_images_has_no_pair() -> None:
     plain = np.full((5, 32, 32, 3), 77, dtype=np.uint8)
     assert len(NearDuplicateIndex(plain).lookup(REFERENCE[:3])) == 0
 
@@ -71,7 +71,7 @@ def test_images_of_any_size(height: int, width: int) -> None:
     assert pairs.query_P[:2].tolist() in ([0, 1], [1, 0])
 
 
-def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_block_size_does_not_change_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     queries = np.stack([altered(image, seed=number) for number, image in enumerate(REFERENCE[:40])])
     whole = NearDuplicateIndex(REFERENCE).lookup(queries)
     shown: list[int] = []

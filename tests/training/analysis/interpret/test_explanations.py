@@ -53,7 +53,7 @@ def test_all_applicable_methods_are_measured_and_resume(
         assert png(draw(LIGHT)).startswith(b"\x89PNG")
 
 
-def test_a_class_that_does_not_exist_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
+def test_unknown_class_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="unknown class 'unicorn': choose one of airplane"):
         evaluate_explanations(
             pair.cnn, pair.folder(pair.cnn), pair.images, tmp_path / "memory", target="unicorn", quick=True

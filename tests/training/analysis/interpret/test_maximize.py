@@ -85,7 +85,7 @@ def test_maximize_raises_each_logit() -> None:
     np.testing.assert_array_equal(made, repeated)
 
 
-def test_maximize_ignores_what_raises_all_logits() -> None:
+def test_maximize_ignores_a_shift_of_all_logits() -> None:
     classifier, _ = linear_classifier()
     # Light raises every logit, the first class most, so that ascent of a single logit would show the first class.
     # The second class is recognized by light above, the third by light below.

@@ -139,7 +139,7 @@ def test_mistakes_on_other_images_are_refused(
 
 
 @pytest.mark.slow
-def test_a_version_without_an_evaluation_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
+def test_version_without_evaluation_is_refused(pair: PublishedPair, tmp_path: Path) -> None:
     folder = shutil.copytree(pair.folder(pair.cnn), tmp_path / "1")
     (folder / "evaluation.json").unlink()
     with pytest.raises(DataError, match=r"cnn@1 has no readable evaluation.json: .*`duet export`"):

@@ -51,7 +51,7 @@ def test_edge_density_of_a_ramp_is_its_slope() -> None:
     np.testing.assert_allclose(edge_density(ramp.transpose(0, 2, 1, 3)), [expected], atol=1e-9)
 
 
-def test_the_centroid_is_measured_in_half_sides() -> None:
+def test_centroid_is_in_units_of_half_the_side() -> None:
     maps_NHW = np.zeros((4, 8, 8))
     maps_NHW[0] = 1
     maps_NHW[1, 3:5, 7] = 1  # at the right border, 7/8 of a half side from the middle
@@ -59,7 +59,7 @@ def test_the_centroid_is_measured_in_half_sides() -> None:
     np.testing.assert_allclose(off_centre(maps_NHW), [0, 7 / 8, np.hypot(7 / 8, 7 / 8), 0], atol=1e-12)
 
 
-def test_the_properties_of_plain_and_checkered_images() -> None:
+def test_properties_of_plain_and_checkered_images() -> None:
     plain = np.full((8, 8, 3), 51, np.uint8)
     checkered = np.indices((8, 8)).sum(axis=0)[..., None].repeat(3, axis=-1) % 2 * 255
     images_NHWC = np.stack([plain, checkered.astype(np.uint8)])

@@ -33,7 +33,7 @@ def test_layers_name_pooling_and_dense_layers(shipped: Findings) -> None:
     )
 
 
-def test_augmentation_lists_what_was_switched_on(shipped: Findings) -> None:
+def test_augmentation_lists_enabled_operations(shipped: Findings) -> None:
     settings = {"flip": True, "translate": 4, "rotate": 7.5, "cutout": 8, "mixup": 0.5, "cutmix": 0.0, "augmix": 0.25}
     assert cells.augmentation(configured(shipped.first, augmentation=settings)) == (
         "horizontal flip, shift up to 4 pixels, rotation up to 7.5 degrees, cutout 8x8 pixels, mixup (alpha 0.5), "
@@ -56,7 +56,7 @@ def test_targets_are_labels_or_a_teacher(shipped: Findings) -> None:
         (None, "mlp@1", None, "10.0 minutes (plus the training of mlp@1)"),
     ],
 )
-def test_training_time_says_what_it_includes(
+def test_training_time_names_its_parts(
     shipped: Findings, teacher: str | None, start: str | None, seconds: float | None, text: str
 ) -> None:
     side = configured(shipped.first, distillation={"teacher": teacher}, init_from=start)

@@ -238,7 +238,7 @@ def test_write_records_reproduces_the_findings(
     assert {path.name for path in tmp_path.iterdir()} == {*NAMES.values(), "exploration"}
 
 
-def test_a_data_set_divided_otherwise_is_another_one(context: ReportContext, pair: PublishedPair) -> None:
+def test_dataset_with_another_split_is_another_dataset(context: ReportContext, pair: PublishedPair) -> None:
     found = context.records.exploration(pair.cnn)
     assert isinstance(found, Exploration)
     data = pair.cnn.data.model_copy(update={"split_digest": "0" * 64})

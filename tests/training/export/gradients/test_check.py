@@ -105,7 +105,7 @@ def test_valid_graph_passes_with_all_images_in_other_regions(on_the_edge: Export
 
 
 @pytest.mark.parametrize(("factor", "offset"), [(1.0001, 0.0), (-1.0, 0.0), (1.0, 0.01), (float("nan"), 0.0)])
-def test_a_wrong_gradient_is_refused(sound: Exported, tmp_path: Path, factor: float, offset: float) -> None:
+def test_wrong_gradient_is_refused(sound: Exported, tmp_path: Path, factor: float, offset: float) -> None:
     classifier, folder = sound
     wrong = edited(folder, tmp_path, "gradient", factor, offset)
     with pytest.raises(ExportError, match="disagrees with the network on 20 images: 20 gradients off"):
@@ -129,7 +129,7 @@ def test_logits_other_than_the_model_s_are_refused(sound: Exported, tmp_path: Pa
 
 
 @pytest.mark.parametrize("sound", ["mlp", "cnn"], indirect=True)
-def test_the_graph_of_another_network_is_refused(sound: Exported) -> None:
+def test_graph_of_another_network_is_refused(sound: Exported) -> None:
     classifier, folder = sound
     kind = "cnn" if hasattr(classifier.network, "blocks") else "mlp"
     with pytest.raises(ExportError, match=r"the worst by \d"):

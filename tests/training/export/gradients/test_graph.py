@@ -163,7 +163,7 @@ def test_graph_contains_no_paths_of_the_machine(exported: Exported) -> None:
     assert str(Path.cwd()).encode() not in content
 
 
-def test_the_same_network_gives_the_same_file(exported: Exported, tmp_path: Path) -> None:
+def test_gradient_graph_is_deterministic(exported: Exported, tmp_path: Path) -> None:
     classifier, folder = exported
     export_gradient_alone(classifier, tmp_path)
     assert (tmp_path / GRADIENT_GRAPH).read_bytes() == (folder / GRADIENT_GRAPH).read_bytes()

@@ -59,7 +59,7 @@ def study_of(runs: list[Run], teacher: TaughtBy | None = None) -> Study:
     return Study("d" * 64, "e" * 64, 8000, teacher, runs)
 
 
-def test_the_last_step_distils_as_the_recipe_does() -> None:
+def test_last_step_distills_like_the_recipe() -> None:
     asked = {"temperature": 2.0, "weight": 0.7, "hint_weight": 0.3}
     config = recipe_config("mlp_labels").with_overrides({f"distillation.{name}": each for name, each in asked.items()})
     learnt = step_config(config, "+ distillation", "cnn@1").distillation
@@ -68,7 +68,7 @@ def test_the_last_step_distils_as_the_recipe_does() -> None:
 
 
 @pytest.mark.parametrize("recipe", ["mlp_labels", "cnn_fast", "cnn_best"])
-def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: str) -> None:
+def test_each_step_adds_one_augmentation_of_the_recipe(recipe: str) -> None:
     config = recipe_config(recipe)
     own = config.augmentation
     configs = [step_config(config, step, "cnn@1") for step in STEPS]
@@ -91,7 +91,7 @@ def test_each_step_adds_one_augmentation_as_strong_as_the_recipe_has_it(recipe: 
     }  # fmt: skip
 
 
-def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
+def test_study_resumes_and_keeps_finished_runs(
     setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[tuple[str, int]] = []
@@ -130,7 +130,7 @@ def test_a_study_goes_on_where_it_stopped_and_keeps_what_is_done(
         run_study(recipes, 2, other, tmp_path, teacher=None, progress=StudyProgress())
 
 
-def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(
+def test_unsuitable_teacher_is_refused_before_training(
     setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
@@ -145,9 +145,7 @@ def test_a_teacher_that_does_not_fit_is_refused_before_the_first_run(
     assert not (tmp_path / "study").exists()
 
 
-def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
-    setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_resumed_study_keeps_its_teacher(setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
     weights = FileRecord(bytes=1, sha256="a" * 64)
     another = make_manifest("teacher", files={WEIGHTS_NAME: weights})
@@ -161,7 +159,7 @@ def test_a_study_keeps_to_the_teacher_that_it_was_begun_with(
     assert json.loads((tmp_path / "results.json").read_text()) == stored
 
 
-def test_results_of_another_release_are_named_and_left_as_they_are(tmp_path: Path) -> None:
+def test_results_of_another_release_are_kept_and_named(tmp_path: Path) -> None:
     results = tmp_path / "results.json"
     results.write_text(text := json.dumps({"data_digest": "d", "split_digest": "e", "runs": []}))
     with pytest.raises(CheckpointError, match=r"of another release.*move it away, or give another --name"):
@@ -169,7 +167,7 @@ def test_results_of_another_release_are_named_and_left_as_they_are(tmp_path: Pat
     assert results.read_text() == text
 
 
-def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
+def test_study_without_disk_space_is_refused(
     setup: StudySetup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(augmentation, "short_run", lambda *_arguments, **_options: pytest.fail("a run was begun"))
@@ -178,7 +176,7 @@ def test_a_study_that_the_disk_has_no_room_for_is_not_begun(
         run_study([small_recipe("mlp")], 2, setup, tmp_path, teacher=None, progress=StudyProgress())
 
 
-def test_differences_are_taken_seed_by_seed() -> None:
+def test_differences_are_paired_by_seed() -> None:
     runs = made_up({("none", 0): 0.50, ("none", 1): 0.60, ("+ flip", 0): 0.52, ("+ flip", 1): 0.62})
     none, flip = cells(runs)
     assert none.difference is None
@@ -188,14 +186,14 @@ def test_differences_are_taken_seed_by_seed() -> None:
     assert [flip.difference.low, flip.difference.high] == pytest.approx([0.02, 0.02])
 
 
-def test_a_seed_counts_only_where_all_steps_have_it() -> None:
+def test_incomplete_seed_is_left_out() -> None:
     runs = made_up({("none", 0): 0.5, ("none", 1): 0.6, ("none", 2): 0.9, ("+ flip", 0): 0.5, ("+ flip", 1): 0.6})
     assert cells(runs)[0].accuracies == (0.5, 0.6)
     with pytest.raises(ConfigurationError, match="1 complete seeds"):
         cells(made_up({("none", 0): 0.5, ("none", 1): 0.6, ("+ flip", 0): 0.5}))
 
 
-def test_what_was_changed_in_a_recipe_for_the_whole_study_is_told(tmp_path: Path) -> None:
+def test_report_names_overrides_of_the_study(tmp_path: Path) -> None:
     config = recipe_config("cnn_fast").with_overrides({"network.channels": [8, 16, 16], "epochs": 3, "seed": 1})
     run = Run("cnn_fast", "none", 1, 0.5, 1.0, step_config(config, "none").model_dump(mode="json"))
     assert changed_settings(run) == {"network.channels": "[8, 16, 16]"}
@@ -209,7 +207,7 @@ def test_what_was_changed_in_a_recipe_for_the_whole_study_is_told(tmp_path: Path
     assert "cnn_fast 3 epochs (network.channels [8, 16, 16]), all on" in text
 
 
-def test_the_report_has_a_row_and_a_point_for_every_step(tmp_path: Path) -> None:
+def test_report_has_a_row_and_a_point_per_step(tmp_path: Path) -> None:
     runs = []
     for recipe in ("mlp_labels", "cnn_fast"):
         runs += made_up(

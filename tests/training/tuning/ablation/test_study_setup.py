@@ -24,9 +24,7 @@ class _BegunError(Exception):
     """Raised instead of fitting."""
 
 
-def test_a_teacher_answers_to_the_pictures_that_a_student_of_a_share_sees(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_soft_labels_belong_to_the_share_of_the_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     let_int8_fail(monkeypatch)
     images = small_images()
     repository = ModelRepository(tmp_path / "models", tmp_path / "shipped")

@@ -126,7 +126,7 @@ async def test_wrong_method_is_405_with_allow(running: RunningApp) -> None:
     assert answer.headers["allow"] == "POST"
 
 
-async def test_similar_path_is_no_protocol_path(running: RunningApp) -> None:
+async def test_similar_path_gets_the_api_problem(running: RunningApp) -> None:
     assert (await running.client.get("/v2models")).headers["content-type"] == "application/problem+json"
 
 
