@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from core.errors import DataError, UnknownDatasetError
 from core.files.durable import append_line, sync
-from core.files.regular import read_regular
 from core.images.labelled_folders import changing, dataset_folder, dataset_names, datasets_folder, read_folder
-from core.strict_model import StrictModel
+from core.strict_model import StrictModel, read_json_lines
 
 TRAIL_NAME = ".deletions.jsonl"
 _REMOVED = ".removed-"
@@ -89,13 +87,6 @@ def deletions(home: Path) -> list[DatasetDeletion]:
     """
     path = datasets_folder(home) / TRAIL_NAME
     try:
-        lines = read_regular(path).split(b"\n")
-    except FileNotFoundError:
-        return []
+        return read_json_lines(path, DatasetDeletion)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
-    entries = []
-    for line in lines:
-        with suppress(ValidationError):
-            entries.append(DatasetDeletion.model_validate_json(line))
-    return entries

@@ -7,7 +7,6 @@ writer uses the number again. If several lines have one number, the last one cou
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +16,7 @@ from core.errors import RepositoryError, explain
 from core.files.durable import append_line, atomic_replace, remove_temporaries
 from core.files.regular import read_regular
 from core.repository.manifest import FamilyName
-from core.strict_model import StrictModel
+from core.strict_model import StrictModel, read_json_lines
 
 ALIASES_NAME = "aliases.json"
 TRAIL_NAME = "promotions.jsonl"
@@ -120,13 +119,6 @@ def record(models: Path, aliases: AliasFile, promotion: Promotion) -> None:
 def _readable_lines(path: Path) -> list[Promotion]:
     """Every line that is an entry, in the order written; torn lines are skipped."""
     try:
-        lines = read_regular(path).split(b"\n")
-    except FileNotFoundError:
-        return []
+        return read_json_lines(path, Promotion)
     except OSError as error:
         raise RepositoryError(f"cannot read {path}: {error.strerror}") from error
-    promotions = []
-    for line in lines:
-        with suppress(ValidationError):
-            promotions.append(Promotion.model_validate_json(line))
-    return promotions

@@ -49,7 +49,7 @@ def evaluate(
     from core.files.home import duet_home, ensure_home
     from core.records.lookup import REPORTS_NAME
     from core.repository.repository import ModelRepository
-    from training.evaluation.reproduce import TOLERANCE, disagreements, evaluate_version, published_evaluation
+    from training.evaluation.reproduce import evaluate_version
     from training.pipeline.requests import images_for
 
     if not robustness and (against is not None or quick or all_images):
@@ -79,17 +79,28 @@ def evaluate(
                 quick=quick,
                 all_images=all_images,
             )
+    _compare_with_published(manifest.reference, folder, measured)
+
+
+def _compare_with_published(reference: str, folder: Path, measured: Evaluation) -> None:
+    """Print the differences from evaluation.json.
+
+    Raises:
+        typer.Exit: there are differences; the exit code is 1.
+    """
+    from training.evaluation.reproduce import TOLERANCE, disagreements, published_evaluation
+
     published = published_evaluation(folder, measured)
     if published is None:
-        typer.echo(f"{manifest.reference} was published with an evaluation on other images: nothing to compare")
+        typer.echo(f"{reference} was published with an evaluation on other images: nothing to compare")
         return
     differences = disagreements(published, measured)
     for line in differences:
         typer.echo(line, err=True)
     if differences:
-        typer.echo(f"{manifest.reference}: {len(differences)} figures differ from evaluation.json", err=True)
+        typer.echo(f"{reference}: {len(differences)} figures differ from evaluation.json", err=True)
         raise typer.Exit(1)
-    typer.echo(f"{manifest.reference} reproduces its evaluation.json: counts exactly, figures within {TOLERANCE:g}")
+    typer.echo(f"{reference} reproduces its evaluation.json: counts exactly, figures within {TOLERANCE:g}")
 
 
 def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None:

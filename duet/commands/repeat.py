@@ -12,7 +12,9 @@ from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from core.recipes import RecipeConfig
     from core.repository.manifest import Manifest
 
 
@@ -40,14 +42,12 @@ def repeat(
     mean is at least the goal, which needs two or more seeds.
     """
     require_training("duet repeat")
-    from pathlib import Path
-
     from core.cores import available_cores
     from core.files.home import duet_home, ensure_home, named_run
-    from core.recipes import RecipeConfig, parse_override, recipe_config
+    from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
     from training.fit.dtype import pick_device
-    from training.pipeline.repeat_seeds import accuracy_goal, train_seeds, write_report
+    from training.pipeline.repeat_seeds import train_seeds
     from training.pipeline.requests import run_request
     from training.run.reporter import ConsoleReporter
 
@@ -76,23 +76,23 @@ def repeat(
         manifests = train_seeds(
             config, range(seeds), repository, lambda seed: named_run(home, f"{name}-seed{seed}"), train
         )
-    report = named_run(home, f"{name}.json")
-    verdict = None if goal is None else accuracy_goal(goal, manifests)
-    write_report(report, manifests, verdict)
-    _show(manifests)
-    if verdict is not None:
-        typer.echo(verdict.sentence)
-    typer.echo(f"written to {report}")
+    _report(manifests, goal, named_run(home, f"{name}.json"))
 
 
-def _show(manifests: Sequence[Manifest]) -> None:
+def _report(manifests: Sequence[Manifest], goal: float | None, path: Path) -> None:
+    """Print the metrics of all seeds and the verdict on the goal, and write them to a JSON file."""
     from rich.console import Console
     from rich.table import Table
 
-    from training.pipeline.repeat_seeds import spreads
+    from training.pipeline.repeat_seeds import accuracy_goal, spreads, write_report
 
+    verdict = None if goal is None else accuracy_goal(goal, manifests)
+    write_report(path, manifests, verdict)
     table = Table("", *(manifest.reference for manifest in manifests), "mean", "standard deviation")
     for figure, spread in spreads(manifests).items():
         deviation = "" if spread.deviation is None else f"{spread.deviation:.5g}"
         table.add_row(figure, *(f"{value:.5g}" for value in spread.values), f"{spread.mean:.5g}", deviation)
     Console().print(table)
+    if verdict is not None:
+        typer.echo(verdict.sentence)
+    typer.echo(f"written to {path}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,11 @@ from duet.commands.completion import complete_family, complete_version
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from core.gate.report import GateThresholds
+    from core.recipes import RecipeConfig
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
     from training.pipeline.train import Run
@@ -65,32 +67,24 @@ def train(
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
     require_training("duet train")
     from core.cores import available_cores
-    from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home, named_run
     from core.images.labelled_folders import default_family, folder_of, read_folder
-    from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
     from service.settings import read_settings
     from training.fit.dtype import pick_device
     from training.pipeline.requests import load_training_images, run_request
     from training.pipeline.train import prepare_run
     from training.run.reporter import ConsoleReporter
-    from training.run.run_folder import require_free
 
     settings = read_settings()  # a wrong DUET_ variable must not be noticed only after the training
     repository = ModelRepository.open()
-    changes = dict(parse_override(text) for text in overrides or [])
     options = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
-    changes |= {name: value for name, value in options.items() if value is not None}
-    config = recipe_config(recipe).with_overrides(changes)
+    config = _config(recipe, overrides, options)
     if folder := folder_of(data):
         read_folder(duet_home(), folder)  # a mistyped data set is named before a missing family
     family = family or default_family(config.network.kind, data)
     run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_dataset_part(data), f"seed{config.seed}"]))
-    if resume and restart:
-        raise ConfigurationError("--resume and --restart exclude each other: give one of them")
-    if not (resume or restart):
-        require_free(run_folder)
+    _check_run_folder(run_folder, resume=resume, restart=restart)
     if dry_run:
         config, images = load_training_images(
             config, data, repository, data_dir=data_dir, download=download, note=typer.echo
@@ -113,6 +107,25 @@ def train(
             download=download,
         )
     _promote(repository, manifest, promote, settings.gate)
+
+
+def _config(recipe: str, overrides: list[str] | None, options: Mapping[str, Any]) -> RecipeConfig:
+    """Return the recipe with `--set` overrides and, above them, the options that were given."""
+    from core.recipes import parse_override, recipe_config
+
+    changes = dict(parse_override(text) for text in overrides or [])
+    changes |= {name: value for name, value in options.items() if value is not None}
+    return recipe_config(recipe).with_overrides(changes)
+
+
+def _check_run_folder(run_folder: Path, *, resume: bool, restart: bool) -> None:
+    from core.errors import ConfigurationError
+    from training.run.run_folder import require_free
+
+    if resume and restart:
+        raise ConfigurationError("--resume and --restart exclude each other: give one of them")
+    if not (resume or restart):
+        require_free(run_folder)
 
 
 def _how_to_resume(run_folder: Path) -> str:

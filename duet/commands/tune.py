@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from duet.commands.common import DataDir, Download, Recipe, Threads, interruptible, run_again
 from duet.commands.extras import require_training
+
+if TYPE_CHECKING:
+    from core.recipes import RecipeConfig
+    from training.tuning.ablation.study_setup import StudySetup
+    from training.tuning.journal import Description
 
 
 def tune(
@@ -46,33 +51,67 @@ def tune(
     whitened network. Optuna proposes the remaining trials.
     """
     require_training("duet tune")
-    from core.cores import available_cores
     from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
-    from core.repository.repository import ModelRepository
-    from training.fit.distillation import pin_teacher_version, read_teachers
-    from training.fit.dtype import pick_device
-    from training.pipeline.requests import load_training_images
     from training.tuning.ablation.progress import StudyProgress
-    from training.tuning.ablation.study_setup import make_study_setup, require_study_config
     from training.tuning.confirm import confirm as confirm_best
-    from training.tuning.journal import Description, begun_config, open_journal
-    from training.tuning.report import write_report
+    from training.tuning.journal import open_journal
     from training.tuning.search import search
-    from training.tuning.space import space_for, trial_epochs
+    from training.tuning.space import trial_epochs
 
     if confirm == 1:
         raise ConfigurationError("one seed cannot measure the variance: give --confirm 2 or more")
     config = recipe_config(recipe)
     name = study or config.recipe
     if report:
-        typer.echo(f"written to {write_report(duet_home(), name, out or _report_folder(duet_home(), name))}")
+        _write_report(name, out)
         return
-    repository = ModelRepository.open()
     config = config.with_overrides(
         {"epochs": epochs or trial_epochs(config)} | dict(parse_override(text) for text in overrides or [])
     )
+    setup, description = _prepare(
+        config, name, share=share, seed=seed, data_dir=data_dir, download=download, threads=threads
+    )
+    home = ensure_home(duet_home())
+    with interruptible(run_again), open_journal(home, name, description) as journal, StudyProgress() as progress:
+        search(journal, setup, trials=trials, progress=progress)
+        if confirm:
+            confirm_best(journal, setup, seeds=confirm, progress=progress)
+    typer.echo(f"done; write the report with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
+
+
+def _write_report(name: str, out: Path | None) -> None:
+    from core.files.home import duet_home
+    from training.tuning.ablation.study_folder import study_folder
+    from training.tuning.report import write_report
+
+    home = duet_home()
+    typer.echo(f"written to {write_report(home, name, out or study_folder(home, name) / 'report')}")
+
+
+def _prepare(
+    config: RecipeConfig,
+    name: str,
+    *,
+    share: float,
+    seed: int,
+    data_dir: Path | None,
+    download: bool,
+    threads: int | None,
+) -> tuple[StudySetup, Description]:
+    """Check the settings and the teacher, load the images and describe the study for its journal."""
+    from core.cores import available_cores
+    from core.files.home import duet_home
+    from core.repository.repository import ModelRepository
+    from training.fit.distillation import pin_teacher_version, read_teachers
+    from training.fit.dtype import pick_device
+    from training.pipeline.requests import load_training_images
+    from training.tuning.ablation.study_setup import make_study_setup, require_study_config
+    from training.tuning.journal import Description, begun_config
+    from training.tuning.space import space_for
+
+    repository = ModelRepository.open()
     require_study_config(config)
     space_for(config)
     config = pin_teacher_version(config, repository, resumed=begun_config(duet_home(), name))
@@ -90,15 +129,4 @@ def tune(
         data_digest=images.dataset.digest,
         split_digest=setup.images.split.digest,
     )
-    home = ensure_home(duet_home())
-    with interruptible(run_again), open_journal(home, name, description) as journal, StudyProgress() as progress:
-        search(journal, setup, trials=trials, progress=progress)
-        if confirm:
-            confirm_best(journal, setup, seeds=confirm, progress=progress)
-    typer.echo(f"done; write the report with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
-
-
-def _report_folder(home: Path, name: str) -> Path:
-    from training.tuning.ablation.study_folder import study_folder
-
-    return study_folder(home, name) / "report"
+    return setup, description

@@ -14,7 +14,7 @@ from core.jobs.run_folder import HISTORY_NAME
 from core.recipes import RecipeConfig
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.records.base import ReportedModel, write_report
-from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
 from core.repository.evaluation import EVALUATION_NAME
 from core.repository.manifest import (
     CARD_NAME,
@@ -122,23 +122,14 @@ def publish_version(
         )
 
         reporter.stage("evaluate on corrupted holdout images")
-        model = ReportedModel(
-            family=staging.family,
-            version=staging.version,
-            architecture=origin.config.network.kind,
-            weights=sha256_of(staging.folder / WEIGHTS_NAME),
-        )
-        corrupted = measure_corrupted_holdout(
-            staging.folder / GRAPHS["fp32"], model, images, result.calibration["fp32"], threads=threads
-        )
+        corrupted = _evaluate_corrupted(staging, origin, images, result)
 
         reporter.stage("check gradients against autograd in float64")
         gradient = check_gradient(staging.folder, classifier, _gradient_images(images), threads=threads)
 
         reporter.stage("publish")
         manifest = _manifest(staging, spec, classifier, origin, images, result, class_biases, gradient)
-        metrics = {"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
-        manifest = manifest.model_copy(update={"metrics": result.metrics.model_copy(update=metrics)})
+        manifest = _with_corrupted(manifest, corrupted)
         write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
         _write_records(staging, manifest, origin, result)
         manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
@@ -146,6 +137,22 @@ def publish_version(
         before_publishing(manifest)
         staging.publish(manifest)
     return manifest
+
+
+def _evaluate_corrupted(staging: Staging, origin: Origin, images: Images, result: EvaluationResult) -> CorruptedHoldout:
+    model = ReportedModel(
+        family=staging.family,
+        version=staging.version,
+        architecture=origin.config.network.kind,
+        weights=sha256_of(staging.folder / WEIGHTS_NAME),
+    )
+    graph, threads = staging.folder / GRAPHS["fp32"], origin.environment.threads
+    return measure_corrupted_holdout(graph, model, images, result.calibration["fp32"], threads=threads)
+
+
+def _with_corrupted(manifest: Manifest, corrupted: CorruptedHoldout) -> Manifest:
+    metrics = {"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
+    return manifest.model_copy(update={"metrics": manifest.metrics.model_copy(update=metrics)})
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
