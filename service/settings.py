@@ -94,14 +94,8 @@ class Settings(BaseSettings):
     queue_size: int = Field(96, ge=1)
     """Maximum number of images in the queue of a model; when it is full, requests are rejected with 429."""
 
-    max_upload_bytes: int = Field(1024 * MIB, ge=1024)
-    """Maximum body size of an upload of training images; it is streamed to disk."""
-
     max_dataset_images: int = Field(50_000, ge=1)
     """Maximum number of images per data set and of files per upload."""
-
-    max_dataset_bytes: int = Field(4096 * MIB, ge=1024)
-    """Maximum size of a data set on disk and of an unpacked archive."""
 
     max_datasets_bytes: int = Field(16 * 1024 * MIB, ge=1024)
     """Maximum size of all data sets together on disk."""
@@ -138,16 +132,9 @@ class Settings(BaseSettings):
     job_nice: int = Field(10, ge=0, le=19)
     """Niceness of job processes relative to the worker, so that serving has priority."""
 
-    job_idle: bool = False
-    """Switch for SCHED_IDLE (Linux), with which job processes use only idle CPU time. On a busy machine such jobs may
-    make almost no progress and stop slowly."""
-
     job_free_mib: int = Field(1024, ge=0)
     """Free disk space in MiB that `home` must have before a job starts, for checkpoints and a version. Uploads of
     training images leave it free."""
-
-    max_queued_jobs: int = Field(200, ge=1)
-    """Maximum number of queued jobs; one API key may have half of them. Further jobs are rejected with 429."""
 
     job_lease_seconds: float = Field(30.0, ge=1)
     """Time after the last heartbeat of a worker when another worker resumes its jobs."""

@@ -132,7 +132,6 @@ def main(
     models: reports.Models = None,
     family: reports.Family = "cnn",
     job_nice: Annotated[int, typer.Option(min=0, max=19, help="DUET_JOB_NICE of the service.")] = 10,
-    job_idle: Annotated[bool, typer.Option("--job-idle", help="Set DUET_JOB_IDLE.")] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Smoke run; its figures mean little.")] = False,
     out: reports.Out = None,
     markdown: reports.Markdown = None,
@@ -144,10 +143,10 @@ def main(
     model = find_model(family, (models or shipped_models()).absolute())
     head = (
         f"{model.manifest.reference} predicts, {recipe} on {'CIFAR-10' if data_dir else 'drawn images'} trains. "
-        f"{describe_machine()} {rate:g} predictions/s; DUET_JOB_NICE {job_nice}{', DUET_JOB_IDLE' * job_idle}; "
+        f"{describe_machine()} {rate:g} predictions/s; DUET_JOB_NICE {job_nice}; "
         f"{rounds} round(s) of {seconds:g} s. Medians over jobs or rounds, with the lowest and the highest."
     )
-    settings = {"DUET_LOG_LEVEL": "warning", "DUET_JOB_NICE": str(job_nice), "DUET_JOB_IDLE": str(job_idle)}
+    settings = {"DUET_LOG_LEVEL": "warning", "DUET_JOB_NICE": str(job_nice)}
     if data_dir:
         settings["DUET_DATA_DIR"] = str(Path(data_dir).absolute())
     predictions = [raw_request(f"/predict?model={family}", png) for png in model.draw_images(64).pngs]

@@ -60,6 +60,10 @@ class Limits:
         return MIN_UPLOAD_PIXELS + PIXELS_PER_BYTE * uploaded_bytes
 
 
+MAX_UPLOAD_BYTES = 1024 * MIB
+"""Maximum size of the body of an upload, which is streamed to disk."""
+MAX_DATASET_BYTES = 4096 * MIB
+"""Maximum size of a data set on disk and of an unpacked archive."""
 UPLOAD_SECONDS = 3600.0
 """Time limit for the body of an upload; after it the response is 408."""
 DECODING_SECONDS = 600.0
@@ -72,11 +76,11 @@ PIXELS_PER_BYTE = 256
 def limits_of(settings: Settings) -> Limits:
     """The limits in the settings."""
     return Limits(
-        upload_bytes=settings.max_upload_bytes,
+        upload_bytes=MAX_UPLOAD_BYTES,
         image_bytes=settings.max_body_bytes,
         pixels=settings.max_pixels,
         images=settings.max_dataset_images,
-        bytes=settings.max_dataset_bytes,
+        bytes=MAX_DATASET_BYTES,
         all_bytes=settings.max_datasets_bytes,
         free_bytes=settings.job_free_mib * MIB,
         seconds=UPLOAD_SECONDS,

@@ -35,6 +35,8 @@ from service.settings import Settings
 
 Result = TypeVar("Result")
 _THREADS = 16
+MAX_QUEUED_JOBS = 200
+"""Maximum number of queued jobs; one API key may have half of them."""
 IDEMPOTENCY_SECONDS = 24 * 3600.0
 """Time for which an Idempotency-Key is remembered after its job was created."""
 _LAST_ROUND_SECONDS = 5.0
@@ -55,7 +57,6 @@ class JobService:
     heartbeats: Heartbeats
     feed: EventFeed
     check_home: Callable[[], None]
-    max_queued: int
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
     async def call(self, call: Callable[[], Result], deadline: float) -> Result:
@@ -157,10 +158,10 @@ class JobService:
     def _check_queue(self, key_id: str) -> None:
         """Reject a job if the queue is full. Simultaneous requests may exceed the limit by a few jobs."""
         queued, own = JobQueues(self.store.client).queued(key_id)
-        if queued >= self.max_queued:
-            raise TooManyQueuedJobsError(queued, self.max_queued)
-        if own >= max(1, self.max_queued // 2):
-            raise TooManyQueuedJobsError(own, max(1, self.max_queued // 2), of_key=True)
+        if queued >= MAX_QUEUED_JOBS:
+            raise TooManyQueuedJobsError(queued, MAX_QUEUED_JOBS)
+        if own >= MAX_QUEUED_JOBS // 2:
+            raise TooManyQueuedJobsError(own, MAX_QUEUED_JOBS // 2, of_key=True)
 
     def _check_workers(self, kind: JobKind) -> None:
         """Reject a job that no live worker can run. Without live workers the job is queued."""
@@ -205,7 +206,6 @@ async def open_job_service(
         heartbeats=Heartbeats(store.client),
         feed=feed,
         check_home=partial(check_home, settings),
-        max_queued=settings.max_queued_jobs,
     )
     stop = threading.Event()
     reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)

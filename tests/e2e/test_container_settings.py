@@ -21,9 +21,7 @@ DRAIN = {"DUET_DRAIN_NOTICE_SECONDS"}
 # The containers are what these stand in for on one machine.
 EMBEDDED = {"DUET_EMBEDDED_BROKER", "DUET_EMBEDDED_WORKER", "DUET_TRAINING_PYTHON", "DUET_TRAINING_SETUP"}
 
-OF_WORKERS = {
-    f"DUET_{name}" for name in ("WORKER_QUEUES", "WORKER_JOBS", "JOB_THREADS", "JOB_NICE", "JOB_IDLE", "JOB_FREE_MIB")
-}
+OF_WORKERS = {f"DUET_{name}" for name in ("WORKER_QUEUES", "WORKER_JOBS", "JOB_THREADS", "JOB_NICE", "JOB_FREE_MIB")}
 OF_BOTH = {
     f"DUET_{name}"
     for name in (

@@ -87,7 +87,7 @@ class Worker:
     def __init__(self, broker: Broker, home: Path, python: Path, log: Path, **settings: object) -> None:
         own = {
             "redis_url": broker.url, "home": home, "shipped_models": home / "none", "training_python": python,
-            "job_lease_seconds": 2, "job_free_mib": 0, "job_threads": 1, "job_nice": 0, "job_idle": False,
+            "job_lease_seconds": 2, "job_free_mib": 0, "job_threads": 1, "job_nice": 0,
             "log_format": "text",
         }  # fmt: skip
         values = {f"DUET_{name.upper()}": str(value) for name, value in (own | settings).items()}

@@ -99,7 +99,7 @@ class PacedTrainings:
         """Environment variables of a service whose jobs run here."""
         return {
             "DUET_TRAINING_PYTHON": str(self.python), "DUET_DATA_DIR": str(self._folder), "DUET_JOB_FREE_MIB": "0",
-            "DUET_JOB_NICE": "0", "DUET_JOB_IDLE": "0", "DUET_JOB_THREADS": "1",
+            "DUET_JOB_NICE": "0", "DUET_JOB_THREADS": "1",
         }  # fmt: skip
 
     def next(self) -> Pace:

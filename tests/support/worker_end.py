@@ -63,7 +63,7 @@ def job_process(
     command = [str(python), "-m", "training", "job", "--id", job_id, "--kind", kind]
     command += ["--parameters", str(written), "--threads", "1"]
     own = {"DUET_HOME": str(home), "DUET_SHIPPED_MODELS": str(home / "none"), "OMP_NUM_THREADS": "1"}
-    child = Child(command, {**os.environ, **own, **environment}, home / "log.txt", nice=0, idle=False)
+    child = Child(command, {**os.environ, **own, **environment}, home / "log.txt", nice=0)
     try:
         yield WorkerEnd(child)
     finally:

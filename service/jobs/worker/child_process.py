@@ -6,7 +6,6 @@ import errno
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -27,15 +26,12 @@ class Child:
         environment: of the process.
         log: file to which the output of the process is appended.
         nice: niceness added to that of this process, 0 to 19.
-        idle: use the scheduling policy SCHED_IDLE.
 
     Raises:
         OSError: the command cannot be started, or the log cannot be written.
     """
 
-    def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, nice: int, idle: bool
-    ) -> None:
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path, *, nice: int) -> None:
         events_in, events_out = os.pipe()
         stdin_in, stdin_out = os.pipe()
         try:
@@ -62,7 +58,7 @@ class Child:
         self.lines = LineReader(events_in, limit=MAX_LINE_BYTES)
         self.status: int | None = None
         """Exit status after `close`, negative if a signal ended the process."""
-        lower_priority(self._process.pid, nice, idle=idle)
+        lower_priority(self._process.pid, nice)
 
     @property
     def pid(self) -> int:
@@ -94,7 +90,7 @@ class Child:
         return self.status
 
 
-def lower_priority(leader: int, nice: int, *, idle: bool) -> None:
+def lower_priority(leader: int, nice: int) -> None:
     """Lower the priority of a process that leads its own session, and of its future children.
 
     Linux divides the CPU between sessions first (autogroups in sched(7)), with equal weight, and applies niceness only
@@ -104,14 +100,11 @@ def lower_priority(leader: int, nice: int, *, idle: bool) -> None:
     Args:
         leader: process id of the session leader.
         nice: niceness added to that of this process, 0 to 19.
-        idle: use the scheduling policy SCHED_IDLE on Linux.
     """
     if nice > 0:
         niceness = min(19, os.getpriority(os.PRIO_PROCESS, 0) + nice)
         os.setpriority(os.PRIO_PGRP, leader, niceness)
         _lower_session(leader, niceness)
-    if idle and sys.platform == "linux":
-        os.sched_setscheduler(leader, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _lower_session(leader: int, niceness: int) -> None:

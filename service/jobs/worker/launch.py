@@ -38,7 +38,7 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
     with log.open("a", encoding="utf-8") as stream:
         stream.write(_heading(record, worker))
     command = _command(settings, record, parameters)
-    return Child(command, _environment(settings, record), log, nice=settings.job_nice, idle=settings.job_idle)
+    return Child(command, _environment(settings, record), log, nice=settings.job_nice)
 
 
 def _command(settings: Settings, record: JobRecord, parameters: Path) -> list[str]:

@@ -33,14 +33,14 @@ ZIP = {"content-type": "application/zip", **KEY}
 @pytest.fixture
 async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningApp]:
     monkeypatch.setattr("service.app.MAX_UPLOADS", 1)
+    monkeypatch.setattr("service.datasets.files.MAX_UPLOAD_BYTES", 300_000)
+    monkeypatch.setattr("service.datasets.files.MAX_DATASET_BYTES", 400_000)
     settings = settings_for(
         tmp_path,
         api_keys=f"jobs:{KEY['x-api-key']}",
         max_body_bytes=50_000,
         max_pixels=20_000,
-        max_upload_bytes=300_000,
         max_dataset_images=30,
-        max_dataset_bytes=400_000,
     )
     async with running_app(settings, ready=False) as app:
         yield app

@@ -91,8 +91,11 @@ async def test_json_body_of_more_than_64_kib_is_refused(jobs_app: RunningApp) ->
     assert assert_problem(answer, 413, "body-too-large")["limit_bytes"] == 65_536
 
 
-async def test_queue_is_limited_in_all_and_for_each_key(broker: Broker, home: Path) -> None:
-    async with job_app(home, broker, max_queued_jobs=4) as app:
+async def test_queue_is_limited_in_all_and_for_each_key(
+    broker: Broker, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.service.MAX_QUEUED_JOBS", 4)
+    async with job_app(home, broker) as app:
         first = [await submitted(app) for _ in range(2)]
         answer = await app.client.post("/train", json=TRAIN, headers=WITH_KEY)
         problem = assert_problem(answer, 429, "too-many-queued-jobs")

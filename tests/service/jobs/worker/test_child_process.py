@@ -1,4 +1,4 @@
-"""Niceness, autogroup and scheduling policy of a job's process."""
+"""Niceness and autogroup of a job's process."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ def session_niceness(pid: int) -> int | None:
     return int(path.read_text(encoding="utf-8").split()[-1]) if path.exists() else None
 
 
-def test_lower_priority_sets_niceness_and_idle_policy(leader: int) -> None:
+def test_lower_priority_sets_niceness_and_autogroup(leader: int) -> None:
     lowered = min(19, os.getpriority(os.PRIO_PROCESS, 0) + 7)
-    lower_priority(leader, 7, idle=True)
+    lower_priority(leader, 7)
     assert os.getpriority(os.PRIO_PROCESS, leader) == lowered
     assert session_niceness(leader) in (lowered, None)
-    assert os.sched_getscheduler(leader) == os.SCHED_IDLE
 
 
 def test_lower_priority_of_zero_changes_nothing(leader: int) -> None:
-    lower_priority(leader, 0, idle=False)
+    lower_priority(leader, 0)
     assert os.getpriority(os.PRIO_PROCESS, leader) == os.getpriority(os.PRIO_PROCESS, 0)
     assert session_niceness(leader) in (0, None)
-    assert os.sched_getscheduler(leader) == os.SCHED_OTHER
