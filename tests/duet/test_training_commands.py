@@ -12,9 +12,8 @@ from core.repository.champions import history
 from core.repository.evaluation import read_evaluation
 from core.repository.repository import ModelRepository
 from tests.support.duet_command import Duet, interrupt
-from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.labelled_folders import write_labelled_folder
-from tests.support.training_runs import small_images
+from tests.support.training_runs import let_int8_fail, let_int8_pass, small_images
 from training.data.split_dataset import Images
 from training.pipeline import requests
 from training.run.reporter import ConsoleReporter

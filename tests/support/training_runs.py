@@ -1,4 +1,4 @@
-"""Small training runs: tiny recipes on synthetic images, and a reporter that records or interrupts."""
+"""Small training runs: tiny recipes on synthetic images, reporters, and a fixed result of the int8 test."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from core.repository.repository import ModelRepository
 from tests.support.cifar_files import small_dataset
 from training.data.split_dataset import Images
 from training.data.splits import split_for
+from training.export import quantize
 from training.fit.loop import FitInputs, FitResult, fit
 from training.pipeline import train as pipeline
 from training.pipeline.train import new_classifier
@@ -143,3 +144,15 @@ class RecordingReporter:
 
     def note(self, text: str) -> None:
         self.notes.append(text)
+
+
+def let_int8_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accept int8: speed-up 2, any difference in accuracy."""
+    monkeypatch.setattr(quantize, "measure_speedup", lambda _graphs, _images: 2.0)
+    monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)
+
+
+def let_int8_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reject int8: no speed-up."""
+    monkeypatch.setattr(quantize, "measure_speedup", lambda _graphs, _images: 1.0)
+    monkeypatch.setattr(quantize, "MAX_LOSS", 1.0)

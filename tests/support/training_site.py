@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from tests.support.browser import ADMIN_KEY, served_site
-from tests.support.paced_trainings import Pace, PacedTrainings
+from tests.support.job_children import Pace, PacedTrainings
 from tests.support.service import ServiceProcess, write_home
 
 PATIENCE_S = 60.0

@@ -1,14 +1,18 @@
-"""Small valid model versions on disk."""
+"""Small valid model versions on disk, repositories with promotions, and the versions that ship."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.files.home import shipped_models
 from core.repository.alias_files import ALIASES_NAME, AliasFile
+from core.repository.champions import history, promote, rollback
 from core.repository.manifest import (
+    GRADIENT_GRAPH,
     MANIFEST_NAME,
     Calibration,
     CostRecord,
@@ -21,7 +25,9 @@ from core.repository.manifest import (
     Manifest,
     ParityRecord,
     file_record,
+    read_manifest,
 )
+from core.repository.repository import ModelRepository
 
 CREATED_AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DEFAULT_FILES: Mapping[str, bytes] = {"model.onnx": b"not a graph", "README.md": b"# A model of the tests\n"}
@@ -112,3 +118,56 @@ def write_version(
     manifest = make_manifest(family, version, files=files, **manifest_fields)
     (folder / MANIFEST_NAME).write_text(manifest.to_json(), encoding="utf-8")
     return manifest
+
+
+def champion(family: str) -> int:
+    """Return the shipped champion."""
+    return _shipped().champions()[family]
+
+
+def predecessor(family: str) -> int:
+    """Return the newest version before the champion, the target of a rollback."""
+    return max(version for version in _shipped().versions(family) if version < champion(family))
+
+
+def shipped_folder(family: str, version: int) -> Path:
+    """Folder of the version's files."""
+    return shipped_models() / family / str(version)
+
+
+def publish_unexplained(models: Path, family: str, version: int) -> None:
+    """Copy the predecessor to `models` as another version, without its gradient graph."""
+    folder = models / family / str(version)
+    shutil.copytree(shipped_folder(family, predecessor(family)), folder)
+    (folder / GRADIENT_GRAPH).unlink()
+    manifest = read_manifest(folder)
+    files = {name: record for name, record in manifest.files.items() if name != GRADIENT_GRAPH}
+    other = manifest.model_copy(update={"version": version, "gradient": None, "files": files})
+    (folder / MANIFEST_NAME).write_text(other.to_json())
+
+
+def _shipped() -> ModelRepository:
+    shipped = shipped_models()
+    return ModelRepository(shipped / "none", shipped)
+
+
+def make_repository(folder: Path) -> ModelRepository:
+    """cnn 1 shipped, cnn 2, 3, 4 and mlp 1 at home; no champions."""
+    repository = ModelRepository(folder / "home" / "models", folder / "shipped")
+    write_version(repository.shipped / "cnn" / "1", "cnn", 1)
+    for family, version in (("cnn", 2), ("cnn", 3), ("cnn", 4), ("mlp", 1)):
+        write_version(repository.home_models / family / str(version), family, version)
+    return repository
+
+
+def go_to(repository: ModelRepository, *versions: int, family: str = "cnn") -> None:
+    for version in versions:
+        promote(repository, family, version, actor="ada", reason=f"try {version}")
+
+
+def go_back(repository: ModelRepository) -> int | None:
+    return rollback(repository, "cnn", actor="bob", reason="worse").to_version
+
+
+def moves(repository: ModelRepository, family: str | None = None) -> list[tuple[int | None, int | None]]:
+    return [(entry.from_version, entry.to_version) for entry in history(repository, family)]

@@ -16,7 +16,7 @@ from core.repository import alias_files, champions
 from core.repository.champions import history
 from core.repository.repository import ModelRepository
 from tests.support.processes import killed_at, run_together
-from tests.support.promotions import go_back, go_to, make_repository, moves
+from tests.support.versions import go_back, go_to, make_repository, moves
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ from core.errors import (
 from core.repository.alias_files import AliasFile, Promotion
 from core.repository.champions import history, promote, rollback
 from core.repository.repository import ModelRepository
-from tests.support.promotions import go_back, go_to, make_repository, moves
-from tests.support.versions import write_aliases
+from tests.support.versions import go_back, go_to, make_repository, moves, write_aliases
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from core.repository.manifest import MANIFEST_NAME
 from core.repository.publishing import reserve
 from core.repository.repository import ModelRepository
 from tests.support.processes import killed_at
-from tests.support.promotions import go_to, make_repository
+from tests.support.versions import go_to, make_repository
 
 BY = {"actor": "ada", "reason": "too old"}
 

@@ -12,7 +12,7 @@ from core.repository.evaluation import (
     read_record,
     write_record,
 )
-from tests.support.shipped import champion, shipped_folder
+from tests.support.versions import champion, shipped_folder
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -13,8 +13,7 @@ from core.repository.pruning import prune_unpromoted
 from core.repository.publishing import reserve
 from core.repository.repository import ModelRepository
 from tests.support.processes import killed_at
-from tests.support.promotions import go_to, make_repository
-from tests.support.versions import CREATED_AT, write_version
+from tests.support.versions import CREATED_AT, go_to, make_repository, write_version
 
 LATER = CREATED_AT + timedelta(days=1)
 

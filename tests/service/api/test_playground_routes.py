@@ -24,7 +24,7 @@ from tests.support.onnx_models import SIZE
 from tests.support.pictures import encode, noise
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, settings_for
-from tests.support.shipped import champion, shipped_folder
+from tests.support.versions import champion, shipped_folder
 
 SHIPPED = 20
 PNG = {"content-type": "image/png"}

@@ -11,9 +11,8 @@ from core.errors import BrokerUnavailableError
 from core.jobs.events import read_job_event
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.store import Claim, JobStore
-from tests.support.broker import Broker
+from tests.support.broker import Broker, waiting
 from tests.support.jobs import claimed, entries, names, notes, progress, submit
-from tests.support.messages import waiting
 
 WRITERS = 4
 

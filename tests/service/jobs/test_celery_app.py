@@ -15,10 +15,9 @@ import pytest
 from service.jobs.celery_app import make_celery
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.store import JobStore
-from tests.support.broker import Broker
+from tests.support.broker import Broker, waiting
 from tests.support.children import wait_until
 from tests.support.jobs import submit
-from tests.support.messages import waiting
 
 # Tells in Redis which jobs its threads have, each until it is told to let go.
 WORKER = """

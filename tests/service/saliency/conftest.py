@@ -12,7 +12,7 @@ from core.repository.onnx_session import open_session
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel
 from service.engine.postprocess import RunBatch, with_postprocessing
-from tests.support.shipped import predecessor, shipped_folder
+from tests.support.versions import predecessor, shipped_folder
 from training.export.gradients import export_gradient
 from training.export.to_onnx import export_model
 from training.export.weights import stored_classifier

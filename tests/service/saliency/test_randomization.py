@@ -16,7 +16,7 @@ from service.engine.arrays import Pixels
 from service.saliency.methods import MethodName
 from tests.service.saliency.conftest import exported
 from tests.support.explanations import explained, parameters
-from tests.support.shipped import predecessor, shipped_folder
+from tests.support.versions import predecessor, shipped_folder
 from training.export.weights import stored_classifier
 from training.networks import Classifier
 

@@ -25,7 +25,7 @@ from tests.support.browser import (
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import ServiceProcess, service_process
-from tests.support.shipped import champion, predecessor, shipped_folder
+from tests.support.versions import champion, predecessor, shipped_folder
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 CNN, MLP, OLDER = f"cnn@{champion('cnn')}", f"mlp@{champion('mlp')}", f"cnn@{predecessor('cnn')}"

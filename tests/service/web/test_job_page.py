@@ -23,7 +23,7 @@ from tests.support.browser import (
     needs_chromium,
     visiting,
 )
-from tests.support.paced_trainings import Pace
+from tests.support.job_children import Pace
 from tests.support.training_site import TrainingSite, training_site
 
 pytestmark = [pytest.mark.browser, needs_chromium]

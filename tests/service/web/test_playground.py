@@ -33,7 +33,7 @@ from tests.support.browser import (
 from tests.support.pictures import noise
 from tests.support.playground import CAT, answered, opened, pick
 from tests.support.service import ServiceProcess
-from tests.support.shipped import champion, predecessor, publish_unexplained
+from tests.support.versions import champion, predecessor, publish_unexplained
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 OLDER = str(predecessor("cnn"))

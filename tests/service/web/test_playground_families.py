@@ -13,7 +13,7 @@ from tests.support.browser import NARROW, assert_accessible, assert_fits, needs_
 from tests.support.onnx_models import write_onnx_version
 from tests.support.playground import answered, opened, pick
 from tests.support.service import ServiceProcess, set_champions
-from tests.support.shipped import predecessor, shipped_folder
+from tests.support.versions import predecessor, shipped_folder
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 OWN = [f"own_{number}" for number in range(7)]

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from tests.support.browser import needs_chromium, visiting
 from tests.support.playground import answered, noise_file, opened, pick
 from tests.support.service import ServiceProcess
-from tests.support.shipped import predecessor
+from tests.support.versions import predecessor
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 ROUTES = re.compile(r"/(compare|view|saliency)\?")

@@ -14,8 +14,15 @@ from core.errors import ExportError
 from core.repository.manifest import CARD_NAME, GRAPHS, ClassBiasRecord, Manifest
 from core.repository.repository import ModelRepository
 from core.statistics.calibration import fit_biases, log_loss, softmax
-from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_images, small_recipe
+from tests.support.training_runs import (
+    CPU,
+    RecordingReporter,
+    let_int8_fail,
+    let_int8_pass,
+    small_fit,
+    small_images,
+    small_recipe,
+)
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibration_targets, debias, decide, stratified_folds, with_biases
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation

@@ -8,8 +8,7 @@ import pytest
 from core.images.tta_views import averaged, views
 from core.repository.manifest import GRAPHS, Precision
 from core.statistics.calibration import softmax
-from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import small_fit, small_recipe
+from tests.support.training_runs import let_int8_fail, let_int8_pass, small_fit, small_recipe
 from training.data.split_dataset import Images
 from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate

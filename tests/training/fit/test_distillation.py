@@ -12,8 +12,7 @@ from core.repository.champions import promote
 from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
 from tests.support.disks import let_disks_have
-from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
+from tests.support.training_runs import CPU, RecordingReporter, let_int8_fail, small_recipe, train_version
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_transforms
 from training.data.split_dataset import Images

@@ -19,9 +19,9 @@ from core.jobs.events import Cancel, Epoch, Failed, FitStarted, Note, Permit, Pr
 from core.jobs.parameters import EvaluateParameters
 from core.repository.evaluation import list_records
 from core.repository.repository import ModelRepository
+from tests.support.children import group_of
 from tests.support.job_children import ROOT, child_doing, real_child
-from tests.support.process_groups import group_of
-from tests.support.worker_end import PATIENCE_S, WorkerEnd, job_process
+from tests.support.job_workers import PATIENCE_S, WorkerEnd, job_process
 from training.jobs.evaluate import evaluate
 from training.jobs.main import ExitStatus
 from training.jobs.worker_channel import WorkerChannel
@@ -201,7 +201,7 @@ def test_attempt_waits_for_the_lock_of_an_older_one(data: Path, home: Path) -> N
 _WORKER = """
 import os, sys, time
 from pathlib import Path
-from tests.support.worker_end import job_process
+from tests.support.job_workers import job_process
 with job_process(Path(sys.argv[1]), "a", "train", sys.argv[2], Path(sys.argv[3]), {}) as worker:
     print(worker.child.pid, flush=True)
     time.sleep(600)

@@ -10,9 +10,8 @@ from core.recipes import RecipeConfig
 from core.repository.champions import promote
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
-from tests.support.int8 import let_int8_fail
 from tests.support.published_pair import PublishedPair, copied_pair
-from tests.support.training_runs import RecordingReporter, small_recipe, train_version
+from tests.support.training_runs import RecordingReporter, let_int8_fail, small_recipe, train_version
 from training.data.split_dataset import Images
 from training.pipeline import train as pipeline
 from training.pipeline.repeat_seeds import Goal, Spread, accuracy_goal, spreads, train_seeds, write_report

@@ -20,8 +20,14 @@ from core.repository.repository import ModelRepository
 from core.schemas.runs import RunDetail
 from service.jobs.runs import Runs
 from tests.support.disks import let_disks_have
-from tests.support.int8 import let_int8_fail, let_int8_pass
-from tests.support.training_runs import CPU, RecordingReporter, small_recipe, train_version
+from tests.support.training_runs import (
+    CPU,
+    RecordingReporter,
+    let_int8_fail,
+    let_int8_pass,
+    small_recipe,
+    train_version,
+)
 from training.data.split_dataset import Images
 from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation

@@ -4,9 +4,8 @@ import pytest
 
 from core.errors import DataError
 from core.repository.manifest import GRADIENT_GRAPH, MANIFEST_NAME
-from tests.support.int8 import let_int8_fail, let_int8_pass
 from tests.support.published_pair import PublishedPair, copied_pair
-from tests.support.training_runs import RecordingReporter, small_images
+from tests.support.training_runs import RecordingReporter, let_int8_fail, let_int8_pass, small_images
 from training.publish.republish import republish
 
 pytestmark = pytest.mark.slow

@@ -17,10 +17,9 @@ from service.jobs.maintenance.retention import Retention
 from service.jobs.store.keys import QUEUED
 from service.jobs.store.store import JobStore
 from service.settings import Settings
-from tests.support.broker import Broker
+from tests.support.broker import Broker, waiting
 from tests.support.children import wait_until
 from tests.support.jobs import submit
-from tests.support.messages import waiting
 
 
 @contextmanager

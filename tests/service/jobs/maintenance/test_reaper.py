@@ -8,9 +8,8 @@ from service.jobs.maintenance.reaper import Reaped, Reaper
 from service.jobs.store.keys import QUEUED, TASK_NAME, leader_key, queue_key
 from service.jobs.store.records import MAX_LOST_WORKERS
 from service.jobs.store.store import JobStore
-from tests.support.broker import Broker
+from tests.support.broker import Broker, take, waiting
 from tests.support.jobs import claimed, names, run_out, running, submit
-from tests.support.messages import take, waiting
 
 
 @pytest.fixture

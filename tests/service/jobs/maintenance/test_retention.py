@@ -17,8 +17,7 @@ from service.jobs.store.keys import FINISHED
 from service.jobs.store.store import JobStore
 from service.settings import Settings
 from tests.support.jobs import running, submit
-from tests.support.promotions import go_to, make_repository
-from tests.support.versions import write_version
+from tests.support.versions import go_to, make_repository, write_version
 
 DAY_S = 86_400
 

@@ -9,9 +9,8 @@ from core.errors import BrokerUnavailableError, ConfigurationError
 from service.jobs.dispatch import Dispatcher
 from service.jobs.store.redis_client import broker_errors, connect, connect_async
 from service.jobs.store.store import JobStore
-from tests.support.broker import Broker
+from tests.support.broker import Broker, waiting
 from tests.support.jobs import submit
-from tests.support.messages import waiting
 
 
 def test_celery_and_store_use_the_same_database(mortal_broker: Broker) -> None:

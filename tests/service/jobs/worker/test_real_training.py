@@ -17,9 +17,9 @@ from core.repository.champions import history
 from core.repository.evaluation import list_records
 from core.repository.repository import ModelRepository
 from tests.support.broker import Broker, running_broker
+from tests.support.children import processes_of
 from tests.support.job_children import real_child
 from tests.support.job_workers import Jobs, Worker, workers
-from tests.support.process_groups import processes_of
 
 pytestmark = pytest.mark.full
 SMALL: dict[str, JsonValue] = {"network.hidden": [16], "batch_size": 50, "precision": "float32", "epochs": 4}

@@ -19,9 +19,9 @@ from core.jobs.records import JobRecord
 from service.jobs.worker.runner import JobRunner
 from service.settings import Settings
 from tests.support.broker import Broker
+from tests.support.children import group_of, processes_of
 from tests.support.job_children import double
 from tests.support.job_workers import PATIENCE_S, Jobs
-from tests.support.process_groups import group_of, processes_of
 
 ENDLESS = """
     tell("stage", name="fit")

@@ -15,9 +15,9 @@ from core.jobs.parameters import EvaluateParameters, TrainParameters
 from service.jobs.store.heartbeats import Heartbeats
 from service.supervisor.training_env import SetupState, clear_setup, write_setup
 from tests.support.broker import Broker
+from tests.support.children import is_alive
 from tests.support.job_children import STEPS, double
 from tests.support.job_workers import Jobs, Worker, workers
-from tests.support.process_groups import is_alive
 
 pytestmark = pytest.mark.slow
 Start = Callable[..., Worker]

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from core.repository.repository import ModelRepository
-from tests.support.int8 import let_int8_fail
-from tests.support.training_runs import CPU, RecordingReporter, small_images, small_recipe, train_version
+from tests.support.training_runs import CPU, RecordingReporter, let_int8_fail, small_images, small_recipe, train_version
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_transforms
 from training.export.weights import stored_classifier
