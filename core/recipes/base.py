@@ -1,8 +1,4 @@
-"""Recipe configuration: frozen pydantic models for all settings of a training run.
-
-The API validates training requests with these models, and the web form uses their JSON schema, so every field has its
-range, unit and purpose.
-"""
+"""Recipe configuration: frozen pydantic models for all settings of a run, with ranges, units and help for the form."""
 
 from __future__ import annotations
 
@@ -30,10 +26,7 @@ MAX_LAYERS = 64
 
 
 class MLPNetwork(Settings):
-    """Multilayer perceptron: flatten, then dense layers with a non-linearity between them.
-
-    Dense layers only: no convolution, no attention, no weights shared between positions.
-    """
+    """Multilayer perceptron: flatten, then dense layers with activations, without weights shared between positions."""
 
     kind: Literal["mlp"] = "mlp"
     hidden: tuple[Width, ...] = Field(
@@ -157,9 +150,8 @@ _TEACHER = r"[a-z][a-z0-9_-]{0,31}(@[1-9][0-9]*)?"
 class Distillation(Settings):
     """Knowledge distillation: learning from the predictions of other versions (Hinton et al. 2015).
 
-    With `view="augmented"`, teacher and student see the same augmented and mixed images (Beyer et al. 2022, "Knowledge
-    distillation: A good teacher is patient and consistent"). The augmentation draws `rounds` variants of every image.
-    The teacher's logits are computed once and stored; epochs cycle through the rounds.
+    With `view="augmented"`, teacher and student see the same images, in `rounds` augmented variants through which the
+    epochs cycle (Beyer et al. 2022, "Knowledge distillation: A good teacher is patient and consistent").
     """
 
     teacher: str | None = Field(

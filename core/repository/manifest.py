@@ -49,8 +49,7 @@ class InputSpec(StrictModel):
     channels: Literal[3] = 3
     geometry: Geometry = Field(
         "stretch",
-        description="fit of an image with another aspect ratio: stretched, cropped to its center or padded; older "
-        "versions without the field stretch",
+        description="fit of an image with another aspect ratio: stretched, cropped to its center, or padded",
     )
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -100,8 +99,7 @@ class CostRecord(StrictModel):
     teacher_seconds: float | None = Field(
         default=None,
         ge=0,
-        description="wall time of the teacher's predictions for the training images, which other runs may share; null "
-        "without a teacher, or if the time is not known",
+        description="wall time of the teacher's predictions, which other runs may share; null: no teacher, or unknown",
     )
     epochs: int = Field(ge=0)
 
@@ -245,8 +243,7 @@ class Manifest(StrictModel):
     )
     teachers: dict[str, Sha256] = Field(
         default_factory=dict,
-        description="sha256 of the weights of each teacher, by reference; empty without distillation and in older "
-        "versions",
+        description="sha256 of the weights of each teacher, by reference; empty without distillation",
     )
     source_digest: Sha256 = Field(description="sha256 of the source code of core and training")
     data: DataRecord

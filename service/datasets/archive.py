@@ -35,6 +35,23 @@ _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
 _IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, RuntimeError, struct.error)
+_OTHER_ARCHIVES = (
+    (0, b"\x1f\x8b", "application/gzip"),
+    (0, b"BZh", "application/x-bzip2"),
+    (0, b"\xfd7zXZ\x00", "application/x-xz"),
+    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"Rar!\x1a\x07", "application/vnd.rar"),
+    (257, b"ustar", "application/x-tar"),
+)
+"""Offset, signature and media type of archives that are rejected by name instead of as damaged images."""
+
+
+def other_archive(path: Path) -> str | None:
+    """Media type of an archive that is not a zip; None for other files."""
+    with path.open("rb") as stream:
+        start = stream.read(512)
+    return next((kind for offset, signature, kind in _OTHER_ARCHIVES if start.startswith(signature, offset)), None)
 
 
 def read_archive(path: Path, limits: Limits) -> Iterator[Candidate | Skipped]:

@@ -18,10 +18,9 @@ from starlette.types import Receive
 from core.errors import ConfigurationError, ImageError
 from core.images.decode import decode_image
 from core.images.labelled_folders import LabelledFolder
-from service.datasets.archive import read_archive
+from service.datasets.archive import other_archive, read_archive
 from service.datasets.body import read_images, spool, write_single_file
 from service.datasets.files import Candidate, Limits, Skipped, too_large
-from service.datasets.signatures import other_archive
 from service.datasets.staging import Staging, bytes_of_all, labels_of_contents
 from service.errors import (
     DatasetMediaTypeError,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from core.errors import BrokerUnavailableError
 from core.images.cifar_files import DOWNLOAD_BYTES, NAME
-from core.schemas.builtin_data import BuiltinDataset
+from core.schemas.datasets import BuiltinDataset
 from core.schemas.jobs import JobAccepted
 from service.api.common.job_responses import BROKER_ERRORS, job_accepted, job_path
 from service.api.common.openapi import success

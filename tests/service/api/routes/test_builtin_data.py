@@ -10,7 +10,7 @@ import pytest
 
 from core.images.cifar_files import FOLDER_NAME, download_folder
 from core.jobs.records import JobFailure
-from core.schemas.builtin_data import BuiltinDataset
+from core.schemas.datasets import BuiltinDataset
 from core.schemas.jobs import JobAccepted
 from tests.support.broker import Broker
 from tests.support.job_api import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from service.datasets.signatures import other_archive
+from service.datasets.archive import other_archive
 from tests.support.onnx_models import gray_png
 
 
