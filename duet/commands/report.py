@@ -8,35 +8,24 @@ from typing import Annotated
 import typer
 
 from core.errors import ConfigurationError
-from duet.commands.common import (
-    DataDir,
-    DataOfVersion,
-    Download,
-    FirstReference,
-    SecondReference,
-    Threads,
-    interruptible,
-    note,
-    progress_bar,
-    run_again,
-)
+from duet.commands import common
 from duet.commands.extras import require_training
 from duet.commands.interpret import open_work
 
 
 def report(
-    first: FirstReference = "mlp",
-    second: SecondReference = "cnn",
+    first: common.FirstReference = "mlp",
+    second: common.SecondReference = "cnn",
     out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/report.")] = None,
     docs: Annotated[
         bool,
         typer.Option("--docs", help="Also update docs/findings.md and models/reports, for the shipped champions."),
     ] = False,
     quick: Annotated[bool, typer.Option("--quick", help="Measure on a few images only, as a smoke test.")] = False,
-    data: DataOfVersion = None,
-    data_dir: DataDir = None,
-    download: Download = False,
-    threads: Threads = None,
+    data: common.DataOfVersion = None,
+    data_dir: common.DataDir = None,
+    download: common.Download = False,
+    threads: common.Threads = None,
 ) -> None:
     """Write a page of tables and figures on two versions: comparison, robustness, explanations, errors and costs.
 
@@ -72,8 +61,8 @@ def report(
         threads=threads,
         quick=quick,
     )
-    with interruptible(run_again), progress_bar() as progress:
-        made = make_report(ReportContext(work, layers, home, progress, note=note))
+    with common.interruptible(common.run_again), common.progress_bar() as progress:
+        made = make_report(ReportContext(work, layers, home, progress, note=common.note))
     typer.echo(f"page: {write_page(made, out or home / 'report')}")
     if docs:
         write_records(made.findings, shipped_models() / REPORTS_NAME)
