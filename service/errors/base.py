@@ -38,8 +38,8 @@ class TooManyRequestsError(ProblemError):
 class NotReadyError(ProblemError):
     """A component that the route needs is not ready, or the process is shutting down."""
 
-    def __init__(self, detail: str, *, retry_after_seconds: int = 1, **fields: Any) -> None:
-        super().__init__(detail, headers={"Retry-After": str(retry_after_seconds)}, **fields)
+    def __init__(self, detail: str, **fields: Any) -> None:
+        super().__init__(detail, headers={"Retry-After": "1"}, **fields)
 
 
 class QueueFullError(TooManyRequestsError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from core.files.home import ensure_home
@@ -30,15 +29,14 @@ def download(home: Path, channel: WorkerChannel, *, archive: Archive = CIFAR10_A
 class _ByteReporter:
     """Sends the bytes that have arrived as progress, at most every `PAUSE_SECONDS`; the last bytes always."""
 
-    def __init__(self, channel: WorkerChannel, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, channel: WorkerChannel) -> None:
         self._channel = channel
-        self._clock = clock
         self._first: tuple[float, int] | None = None
         self._sent: tuple[float, int] = (0.0, -1)
 
     def report(self, done: int, total: int) -> None:
         self._channel.check()
-        now = self._clock()
+        now = time.monotonic()
         if self._first is None:
             self._first = now, done
         sent_at, sent = self._sent
