@@ -52,10 +52,7 @@ def evaluate(
     from training.evaluation.reproduce import evaluate_version
     from training.pipeline.requests import images_for
 
-    if not robustness and (against is not None or quick or all_images):
-        raise ConfigurationError("--against, --quick and --all-images need --robustness: add it")
-    if quick and all_images:
-        raise ConfigurationError("--quick and --all-images exclude each other: give one of them")
+    _check_options(against, robustness=robustness, quick=quick, all_images=all_images)
     repository = ModelRepository.open()
     family, version = repository.resolve(reference)
     manifest = repository.verify(family, version)
@@ -80,6 +77,13 @@ def evaluate(
                 all_images=all_images,
             )
     _compare_with_published(manifest.reference, folder, measured)
+
+
+def _check_options(against: str | None, *, robustness: bool, quick: bool, all_images: bool) -> None:
+    if not robustness and (against is not None or quick or all_images):
+        raise ConfigurationError("--against, --quick and --all-images need --robustness: add it")
+    if quick and all_images:
+        raise ConfigurationError("--quick and --all-images exclude each other: give one of them")
 
 
 def _compare_with_published(reference: str, folder: Path, measured: Evaluation) -> None:

@@ -53,12 +53,11 @@ def tune(
     require_training("duet tune")
     from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home
-    from core.recipes import parse_override, recipe_config
+    from core.recipes import recipe_config
     from training.tuning.ablation.progress import StudyProgress
     from training.tuning.confirm import confirm as confirm_best
     from training.tuning.journal import open_journal
     from training.tuning.search import search
-    from training.tuning.space import trial_epochs
 
     if confirm == 1:
         raise ConfigurationError("one seed cannot measure the variance: give --confirm 2 or more")
@@ -67,9 +66,7 @@ def tune(
     if report:
         _write_report(name, out)
         return
-    config = config.with_overrides(
-        {"epochs": epochs or trial_epochs(config)} | dict(parse_override(text) for text in overrides or [])
-    )
+    config = _first_trial(config, epochs, overrides or [])
     setup, description = _prepare(
         config, name, share=share, seed=seed, data_dir=data_dir, download=download, threads=threads
     )
@@ -79,6 +76,14 @@ def tune(
         if confirm:
             confirm_best(journal, setup, seeds=confirm, progress=progress)
     typer.echo(f"done; write the report with: duet tune {recipe} --report" + (f" --study {study}" if study else ""))
+
+
+def _first_trial(config: RecipeConfig, epochs: int | None, overrides: list[str]) -> RecipeConfig:
+    from core.recipes import parse_override
+    from training.tuning.space import trial_epochs
+
+    changes = dict(parse_override(text) for text in overrides)
+    return config.with_overrides({"epochs": epochs or trial_epochs(config)} | changes)
 
 
 def _write_report(name: str, out: Path | None) -> None:
