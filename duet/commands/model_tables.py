@@ -60,9 +60,9 @@ def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: 
     console.print(files)
 
 
-def print_promotions(promotions: Iterable[Promotion]) -> None:
+def print_promotions(promotions: Iterable[Promotion], *, title: str | None = None) -> None:
     """Print one line per entry of the audit trail."""
-    table = _table(">entry", "time", "family", "action", "version", "by", "reason")
+    table = _table(">entry", "time", "family", "action", "version", "by", "reason", title=title)
     for entry in promotions:
         moved = f"deleted {entry.from_version}" if entry.action == "delete" else _moved(entry)
         _add(table, str(entry.entry), _time(entry.at), entry.family, entry.action, moved, entry.actor, entry.reason)
