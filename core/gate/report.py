@@ -38,6 +38,9 @@ class GateThresholds(StrictModel, use_attribute_docstrings=True):
     max_corrupted_flag_increase: float = Field(0.05, ge=0, lt=1)
     """Largest accepted increase of the share flagged as out of distribution, at the low end of its 95 % interval."""
 
+    min_shared_images: int = Field(20, ge=1)
+    """Smallest number of holdout images on which versions of a changed data set are compared."""
+
     min_first_gain: float = Field(0.0, ge=-1, lt=1)
     """Gain of a family's first version over chance and the majority class that it must exceed.
 
@@ -113,12 +116,31 @@ class ClassVerdict(StrictModel):
 
 
 class HoldoutRecord(StrictModel):
-    """Holdout images of a version; two versions can be compared if these are equal."""
+    """Holdout images of a version. If those of two versions differ, `shared` says what was compared."""
 
     name: str
     images: int
     class_names: tuple[str, ...]
     digest: str = Field(description="sha256 of the data set, its split, and the holdout's positions and labels")
+
+
+class NewClass(StrictModel):
+    """Class that the champion does not know, on the candidate's holdout; it is not part of the comparison."""
+
+    label: str
+    images: int
+    recall: float = Field(description="share of these images that the candidate classifies correctly")
+
+
+class SharedHoldout(StrictModel):
+    """Holdout images of the candidate on which versions of a changed data set are compared."""
+
+    images: int = Field(description="compared: of classes that both know, and not trained on by either")
+    holdout: int = Field(description="holdout images of the candidate")
+    trained_on: int = Field(description="left out because one of the two was trained on them")
+    not_predicted: int = Field(description="left out because the champion did not predict them")
+    new_classes: tuple[NewClass, ...]
+    sentence: str
 
 
 class Attempt(StrictModel):
@@ -158,6 +180,10 @@ class GateReport(StrictModel):
     verdicts: tuple[Verdict, ...]
     classes: tuple[ClassVerdict, ...]
     thresholds: GateThresholds
+    shared: SharedHoldout | None = Field(
+        None,
+        description="images that were compared; null if both versions have the same holdout, or without a comparison",
+    )
     attempt: Attempt | None = Field(None, description="share of the error budget; null without a comparison")
     power: Power | None = Field(None, description="null without a comparison")
     best_champion: int | None = Field(

@@ -75,7 +75,7 @@ def print_verdicts(report: GateReport) -> None:
     for verdict in report.verdicts:
         passed = "not measured" if verdict.value is None else _mark(verdict.passed)
         _add(table, verdict.name.replace("_", " "), passed, verdict.sentence)
-    for name, context in (("error budget", report.attempt), ("power", report.power)):
+    for name, context in (("images", report.shared), ("error budget", report.attempt), ("power", report.power)):
         if context is not None:
             _add(table, name, "", context.sentence)
     classes = _table("class", ">images", f">{report.family}@{report.candidate}", ">champion", ">p, worse", "passed")

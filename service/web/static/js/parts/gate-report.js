@@ -20,6 +20,7 @@ const GROUNDS = new Set(["gain", "non_inferiority", "cheaper"]);
 export function gateReport(report, { open = true } = {}) {
   const details = [
     ...report.verdicts.map(verdict),
+    context("Compared images", report.shared),
     context("Error budget", report.attempt),
     context("Power", report.power),
     classes(report.classes),
