@@ -25,6 +25,7 @@ def test_detectable_difference_is_found_in_four_of_five_samples(discordant: floa
 
 def test_images_needed_inverts_the_detectable_difference() -> None:
     difference = detectable_difference(0.05, 5_000, 0.025)
+    assert difference is not None
     assert difference == pytest.approx(0.00886, abs=2e-5)
     assert images_needed(0.05, difference, 0.025) == pytest.approx(5_000, abs=1)
     assert images_needed(0.05, difference, 0.0025) > 7_000

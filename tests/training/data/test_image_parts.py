@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import DataError
@@ -35,6 +35,7 @@ def part_by_key(loaded: tuple[ImageDataset, Split]) -> dict[int, str]:
     return found
 
 
+@settings(deadline=None)
 @given(count=st.integers(4, 40), seed=st.integers(0, 2**32))
 def test_part_of_is_independent_of_the_order(count: int, seed: int) -> None:
     all_keys = keys(count, seed)
@@ -47,11 +48,11 @@ def test_part_of_is_independent_of_the_order(count: int, seed: int) -> None:
 
 def test_part_shares_match_the_configuration() -> None:
     found = Counter(part_of(keys(20_000, 0)))
-    assert {name: round(count / 20_000, 2) for name, count in found.items()} == {
-        "train": 0.7, "validation": 0.1, "holdout": 0.1, "test": 0.1
-    }  # fmt: skip
+    shares = {name: count / 20_000 for name, count in found.items()}
+    assert shares == pytest.approx({"train": 0.7, "validation": 0.1, "holdout": 0.1, "test": 0.1}, abs=0.01)
 
 
+@settings(deadline=None)
 @given(first=st.integers(4, 60), more=st.integers(0, 60), removed=st.integers(0, 3), seed=st.integers(0, 2**32))
 def test_known_images_keep_their_part(first: int, more: int, removed: int, seed: int) -> None:
     """Only a training image may become a validation image, which no version may use as holdout."""
