@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,14 @@ from core.gate.report import HoldoutRecord
 from core.records.base import read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
 from core.records.lookup import REPORTS_NAME, find_report
+from core.repository.image_keys import (
+    CHAMPION_PREDICTIONS_NAME,
+    IMAGE_KEYS_NAME,
+    HoldoutPredictions,
+    ImageKeys,
+    load_champion_predictions,
+    load_image_keys,
+)
 from core.repository.manifest import Manifest
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
 from core.repository.repository import ModelRepository
@@ -20,12 +29,23 @@ from core.repository.repository import ModelRepository
 
 @dataclass(frozen=True)
 class Evidence:
-    """Gate input for one version; the gate uses the fp32 predictions. `corrupted` is None if not measured."""
+    """Gate input for one version; the gate uses the fp32 predictions.
+
+    Attributes:
+        manifest: of the version.
+        folder: of the version.
+        holdout: its predictions of its holdout images.
+        corrupted: results on corrupted holdout images; None if not measured.
+        keys: content of its images; None in older versions, and for data sets that never change.
+        champions: predictions of its holdout images by earlier champions, by reference.
+    """
 
     manifest: Manifest
     folder: Path
     holdout: SplitPredictions
     corrupted: CorruptedHoldout | None = None
+    keys: ImageKeys | None = None
+    champions: Mapping[str, HoldoutPredictions] = field(default_factory=dict)
 
     @property
     def record(self) -> HoldoutRecord:
@@ -61,7 +81,15 @@ def read_evidence(repository: ModelRepository, manifest: Manifest) -> Evidence:
     if probabilities_NK is None or probabilities_NK.shape != expected or not expected[0]:
         found = "none" if probabilities_NK is None else str(probabilities_NK.shape)
         raise DataError(f"{manifest.reference}: {PREDICTIONS_NAME}: probabilities {found} instead of {expected}")
-    return Evidence(manifest, folder, holdout, read_corrupted(repository, manifest))
+    files = manifest.files
+    try:
+        keys = load_image_keys(folder) if IMAGE_KEYS_NAME in files else None
+        champions = load_champion_predictions(folder) if CHAMPION_PREDICTIONS_NAME in files else {}
+    except DataError as error:
+        raise DataError(f"{manifest.reference}: {error}") from error
+    if keys is not None and len(keys.holdout) != expected[0]:
+        raise DataError(f"{manifest.reference}: {IMAGE_KEYS_NAME} has {len(keys.holdout)} images, not {expected[0]}")
+    return Evidence(manifest, folder, holdout, read_corrupted(repository, manifest), keys, champions)
 
 
 def read_corrupted(repository: ModelRepository, manifest: Manifest) -> CorruptedHoldout | None:

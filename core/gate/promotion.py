@@ -8,13 +8,18 @@ from typing import Literal
 
 from core.errors import ChampionMovedError, DataError, RepositoryError
 from core.gate.accuracy_floor import accuracy_floor
+from core.gate.best_champion import best_champion
 from core.gate.costs import measure_costs
 from core.gate.decide import decide
+from core.gate.error_budget import attempt_of
 from core.gate.holdout import Evidence, read_evidence
 from core.gate.report import GateReport, GateThresholds, Ground, Verdict
+from core.gate.shared_images import pair
 from core.repository.alias_files import Promotion
 from core.repository.champions import promote
 from core.repository.repository import ModelRepository
+
+log = logging.getLogger("duet.gate")
 
 
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
@@ -64,29 +69,39 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
     sides: list[Evidence] = []
     try:
         sides = [read_evidence(repository, one) for one in (candidate, repository.verify(family, champion))]
-        _require_comparable(*sides)
+        compared = pair(sides[0], sides[1], thresholds)
         costs = measure_costs(*sides)
     except (DataError, RepositoryError) as error:
         return without_comparison("not_comparable", f"{new} cannot be compared with {old}: {error}", *sides)
-    return decide(sides[1], sides[0], costs, thresholds)
+    report = decide(
+        compared.other,
+        compared.candidate,
+        costs,
+        thresholds,
+        attempt=attempt_of(repository, candidate, champion, thresholds.significance),
+        best=_best_so_far(repository, sides[0], champion, thresholds),
+    )
+    holdouts = {side.manifest.reference: side.record for side in sides}
+    return report.model_copy(update={"holdouts": holdouts, "shared": compared.shared})
 
 
-def _require_comparable(candidate: Evidence, champion: Evidence) -> None:
-    """Raise a DataError unless both versions have the same classes and holdout images."""
-    new, old = candidate.record, champion.record
-    if new.class_names != old.class_names:
-        raise DataError(f"their classes differ ({', '.join(new.class_names)}; {', '.join(old.class_names)})")
-    if new.digest != old.digest:
-        raise DataError(
-            f"they were evaluated on different holdouts, {candidate.manifest.reference} on {new.images:,} images of "
-            f"{new.name} (digest {new.digest}), {champion.manifest.reference} on {old.images:,} images of {old.name} "
-            f"(digest {old.digest})"
-        )
+def _best_so_far(
+    repository: ModelRepository, candidate: Evidence, champion: int, thresholds: GateThresholds
+) -> tuple[Evidence, Evidence] | None:
+    """Candidate and most accurate champion so far, if that is another version and can still be compared."""
+    family = candidate.manifest.family
+    best = best_champion(repository, family, champion)
+    if best in (champion, candidate.manifest.version):
+        return None
+    try:
+        compared = pair(candidate, read_evidence(repository, repository.verify(family, best)), thresholds)
+    except (DataError, RepositoryError) as error:
+        log.warning("%s@%d, the most accurate champion so far, cannot be compared: %s", family, best, error)
+        return None
+    return compared.candidate, compared.other
 
 
 Policy = Literal["never", "if_better", "always"]
-
-log = logging.getLogger("duet.gate")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Image folder data set: one sub-folder per class, split by a hash of the file contents.
 
-The part of an image (train, validation, holdout or test) depends on its bytes only. File names do not matter, duplicate
-files cannot be in two parts, and images keep their part when others are added. A new version can therefore be compared
-with an older one on the same holdout. Images are decoded with the code of the service.
+The part of an image (train, validation, holdout or test) depends on its bytes only. File names do not matter, and
+duplicate files cannot be in two parts. Once loaded, an image keeps its part, whatever is added, removed or relabelled;
+see `image_parts`. A new version can therefore be compared with an older one on images that neither was trained on.
+Images are decoded with the code of the service.
 """
 
 from __future__ import annotations
@@ -27,12 +28,11 @@ from core.images.labelled_folders import ImageFile, LabelledFolder, read_folder,
 from core.images.limits import configured_max_pixels
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
+from training.data.image_parts import assign_parts
 from training.data.splits import SEED, Split
 from training.data.types import ImageDataset, LabelledImages
 
 DEFAULT_IMAGE_SIZE = 32
-SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("validation", 0.1), ("train", 0.7))
-"""Expected share of each part in every class. Every part has at least one image of each class."""
 LICENSE = (
     "images of the folder {name}, provided by the person who trained this version, under the terms of their source"
 )
@@ -48,11 +48,11 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class _DecodedImage:
-    """A decoded file: class name, path within the data set, hash of its content (32 bytes), uint8 [H, W, 3]."""
+    """A decoded file: class name, path within the data set, 64 bits of the hash of its content, uint8 [H, W, 3]."""
 
     label: str
     file: str
-    key: bytes
+    key: int
     pixels_HWC: npt.NDArray[np.uint8]
 
 
@@ -66,6 +66,8 @@ def load_folder(
 ) -> tuple[ImageDataset, Split]:
     """Load an image folder and split it: 70 % train, 10 % each validation, holdout and test.
 
+    The parts are stored in the folder, where this process can write.
+
     Classes are sorted by name. Invalid files and duplicate images are skipped and listed in a `note`.
 
     Images of more than DUET_MAX_PIXELS pixels are skipped, as the service refuses them.
@@ -78,7 +80,8 @@ def load_folder(
         note: receives messages.
 
     Raises:
-        DataError: the folder does not exist, or has too few classes or images.
+        DataError: the folder does not exist, or has too few classes or images; or all images of a part of a class were
+            removed.
         ConfigurationError: DUET_MAX_PIXELS is not a number.
     """
     side = image_size or DEFAULT_IMAGE_SIZE
@@ -91,34 +94,6 @@ def load_folder(
     counts = Counter(image.label for image in images)
     _require_no_problems(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
     return _split(folder, images, geometry)
-
-
-def part_of(keys: Sequence[bytes]) -> list[str]:
-    """Part (train, validation, holdout or test) of each image of one class.
-
-    The key, read as a fraction in [0, 1), selects the part by `SHARES`. An empty part gets the image with the lowest
-    key of the largest part. Images therefore keep their part when others are added, except in classes so small that a
-    part would be empty.
-
-    Args:
-        keys: at least four different keys of 8 bytes or more.
-    """
-    parts = [_part_of_key(key) for key in keys]
-    ascending = sorted(range(len(keys)), key=lambda position: keys[position])
-    for empty, _ in SHARES:
-        if empty not in parts:
-            largest = max((name for name, _ in reversed(SHARES)), key=parts.count)
-            parts[next(position for position in ascending if parts[position] == largest)] = empty
-    return parts
-
-
-def _part_of_key(key: bytes) -> str:
-    fraction, upper = int.from_bytes(key[:8], "big") / 2**64, 0.0
-    for name, share in SHARES[:-1]:
-        upper += share
-        if fraction < upper:
-            return name
-    return SHARES[-1][0]
 
 
 def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
@@ -167,7 +142,8 @@ def _decode_file(label: str, file: ImageFile, fit: ModelInput, max_pixels: int) 
         return f"cannot be read: {error.strerror}"
     except ImageError as error:
         return str(error)
-    key = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
+    digest = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
+    key = int.from_bytes(digest[:8], "big")
     return _DecodedImage(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
 
 
@@ -175,7 +151,7 @@ def _deduplicate(
     images: Sequence[_DecodedImage], skipped: list[tuple[str, str]]
 ) -> tuple[list[_DecodedImage], list[tuple[str, str]]]:
     """Remove duplicates and sort by key. Images that appear with different labels are skipped entirely."""
-    by_key: defaultdict[bytes, list[_DecodedImage]] = defaultdict(list)
+    by_key: defaultdict[int, list[_DecodedImage]] = defaultdict(list)
     for image in images:
         by_key[image.key].append(image)
     kept = []
@@ -194,14 +170,12 @@ def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Ge
     class_names = tuple(folder.files)
     index_of = {label: index for index, label in enumerate(class_names)}
     labels_N = np.array([index_of[image.label] for image in images], dtype=np.int64)
-    part_N = np.empty(len(images), dtype=object)
-    for index in range(len(class_names)):
-        positions = np.flatnonzero(labels_N == index).tolist()
-        part_N[positions] = part_of([images[position].key for position in positions])
+    keys_N = np.array([image.key for image in images], dtype=np.uint64)
+    part_N = assign_parts(folder, keys_N, labels_N)
     images_NHWC = np.stack([image.pixels_HWC for image in images])
     is_test_N = part_N == "test"
     training, test = (
-        LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N])
+        LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N], keys_N[chosen_N])
         for chosen_N in (~is_test_N, is_test_N)
     )
     dataset = ImageDataset(folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry)

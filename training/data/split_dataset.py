@@ -25,7 +25,8 @@ class Images:
         """Images of one or several parts of the split, concatenated in the given order."""
         index_N = np.concatenate([getattr(self.split, name) for name in names])
         training = self.dataset.training
-        return LabelledImages(training.images_NHWC[index_N], training.labels_N[index_N])
+        keys_N = None if training.keys_N is None else training.keys_N[index_N]
+        return LabelledImages(training.images_NHWC[index_N], training.labels_N[index_N], keys_N)
 
 
 def trained_on(config: RecipeConfig) -> tuple[TrainingPart, ...]:

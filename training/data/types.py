@@ -20,6 +20,7 @@ class LabelledImages:
     Attributes:
         images_NHWC: uint8 [N, H, W, 3], RGB, 0 to 255.
         labels_N: int64 [N], class indices.
+        keys_N: uint64 [N], keys of the images by their content; None for data sets that never change.
 
     Raises:
         DataError: an array has the wrong dtype or shape, or there are no images.
@@ -27,6 +28,7 @@ class LabelledImages:
 
     images_NHWC: npt.NDArray[np.uint8]
     labels_N: npt.NDArray[np.int64]
+    keys_N: npt.NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         images, labels = self.images_NHWC, self.labels_N
@@ -36,6 +38,9 @@ class LabelledImages:
             raise DataError(
                 f"labels must be int64 [{images.shape[0]}], one per image, not {labels.dtype} {list(labels.shape)}"
             )
+        keys = self.keys_N
+        if keys is not None and (keys.dtype != np.uint64 or keys.shape != labels.shape):
+            raise DataError(f"keys must be uint64 [{images.shape[0]}], not {keys.dtype} {list(keys.shape)}")
 
     def __len__(self) -> int:
         return len(self.labels_N)

@@ -44,6 +44,7 @@ from training.export.to_onnx import export_model
 from training.export.weights import WEIGHTS_NAME
 from training.networks import Classifier, count_macs, count_parameters
 from training.publish.figures import write_figures
+from training.publish.holdout_champions import write_champion_predictions, write_image_keys
 from training.publish.model_card import model_card
 from training.run.checkpoint import EpochRecord, history_lines
 from training.run.reporter import Reporter
@@ -123,6 +124,11 @@ def publish_version(
 
         reporter.stage("evaluate on corrupted holdout images")
         corrupted = _evaluate_corrupted(staging, origin, images, result)
+
+        write_image_keys(staging.folder, origin.config, images, repository, origin.derived_from)
+        write_champion_predictions(
+            staging.folder, images, spec.geometry, repository, family, threads=threads, note=reporter.note
+        )
 
         reporter.stage("check gradients against autograd in float64")
         gradient = check_gradient(staging.folder, classifier, _gradient_images(images), threads=threads)
