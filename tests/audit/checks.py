@@ -7,51 +7,28 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from tests.audit.formulas import (
     OWN_CORRUPTIONS,
+    Claim,
     corrupted,
     coverage_band,
     log10_mcnemar,
     log_loss,
     logsumexp,
     paired_interval,
+    printed,
+    same_p,
     softmax,
     stratified,
     wilson,
+    within,
 )
 from tests.audit.sources import MODELS, Sources, Version, bits, cell, json_of
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One printed or recorded figure, and the same figure recomputed."""
-
-    name: str
-    claimed: str
-    recomputed: str
-    agrees: bool
-
-
-def printed(name: str, text: str, *values: float) -> Claim:
-    """Compare the first numbers of a text with values, each to half a unit of its last printed digit.
-
-    Values are shares if the text has percent signs. A text without enough numbers disagrees.
-    """
-    scale = 100 if "%" in text else 1
-    found = re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?", text)
-    digits = [len(number.partition(".")[2]) for number in found]
-    agrees = len(found) >= len(values) and all(
-        abs(float(number.replace(",", "")) - scale * value) <= 0.5 * 10**-places + 1e-9
-        for number, places, value in zip(found, digits, values, strict=False)
-    )
-    shown = [f"{scale * value:,.{places + 2 if places else 0}f}" for value, places in zip(values, digits, strict=False)]
-    return Claim(name, text or "not on the page", ", ".join(shown), agrees)
 
 
 def cifar10(sources: Sources) -> Iterator[Claim]:
@@ -112,7 +89,7 @@ def inference(sources: Sources) -> Iterator[Claim]:
         yield Claim(f"{version.reference}: largest difference of probabilities", "1e-3", f"{gap:.1e}", gap <= 1e-3)
         flagged = float((-logsumexp(logits_NK) > version.calibration["ood_threshold"]).mean())
         text = cell(sources.pages["findings"], (version.reference, "test images"), "share flagged")
-        yield _within(
+        yield within(
             f"{version.reference}: test images flagged", text, flagged, len(chosen) if len(chosen) < 10_000 else 0
         )
 
@@ -181,21 +158,16 @@ def calibration(sources: Sources) -> Iterator[Claim]:
         coverage = float(sets_NK[np.arange(len(labels_N)), labels_N].mean())
         row = "coverage of prediction sets"
         yield printed(f"{name}: coverage", cell(findings, row, name), coverage, *wilson(coverage, 10_000))
-        yield printed(
-            f"{name}: size of sets",
-            cell(findings, "mean size of prediction sets", name),
-            float(sets_NK.sum(axis=1).mean()),
-        )
+        row, size = "mean size of prediction sets", float(sets_NK.sum(axis=1).mean())
+        yield printed(f"{name}: {row}", cell(findings, row, name), size)
         row = "test images whose 99% prediction set contains the true class"
         yield printed(f"README {name}: coverage", cell(readme, row, name), coverage)
         band = coverage_band(10_000, len(true_N), rank)
         row = "95 % range of this share if the coverage is 99%"
         yield printed(f"README {name}: band", cell(readme, row, name), *band)
         yield printed(f"{name}: band", cell(findings, "95% band of the coverage if the target holds", name), *band)
-        row = "share of wrong predictions with confidence of 90% or more"
-        yield printed(
-            f"{name}: confident mistakes", cell(findings, row, name), float((confidence_N[~right_N] >= 0.9).mean())
-        )
+        row, share = "share of wrong predictions with confidence of 90% or more", (confidence_N[~right_N] >= 0.9).mean()
+        yield printed(f"{name}: confident mistakes", cell(findings, row, name), float(share))
 
 
 def families(sources: Sources) -> Iterator[Claim]:
@@ -208,7 +180,7 @@ def families(sources: Sources) -> Iterator[Claim]:
     text = re.sub(r"\w+@\d+", "", found[1]) if found else ""
     counts = (both.sum(), (~right[0] & ~right[1]).sum(), only[0].sum(), only[1].sum())
     yield printed("right both, wrong both, only mlp, only cnn", text, *map(int, counts))
-    yield _same_p("McNemar", found[2] if found else "", log10_mcnemar(int(only[0].sum()), int(only[1].sum())))
+    yield same_p("McNemar", found[2] if found else "", log10_mcnemar(int(only[0].sum()), int(only[1].sum())))
     difference = float(right[0].mean() - right[1].mean())
     row = cell(page, "accuracy", "difference, first minus second")
     yield printed("difference of accuracy in points", row, 100 * difference, *paired_interval(only, len(labels_N)))
@@ -218,7 +190,7 @@ def families(sources: Sources) -> Iterator[Claim]:
         largest = max(largest, min(0.0, logs[label] + math.log10(10 - place)))
         adjusted[int(label)] = largest
     for label, name in enumerate(CLASSES):
-        yield _same_p(f"{name}: p after Holm", cell(page, name, "p after Holm"), adjusted[label])
+        yield same_p(f"{name}: p after Holm", cell(page, name, "p after Holm"), adjusted[label])
 
 
 def corruptions(sources: Sources) -> Iterator[Claim]:
@@ -249,9 +221,8 @@ def corruptions(sources: Sources) -> Iterator[Claim]:
             name = condition["name"]
             if condition["level"] != 3 or name not in OWN_CORRUPTIONS:
                 continue
-            yield printed(
-                f"{version.reference}: {name}", cell(page, name.replace("_", " "), version.reference), means[name]
-            )
+            text = cell(page, name.replace("_", " "), version.reference)
+            yield printed(f"{version.reference}: {name}", text, means[name])
             changed_NHWC = corrupted(name, images_NHWC[few], float(condition["setting"].split()[-1]))
             ours_N = version.logits(changed_NHWC).argmax(axis=1) == labels_N[few]
             theirs_N = right[name, 3][: len(few)]
@@ -324,23 +295,6 @@ def _promotion(sources: Sources, name: str, evidence: dict[str, object], family:
         new, old = (int((each.holdout[0].argmax(axis=1) == each.holdout[1]).sum()) for each in both)
         value = 100 * (new - old) / len(both[0].holdout[1])
         yield printed(f"{name}: gain on the holdout", f"{100 * report['comparison']['difference']['value']:.4f}", value)
-
-
-def _same_p(name: str, text: str, log10: float) -> Claim:
-    found = re.search(r"[\d.]+(?:e-\d+)?", text)
-    known = math.log10(float(found[0])) if found else math.inf
-    agrees = log10 < known if text.startswith("below") else abs(log10 - known) < 0.03
-    return Claim(name, text or "not on the page", f"1e{log10:.2f}", agrees)
-
-
-def _within(name: str, text: str, share: float, sampled: int) -> Claim:
-    """As `printed`; a share of a sample may differ by three standard errors."""
-    found = re.search(r"([\d.]+)%", text)
-    if not sampled or not found:
-        return printed(name, text, share)
-    claimed = float(found[1]) / 100
-    limit = 3 * math.sqrt(claimed * (1 - claimed) / sampled)
-    return Claim(name, text, f"{share:.1%} of {sampled} (limit {limit:.1%})", abs(share - claimed) <= limit)
 
 
 CHECKS: dict[str, Callable[[Sources], Iterator[Claim]]] = {

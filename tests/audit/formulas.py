@@ -1,8 +1,13 @@
-"""Formulas of the audit: intervals, tests, and six corruptions, written from their definitions."""
+"""Formulas of the audit: comparison of printed figures, intervals, tests, and six corruptions.
+
+All are written from their definitions.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -12,6 +17,50 @@ from tests.audit.sources import Array
 
 Z = NormalDist().inv_cdf(0.975)
 OWN_CORRUPTIONS = ("gaussian_noise", "shot_noise", "impulse_noise", "brightness", "contrast", "pixelate")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One printed or recorded figure, and the same figure recomputed."""
+
+    name: str
+    claimed: str
+    recomputed: str
+    agrees: bool
+
+
+def printed(name: str, text: str, *values: float) -> Claim:
+    """Compare the first numbers of a text with values, each to half a unit of its last printed digit.
+
+    Values are shares if the text has percent signs. A text without enough numbers disagrees.
+    """
+    scale = 100 if "%" in text else 1
+    found = re.findall(r"[+-]?\d[\d,]*(?:\.\d+)?", text)
+    digits = [len(number.partition(".")[2]) for number in found]
+    agrees = len(found) >= len(values) and all(
+        abs(float(number.replace(",", "")) - scale * value) <= 0.5 * 10**-places + 1e-9
+        for number, places, value in zip(found, digits, values, strict=False)
+    )
+    shown = [f"{scale * value:,.{places + 2 if places else 0}f}" for value, places in zip(values, digits, strict=False)]
+    return Claim(name, text or "not on the page", ", ".join(shown), agrees)
+
+
+def same_p(name: str, text: str, log10: float) -> Claim:
+    """Compare a printed p value, or the bound that it is below, with the logarithm of a p value."""
+    found = re.search(r"[\d.]+(?:e-\d+)?", text)
+    known = math.log10(float(found[0])) if found else math.inf
+    agrees = log10 < known if text.startswith("below") else abs(log10 - known) < 0.03
+    return Claim(name, text or "not on the page", f"1e{log10:.2f}", agrees)
+
+
+def within(name: str, text: str, share: float, sampled: int) -> Claim:
+    """As `printed`; a share of a sample may differ by three standard errors."""
+    found = re.search(r"([\d.]+)%", text)
+    if not sampled or not found:
+        return printed(name, text, share)
+    claimed = float(found[1]) / 100
+    limit = 3 * math.sqrt(claimed * (1 - claimed) / sampled)
+    return Claim(name, text, f"{share:.1%} of {sampled} (limit {limit:.1%})", abs(share - claimed) <= limit)
 
 
 def corrupted(name: str, images_NHWC: Array, strength: float) -> Array:

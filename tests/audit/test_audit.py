@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.audit import checks
-from tests.audit.checks import CHECKS, printed
+from tests.audit.checks import CHECKS
+from tests.audit.formulas import printed
 from tests.audit.sources import Sources, cell, read_pages
 
 IMAGES = 1_000

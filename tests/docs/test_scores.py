@@ -61,7 +61,7 @@ def test_version_without_record_is_not_called_robust(tmp_path: Path) -> None:
     *_, row = scores(repository).splitlines()
     assert row.split(" | ")[3] == "not measured"
     with pytest.raises(
-        DataError, match="cnn@1 has no record of its robustness .* measure them with `duet evaluate cnn@1"
+        DataError, match=r"cnn@1 has no record of its robustness .* measure them with `duet evaluate cnn@1"
     ):
         weaknesses(repository)
 
