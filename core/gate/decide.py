@@ -1,24 +1,65 @@
 """Gate decision: a gain or a lower cost lets a version pass, guards can stop it.
 
-A version passes if it is significantly more accurate than the champion, or cheaper and not inferior, and all guards
-pass: no class, calibration, robustness or cost is worse than its limit. A guard fails only if the whole interval is
-beyond the limit, so that chance on a small holdout does not stop a version.
+A version passes if it is significantly more accurate than the champion, or cheaper than the champion and not inferior
+to the best champion so far, and all guards pass: no class, calibration, robustness or cost is worse than its limit. The
+level of both tests is that of the attempt, so that repeated attempts do not succeed by chance. A guard fails only if
+the whole interval is beyond the limit, so that chance on a small holdout does not stop a version.
 """
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 from core.gate.costs import Costs
+from core.gate.error_budget import attempt_at
 from core.gate.holdout import Evidence
 from core.gate.paired_tests import class_verdicts, compare, corruption_verdicts, lost_calibration
-from core.gate.report import ClassVerdict, GateReport, GateThresholds, Ground, Range, Verdict, allowed_up_to
-from core.statistics.comparison import PairedComparison
+from core.gate.report import (
+    Attempt,
+    ClassVerdict,
+    GateReport,
+    GateThresholds,
+    Ground,
+    Power,
+    Range,
+    Verdict,
+    allowed_up_to,
+)
+from core.statistics.comparison import PairedComparison, paired_difference
+from core.statistics.power import detectable_difference, images_needed
 
 
-def decide(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: GateThresholds) -> GateReport:
-    """Compare a candidate with the champion of its family; both have the same holdout images and classes."""
+def decide(
+    champion: Evidence,
+    candidate: Evidence,
+    costs: Costs,
+    thresholds: GateThresholds,
+    *,
+    attempt: Attempt | None = None,
+    best: tuple[Evidence, Evidence] | None = None,
+) -> GateReport:
+    """Compare a candidate with the champion of its family; both have the same holdout images and classes.
+
+    Args:
+        champion: the current champion.
+        candidate: the version that may replace it.
+        costs: of the candidate, relative to the champion.
+        thresholds: limits of the gate.
+        attempt: share of the error budget; the first one by default.
+        best: candidate and most accurate champion so far on the images of both; by default that is the champion.
+    """
+    attempt = attempt or attempt_at(thresholds.significance, 1)
     comparison = compare(candidate, champion)
+    best_comparison = None if best is None else compare(*best)
     classes = class_verdicts(candidate, champion, thresholds.significance)
-    gain, inferiority = _gain(comparison, thresholds), _non_inferiority(comparison, thresholds)
+    gain = _gain(comparison, attempt)
+    against = (champion if best is None else best[1]).manifest
+    inferiority = _non_inferiority(
+        best_comparison or comparison,
+        "" if best is None else f"against {against.reference}, the most accurate champion so far, ",
+        attempt,
+        thresholds,
+    )
     cheaper = _cheaper(costs, thresholds)
     guards = (
         _classes(classes, thresholds),
@@ -45,6 +86,10 @@ def decide(champion: Evidence, candidate: Evidence, costs: Costs, thresholds: Ga
         verdicts=(gain, inferiority, cheaper, *guards),
         classes=classes,
         thresholds=thresholds,
+        attempt=attempt,
+        power=_power(comparison, attempt),
+        best_champion=against.version,
+        best_comparison=best_comparison,
     )
 
 
@@ -59,32 +104,40 @@ def _summary(new: str, old: str, ground: Ground, guards: tuple[Verdict, ...]) ->
     return f"{new} may not replace {old}: it is neither significantly more accurate, nor cheaper and not inferior"
 
 
-def _gain(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
-    difference, p = comparison.difference, comparison.mcnemar_p
-    passed = difference.value > 0 and p < thresholds.significance
+def _gain(comparison: PairedComparison, attempt: Attempt) -> Verdict:
+    difference, p, limit = comparison.difference, comparison.mcnemar_p, 2 * attempt.level  # p is two-sided
+    passed = difference.value > 0 and p < limit
     counted = "a significant gain" if passed else "no significant gain"
     return Verdict(
         name="gain",
         value=difference.value,
         interval=Range(low=difference.low, high=difference.high),
-        limit=thresholds.significance,
+        limit=limit,
         passed=passed,
         sentence=(
             f"{comparison.first_accuracy:.2%} of {comparison.images:,} holdout images are correct instead of "
             f"{comparison.second_accuracy:.2%}, a difference of {100 * difference.value:+.2f} points "
-            f"({100 * difference.low:+.2f} to {100 * difference.high:+.2f}); McNemar's p is {_p(p)}, the limit is "
-            f"{thresholds.significance:g}: {counted}"
+            f"({100 * difference.low:+.2f} to {100 * difference.high:+.2f}); McNemar's p is {_p(p)}, the limit of "
+            f"attempt {attempt.number} is {limit:.2g}: {counted}"
         ),
     )
 
 
-def _non_inferiority(comparison: PairedComparison, thresholds: GateThresholds) -> Verdict:
-    difference, margin = comparison.difference, thresholds.non_inferiority_margin
+def _non_inferiority(
+    comparison: PairedComparison, against: str, attempt: Attempt, thresholds: GateThresholds
+) -> Verdict:
+    difference = paired_difference(
+        comparison.only_first_right,
+        comparison.only_second_right,
+        comparison.images,
+        NormalDist().inv_cdf(1 - attempt.level),
+    )
+    margin = thresholds.non_inferiority_margin
     passed = difference.low > -margin
-    at_worst = "at the low end of the interval it is not less accurate"
+    end = f"{against}at the low end of the {100 * (1 - 2 * attempt.level):.4g} % interval it is"
+    at_worst = f"{end} not less accurate"
     if difference.low < 0:
-        allowed = f"{100 * margin:.2f} is allowed"
-        at_worst = f"at the low end of the interval it is {-100 * difference.low:.2f} points less accurate, {allowed}"
+        at_worst = f"{end} {-100 * difference.low:.2f} points less accurate, {100 * margin:.2f} is allowed"
     return Verdict(
         name="non_inferiority",
         value=difference.value,
@@ -92,6 +145,26 @@ def _non_inferiority(comparison: PairedComparison, thresholds: GateThresholds) -
         limit=-margin,
         passed=passed,
         sentence=f"{at_worst}: {'not ' if passed else ''}inferior",
+    )
+
+
+def _power(comparison: PairedComparison, attempt: Attempt) -> Power:
+    images, gain = comparison.images, comparison.difference.value
+    share = (comparison.only_first_right + comparison.only_second_right) / images
+    detectable = detectable_difference(share, images, attempt.level)
+    needed = images_needed(share, gain, attempt.level) if gain > 0 else None
+    found = "no gain passes with a probability of 80 %"
+    if detectable is not None:
+        found = f"a true gain of {100 * detectable:.2f} points passes with a probability of 80 %"
+    planned = "" if needed is None else f"; the measured gain, if it is true, needs {needed:,} images for that"
+    return Power(
+        discordant_share=share,
+        detectable_gain=detectable,
+        images_for_gain=needed,
+        sentence=(
+            f"exactly one of the two is right on {share:.2%} of {images:,} holdout images: at the level of this "
+            f"attempt {found}{planned}"
+        ),
     )
 
 

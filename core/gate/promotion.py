@@ -8,13 +8,17 @@ from typing import Literal
 
 from core.errors import ChampionMovedError, DataError, RepositoryError
 from core.gate.accuracy_floor import accuracy_floor
+from core.gate.best_champion import best_champion
 from core.gate.costs import measure_costs
 from core.gate.decide import decide
+from core.gate.error_budget import attempt_of
 from core.gate.holdout import Evidence, read_evidence
 from core.gate.report import GateReport, GateThresholds, Ground, Verdict
 from core.repository.alias_files import Promotion
 from core.repository.champions import promote
 from core.repository.repository import ModelRepository
+
+log = logging.getLogger("duet.gate")
 
 
 def assess(repository: ModelRepository, family: str, version: int, thresholds: GateThresholds) -> GateReport:
@@ -68,7 +72,29 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
         costs = measure_costs(*sides)
     except (DataError, RepositoryError) as error:
         return without_comparison("not_comparable", f"{new} cannot be compared with {old}: {error}", *sides)
-    return decide(sides[1], sides[0], costs, thresholds)
+    return decide(
+        sides[1],
+        sides[0],
+        costs,
+        thresholds,
+        attempt=attempt_of(repository, candidate, champion, thresholds.significance),
+        best=_best_so_far(repository, sides[0], champion),
+    )
+
+
+def _best_so_far(repository: ModelRepository, candidate: Evidence, champion: int) -> tuple[Evidence, Evidence] | None:
+    """Candidate and most accurate champion so far, if that is another version and can still be compared."""
+    family = candidate.manifest.family
+    best = best_champion(repository, family, champion)
+    if best in (champion, candidate.manifest.version):
+        return None
+    try:
+        other = read_evidence(repository, repository.verify(family, best))
+        _require_comparable(candidate, other)
+    except (DataError, RepositoryError) as error:
+        log.warning("%s@%d, the most accurate champion so far, cannot be compared: %s", family, best, error)
+        return None
+    return candidate, other
 
 
 def _require_comparable(candidate: Evidence, champion: Evidence) -> None:
@@ -85,8 +111,6 @@ def _require_comparable(candidate: Evidence, champion: Evidence) -> None:
 
 
 Policy = Literal["never", "if_better", "always"]
-
-log = logging.getLogger("duet.gate")
 
 
 @dataclass(frozen=True)

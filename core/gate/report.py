@@ -15,10 +15,16 @@ class GateThresholds(StrictModel, use_attribute_docstrings=True):
     """Limits of the gate. Accuracies and errors are on [0, 1]; ratios are candidate divided by champion."""
 
     significance: float = Field(0.05, gt=0, lt=1)
-    """Significance level of McNemar's test for a gain in accuracy, and with Holm's correction for a loss of a class."""
+    """Error budget of a holdout: probability that any of its versions is promoted by chance; see `error_budget`.
+
+    With Holm's correction, it is also the significance level for a loss of a class.
+    """
 
     non_inferiority_margin: float = Field(0.005, gt=0, lt=1)
-    """Largest accepted loss of accuracy of a cheaper model, at the lower end of the 95 % interval."""
+    """Largest accepted loss of accuracy of a cheaper model against the best champion so far.
+
+    It refers to the lower end of an interval at the level of the attempt.
+    """
 
     cheaper_ratio: float = Field(0.9, gt=0, lt=1)
     """Cheaper: latency or size ratio is at most this value, the other one at most its inverse."""
@@ -70,7 +76,7 @@ Ground = Literal[
 
 
 class Range(StrictModel):
-    """A 95 % interval."""
+    """Ends of a confidence interval."""
 
     low: float
     high: float
@@ -85,7 +91,9 @@ class Verdict(StrictModel):
 
     name: VerdictName
     value: float | None = Field(description="null: not measured, which stops no version")
-    interval: Range | None = Field(description="95 % interval of the value; null if it has none")
+    interval: Range | None = Field(
+        description="interval of the value, 95 % unless the sentence has another confidence; null if it has none"
+    )
     limit: float | None = Field(
         description="limit of the value, or of the relevant end of its interval; null: not measured"
     )
@@ -113,6 +121,29 @@ class HoldoutRecord(StrictModel):
     digest: str = Field(description="sha256 of the data set, its split, and the holdout's positions and labels")
 
 
+class Attempt(StrictModel):
+    """Position of the candidate among the versions that were offered on its holdout, and its share of the budget."""
+
+    number: int = Field(ge=1, description="1 for the second version of a family")
+    level: float = Field(description="one-sided significance level of this attempt: budget / (number * (number + 1))")
+    budget: float = Field(description="probability that any attempt on the holdout succeeds by chance")
+    sentence: str
+
+
+class Power(StrictModel):
+    """Power of the comparison with the champion: gains that this number of images can show."""
+
+    discordant_share: float = Field(description="share of the images that exactly one of the two gets right")
+    detectable_gain: float | None = Field(
+        description="smallest true gain in accuracy that passes with a probability of 80 %; null if none does"
+    )
+    images_for_gain: int | None = Field(
+        description="holdout images on which the measured gain, if it is true, passes with a probability of 80 %; null "
+        "without a gain"
+    )
+    sentence: str
+
+
 class GateReport(StrictModel):
     """Decision of the gate on replacing `champion` by `candidate`, with its reasons."""
 
@@ -127,6 +158,22 @@ class GateReport(StrictModel):
     verdicts: tuple[Verdict, ...]
     classes: tuple[ClassVerdict, ...]
     thresholds: GateThresholds
+    attempt: Attempt | None = Field(None, description="share of the error budget; null without a comparison")
+    power: Power | None = Field(None, description="null without a comparison")
+    best_champion: int | None = Field(
+        None, description="most accurate champion so far, which decides on non-inferiority; null without a comparison"
+    )
+    best_comparison: PairedComparison | None = Field(
+        None, description="first: the candidate, second: `best_champion`; null if that is the champion"
+    )
+
+    @property
+    def best_after(self) -> int | None:
+        """The most accurate champion so far once the candidate is champion; None without a comparison."""
+        comparison = self.best_comparison or self.comparison
+        if comparison is None:
+            return None
+        return self.candidate if comparison.difference.value >= 0 else self.best_champion
 
 
 def allowed_up_to(passed: bool) -> str:

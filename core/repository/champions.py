@@ -75,8 +75,8 @@ def rollback(repository: ModelRepository, family: str, *, actor: str, reason: st
     """Return to the previous champion; each further rollback goes back one more step.
 
     After promotions of 1, 2 and 3, two rollbacks lead to 2 and then 1. A promotion in between starts a new history
-    from there. The rollback of an archived family leads to its last champion. A missing or damaged version is skipped,
-    and the recorded reason and evidence name it.
+    from there. The shipped trail precedes that of the home. The rollback of an archived family leads to its last
+    champion. A missing or damaged version is skipped, and the recorded reason and evidence name it.
 
     Raises:
         UnknownFamilyError: the family has no version.
@@ -88,7 +88,8 @@ def rollback(repository: ModelRepository, family: str, *, actor: str, reason: st
     with alias_lock(repository):
         champion = repository.champion(family)
         aliases = read_aliases(repository.home_models)
-        earlier = _earlier_champions(read_trail(repository.home_models, aliases), family, champion)
+        trail = shipped_history(repository, family) + read_trail(repository.home_models, aliases)
+        earlier = _earlier_champions(trail, family, champion)
         target, skipped = _first_intact(repository, family, earlier)
         why_skipped = "".join(f"; skipped {problem}" for problem in skipped)
         if target is None:
@@ -154,6 +155,20 @@ def history(repository: ModelRepository, family: str | None = None) -> list[Prom
     if not entries:
         repository.versions(family)
     return entries
+
+
+def shipped_history(repository: ModelRepository, family: str | None = None) -> list[Promotion]:
+    """The audit trail of the versions that ship, oldest entry first; its entries are numbered separately.
+
+    Empty if the home is the shipped layer itself, as for the commands that write the shipped trail.
+
+    Raises:
+        RepositoryError: the trail is damaged.
+    """
+    if repository.shipped.resolve() == repository.home_models.resolve():
+        return []
+    trail = read_trail(repository.shipped, read_aliases(repository.shipped))
+    return [entry for entry in trail if family in (None, entry.family)]
 
 
 def _earlier_champions(trail: list[Promotion], family: str, champion: int | None) -> list[int]:

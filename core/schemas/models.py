@@ -143,6 +143,11 @@ class PromotionPage(ResponseModel):
 
     promotions: tuple[Promotion, ...]
     next_cursor: int | None = Field(description="`cursor` of the next page; null on the last page")
+    shipped: tuple[Promotion, ...] = Field(
+        (),
+        description="entries of the trail that ships with the project, newest first, on the last page only; they are "
+        "older than those of this service, and their numbers are separate",
+    )
 
 
 class VersionEvaluation(ResponseModel):

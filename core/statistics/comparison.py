@@ -155,8 +155,10 @@ def class_counts(
     return counts
 
 
-def paired_difference(only_first: int, only_second: int, images: int) -> ConfidenceInterval:
-    """Difference in accuracy, first minus second, with the adjusted Wald 95 % interval for matched pairs.
+def paired_difference(only_first: int, only_second: int, images: int, z: float = Z_95) -> ConfidenceInterval:
+    """Difference in accuracy, first minus second, with the adjusted Wald interval for matched pairs.
+
+    `z` is the normal quantile at each end, by default that of a 95 % interval.
 
     Agresti & Min 2005, "Simple, improved confidence intervals for comparing matched proportions": add one half to each
     of the four cells, then take the Wald interval, clipped to [-1, 1]. Unlike the plain Wald interval it keeps its
@@ -164,7 +166,7 @@ def paired_difference(only_first: int, only_second: int, images: int) -> Confide
     """
     adjusted = images + 2
     center = (only_first - only_second) / adjusted
-    margin = Z_95 / adjusted * math.sqrt(only_first + only_second + 1 - center**2 * adjusted)
+    margin = z / adjusted * math.sqrt(only_first + only_second + 1 - center**2 * adjusted)
     value = (only_first - only_second) / images
     return ConfidenceInterval(value=value, low=max(-1.0, center - margin), high=min(1.0, center + margin))
 

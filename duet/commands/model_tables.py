@@ -60,9 +60,9 @@ def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: 
     console.print(files)
 
 
-def print_promotions(promotions: Iterable[Promotion]) -> None:
+def print_promotions(promotions: Iterable[Promotion], *, title: str | None = None) -> None:
     """Print one line per entry of the audit trail."""
-    table = _table(">entry", "time", "family", "action", "version", "by", "reason")
+    table = _table(">entry", "time", "family", "action", "version", "by", "reason", title=title)
     for entry in promotions:
         moved = f"deleted {entry.from_version}" if entry.action == "delete" else _moved(entry)
         _add(table, str(entry.entry), _time(entry.at), entry.family, entry.action, moved, entry.actor, entry.reason)
@@ -75,6 +75,9 @@ def print_verdicts(report: GateReport) -> None:
     for verdict in report.verdicts:
         passed = "not measured" if verdict.value is None else _mark(verdict.passed)
         _add(table, verdict.name.replace("_", " "), passed, verdict.sentence)
+    for name, context in (("error budget", report.attempt), ("power", report.power)):
+        if context is not None:
+            _add(table, name, "", context.sentence)
     classes = _table("class", ">images", f">{report.family}@{report.candidate}", ">champion", ">p, worse", "passed")
     for one in report.classes:
         shares = f"{one.candidate:.1%}", f"{one.champion:.1%}"

@@ -192,18 +192,28 @@ def history(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the audit trail, oldest first: promotions, rollbacks, archived families and deleted versions."""
+    """Print the audit trail, oldest first: promotions, rollbacks, archived families and deleted versions.
+
+    The trail of the versions that ship comes first; its entries are numbered separately.
+    """
     from core.repository.champions import history as read_history
+    from core.repository.champions import shipped_history
 
-    promotions = read_history(open_repository(), family)
+    repository = open_repository()
+    home, shipped = read_history(repository, family), shipped_history(repository, family)
     if as_json:
-        print_json([promotion.model_dump(mode="json") for promotion in promotions])
-    elif promotions:
-        from duet.commands.model_tables import print_promotions
-
-        print_promotions(promotions)
-    else:
+        trails = (("shipped", shipped), ("home", home))
+        print_json([entry.model_dump(mode="json") | {"layer": layer} for layer, trail in trails for entry in trail])
+        return
+    if not (home or shipped):
         typer.echo("no promotions or rollbacks yet")
+        return
+    from duet.commands.model_tables import print_promotions
+
+    if shipped:
+        print_promotions(shipped, title="versions that ship")
+    if home:
+        print_promotions(home)
 
 
 def open_repository() -> ModelRepository:

@@ -15,7 +15,7 @@ from core.errors import CorruptVersionError, UnknownVersionError
 from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport, GateThresholds
 from core.repository.alias_files import Promotion
-from core.repository.champions import archive, history, rollback
+from core.repository.champions import archive, history, rollback, shipped_history
 from core.repository.deletion import delete_family, delete_version
 from core.repository.repository import ModelRepository
 from core.schemas.models import Deletion, GatedMove, Move, PromotionPage
@@ -151,6 +151,8 @@ class Promotions:
     def page(self, family: str, *, limit: int, cursor: int | None) -> PromotionPage:
         """A page of the audit trail of a family, newest first, with the entries before `cursor`; reads the disk.
 
+        The last page also has the entries of the shipped trail.
+
         Raises:
             UnknownFamilyError: the family has neither an entry nor a version.
         """
@@ -158,9 +160,10 @@ class Promotions:
         if not entries:
             self._repository.versions(family)
         older = [entry for entry in reversed(entries) if cursor is None or entry.entry < cursor]
-        return PromotionPage(
-            promotions=tuple(older[:limit]), next_cursor=older[limit - 1].entry if len(older) > limit else None
-        )
+        if len(older) > limit:
+            return PromotionPage(promotions=tuple(older[:limit]), next_cursor=older[limit - 1].entry)
+        shipped = reversed(shipped_history(self._repository, family))
+        return PromotionPage(promotions=tuple(older), next_cursor=None, shipped=tuple(shipped))
 
     def close(self) -> None:
         """Finish the running gate decision and stop the thread."""

@@ -283,18 +283,17 @@ def _promotion(sources: Sources, name: str, evidence: dict[str, object], family:
     yield Claim(name, "passed or forced", outcome, report["passed"] or forced)
     reference = f"{family}@{report['candidate']}"
     if forced:
-        said = [
-            line
-            for page in sources.pages.values()
-            for line in page.splitlines()
-            if reference in line and "force" in line
-        ]
-        yield Claim(f"{name}: the pages say that it was forced", "true", str(bool(said)).lower(), bool(said))
-    both = [Version(family, number) for number in (report["candidate"], report["champion"]) if number is not None]
-    if report["comparison"] and len(both) == 2 and all(each.folder.is_dir() for each in both):
-        new, old = (int((each.holdout[0].argmax(axis=1) == each.holdout[1]).sum()) for each in both)
-        value = 100 * (new - old) / len(both[0].holdout[1])
-        yield printed(f"{name}: gain on the holdout", f"{100 * report['comparison']['difference']['value']:.4f}", value)
+        paragraphs = [part for page in sources.pages.values() for part in re.split(r"\n(?=- |\n)", page)]
+        said = any(reference in part and "forced" in part for part in paragraphs)
+        yield Claim(f"{name}: the pages say that it was forced", "true", str(said).lower(), said)
+    versions = [Version(family, number) for number in (report["candidate"], report["champion"]) if number is not None]
+    known = report["comparison"]
+    if known and all(version.folder.is_dir() for version in versions):
+        new_N, old_N = (version.holdout[0].argmax(axis=1) == version.holdout[1] for version in versions)
+        difference = float(new_N.mean() - old_N.mean())
+        yield printed(f"{name}: gain on the holdout", f"{known['difference']['value']:.6f}", difference)
+        log10 = log10_mcnemar(int((new_N & ~old_N).sum()), int((old_N & ~new_N).sum()))
+        yield same_p(f"{name}: McNemar", f"{known['mcnemar_p']:.2e}", log10)
 
 
 CHECKS: dict[str, Callable[[Sources], Iterator[Claim]]] = {

@@ -16,7 +16,7 @@ from core.errors import (
     UnknownVersionError,
 )
 from core.repository.alias_files import AliasFile, Promotion
-from core.repository.champions import history, promote, rollback
+from core.repository.champions import history, promote, rollback, shipped_history
 from core.repository.repository import ModelRepository
 from tests.support.promotions import go_back, go_to, make_repository, moves
 from tests.support.versions import write_aliases
@@ -117,6 +117,21 @@ def test_rollback_reaches_the_shipped_champion(repository: ModelRepository) -> N
     go_to(repository, 2)
     assert go_back(repository) == 1
     assert repository.champions() == {"cnn": 1}
+    with pytest.raises(NothingToRollBackError):
+        go_back(repository)
+
+
+def test_rollback_continues_with_the_shipped_trail(repository: ModelRepository) -> None:
+    """cnn@1 and then cnn@2 were champions before the project shipped."""
+    (repository.home_models / "cnn" / "2").rename(repository.shipped / "cnn" / "2")
+    shipped = ModelRepository(repository.shipped, repository.shipped)
+    go_to(shipped, 1, 2)
+    assert shipped_history(shipped) == []
+    assert [entry.to_version for entry in shipped_history(repository, "cnn")] == [1, 2]
+    assert shipped_history(repository, "mlp") == []
+    go_to(repository, 3)
+    assert [go_back(repository), go_back(repository)] == [2, 1]
+    assert moves(repository) == [(2, 3), (3, 2), (2, 1)]
     with pytest.raises(NothingToRollBackError):
         go_back(repository)
 

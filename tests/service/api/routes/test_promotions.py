@@ -19,7 +19,7 @@ from core.gate.promotion import assess, promote_on_evidence
 from core.gate.report import GateReport
 from core.records.base import ReportedModel, write_report
 from core.records.lookup import report_path
-from core.repository.champions import history
+from core.repository.champions import history, promote
 from core.repository.evaluation import EvaluationRecord, read_evaluation, write_record
 from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
@@ -176,9 +176,30 @@ async def test_the_trail_is_read_page_by_page_newest_first(running: RunningApp) 
         cursor = page.next_cursor
     assert told == ["three", "two", "one"]
     assert cursor is None
-    assert (await running.client.get("/models/mlp/promotions")).json() == {"promotions": [], "next_cursor": None}
+    assert (await running.client.get("/models/mlp/promotions")).json() == {
+        "promotions": [],
+        "next_cursor": None,
+        "shipped": [],
+    }
     assert_problem(await running.client.get("/models/dogs/promotions"), 404, "unknown-model")
     assert_problem(await running.client.get("/models/cnn/promotions?limit=0"), 422, "invalid-parameters")
+
+
+async def test_last_page_of_the_trail_has_the_shipped_entries(running: RunningApp) -> None:
+    shipped = repository_of(running).shipped
+    write_judged_version(shipped, 1, wrong=10)
+    promote(ModelRepository(shipped, shipped), "cnn", 1, actor="maintainer", reason="shipped")
+    await post(running, PROMOTE_2, reason="one")
+    await post(running, "/models/cnn/rollback", reason="two")
+    first = PromotionPage.model_validate_json((await running.client.get("/models/cnn/promotions?limit=1")).content)
+    assert ([entry.reason for entry in first.promotions], first.shipped) == (["two"], ())
+    last = PromotionPage.model_validate_json(
+        (await running.client.get(f"/models/cnn/promotions?limit=1&cursor={first.next_cursor}")).content
+    )
+    assert [entry.reason for entry in last.promotions] == ["one"]
+    assert [(entry.entry, entry.reason) for entry in last.shipped] == [(1, "shipped")]
+    other = PromotionPage.model_validate_json((await running.client.get("/models/mlp/promotions")).content)
+    assert other.shipped == ()
 
 
 @pytest.mark.parametrize(

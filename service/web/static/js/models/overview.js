@@ -55,7 +55,8 @@ function compareForm(families) {
 function familySection(family, refresh) {
   const { model, champion, versions, trail, serving } = family;
   const title = `family-${model}`;
-  const newest = trail.promotions.find(({ action }) => action !== "delete");
+  const moves = [...trail.promotions, ...trail.shipped];
+  const newest = moves.find(({ action }) => action !== "delete");
   const home = versions.every(({ layer }) => layer !== "shipped");
   const back = h("button.button", { type: "button" }, "Roll back…");
   back.addEventListener("click", async () => {
@@ -69,14 +70,14 @@ function familySection(family, refresh) {
   });
   return h("section.family-section", { class: colorOf(model, versions), "aria-labelledby": title },
     h("div.row.spread", h("h2.family-name", { id: title }, model),
-      h("div.actions", home && retire, trail.promotions.length > 0 && back)),
+      h("div.actions", home && retire, (trail.promotions.length > 0 || trail.shipped.length > 1) && back)),
     h("div.card.family.champion",
       champion === null
         ? h("p", "It has no champion: promote a version to serve it.")
         : [h("p.champion-line", h("a", { href: versionAddress(model, champion) }, `${model}@${champion}`), " is served."), since(newest?.to_version === champion ? newest : null)],
       serving?.reason && h("div.notice.bad", h("p", serving.served === null ? `No version is served: ${serving.reason}.` : `${model}@${serving.served}` + ` is served instead: ${serving.reason}.`))),
     versionList(family, refresh),
-    trail.promotions.length > 0 && trailOf(model, trail));
+    moves.length > 0 && trailOf(model, trail));
 }
 
 function versionList({ model, champion, versions }, refresh) {
@@ -115,11 +116,11 @@ function versionList({ model, champion, versions }, refresh) {
   }));
 }
 
-function trailOf(model, { promotions, next_cursor: next }) {
-  const list = h("ol.trail", promotions.map(moved));
+function trailOf(model, { promotions, shipped, next_cursor: next }) {
+  const list = h("ol.trail", [...promotions, ...shipped].map(moved));
   const earlier = older("Earlier moves", next, async (cursor) => {
     const page = await askJSON(`/models/${encodeURIComponent(model)}/promotions`, { query: { limit: MOVES, cursor } });
-    list.append(...page.promotions.map(moved));
+    list.append(...[...page.promotions, ...page.shipped].map(moved));
     return page.next_cursor;
   });
   return h("details.audit", h("summary", "Audit trail"), list, earlier);

@@ -18,7 +18,12 @@ const GROUNDS = new Set(["gain", "non_inferiority", "cheaper"]);
 
 /** The report as an element; `open` expands its details. */
 export function gateReport(report, { open = true } = {}) {
-  const details = [...report.verdicts.map(verdict), classes(report.classes)].filter(Boolean);
+  const details = [
+    ...report.verdicts.map(verdict),
+    context("Error budget", report.attempt),
+    context("Power", report.power),
+    classes(report.classes),
+  ].filter(Boolean);
   return h("div.gate", { class: report.passed ? "passed" : "refused" },
     h("p.gate-decision", mark(report.passed), h("span", sentence(report.summary))),
     details.length > 0 && h("details", { open }, h("summary", "Checks"), h("ul.verdicts", details)));
@@ -29,6 +34,11 @@ function verdict({ name, value, passed, sentence: said }) {
   const kind = value === null ? "neutral" : passed ? "good" : GROUNDS.has(name) ? "neutral" : "bad";
   return h("li", { class: kind }, h("span.verdict-mark", { "aria-hidden": "true" }, { good: "✓", neutral: "–", bad: "✕" }[kind]),
     h("div", h("h4", NAMES[name], h("span.visually-hidden", value === null ? ": not measured" : { good: ": yes", neutral: ": no", bad: ": worse" }[kind])), h("p", sentence(said))));
+}
+
+/** A sentence that decides nothing; null where the report has none. */
+function context(name, part) {
+  return part && h("li.neutral", h("span.verdict-mark", { "aria-hidden": "true" }, "–"), h("div", h("h4", name), h("p", sentence(part.sentence))));
 }
 
 function classes(list) {
