@@ -1,7 +1,8 @@
 """Textbook convolutional network, the baseline of the other cnn recipes.
 
 Evidence: 90.74 % of the test images right from one view, one seed on 40,000 images (`duet train cnn_baseline`), after
-15 minutes of epochs on two cores with AMX. Published as cnn@1, which no longer ships. More: docs/lab-notes.md.
+15 minutes of epochs on two cores with AMX. Published as cnn@1, which no longer ships; its record is
+docs/evidence/cnn_baseline. More: docs/lab-notes.md.
 """
 
 from core.recipes.base import Augmentation, CNNNetwork, Optimization, RecipeConfig

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.recipes import CNNNetwork
 from core.records.base import plain
 from core.records.explanations import Explanations, MethodEvaluation
 from core.records.robustness import CORRUPTION_KINDS, Robustness
 from core.repository.manifest import Precision
 from training.analysis.interpret.evaluate import DISTURBED, QUICK_DISTURBED
-from training.analysis.report.findings import Findings, VersionResults
+from training.analysis.report.findings import Findings, Rung, VersionResults
 from training.analysis.report.number_format import joined, number
 from training.augment.overlap import overlaps
 
@@ -30,7 +31,7 @@ _SETTINGS: Mapping[str, str] = {
 """Text for each augmentation setting of a recipe, in the order of the table."""
 
 
-def layers(side: VersionResults) -> str:
+def layers(side: VersionResults | Rung) -> str:
     """List the layers of the network from input to logits, with pooling and dense layers."""
     network: Mapping[str, Any] = side.manifest.config["network"]
     classes = len(side.manifest.class_names)
@@ -50,7 +51,13 @@ def layers(side: VersionResults) -> str:
     return ", ".join([*first, convolutions, *last, *hidden, f"dense {classes}"])
 
 
-def augmentation(side: VersionResults) -> str:
+def whitening_epsilon(side: VersionResults) -> float:
+    """Epsilon of the whitening layer; manifests of older versions lack it and used the default."""
+    default: float = CNNNetwork.model_fields["whitening_epsilon"].default
+    return float(side.manifest.config["network"].get("whitening_epsilon", default))
+
+
+def augmentation(side: VersionResults | Rung) -> str:
     """List the augmentations that were switched on in training."""
     settings: Mapping[str, Any] = side.manifest.config["augmentation"]
     return ", ".join(text.format(settings[name]) for name, text in _SETTINGS.items() if settings.get(name)) or "none"
@@ -61,7 +68,7 @@ def overlap(side: VersionResults) -> str:
     return overlaps(side.manifest.config["augmentation"])
 
 
-def targets(side: VersionResults) -> str:
+def targets(side: VersionResults | Rung) -> str:
     """Describe the training targets: labels, or the outputs of a teacher."""
     config = side.manifest.config
     teachers = _teachers(config)
@@ -71,7 +78,7 @@ def targets(side: VersionResults) -> str:
     return f"one-hot labels{f', label smoothing {smoothing:g}' if smoothing else ''}"
 
 
-def training_time(side: VersionResults) -> str:
+def training_time(side: VersionResults | Rung) -> str:
     """Wall time of training, and which of its parts the time includes or leaves out."""
     cost, config = side.manifest.cost, side.manifest.config
     teachers, start = _teachers(config), config.get("init_from")

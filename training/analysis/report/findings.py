@@ -47,6 +47,20 @@ class VersionResults:
 
 
 @dataclass(frozen=True)
+class Rung:
+    """One recorded version in the ladder of recipes.
+
+    Attributes:
+        scores: scores of the float32 graph on the test images.
+        shipped: False if only the record of the version is kept, in `docs/evidence`.
+    """
+
+    manifest: Manifest
+    scores: Scores
+    shipped: bool
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Accuracies that show if agreement of two versions is a better sign than confidence; None without images.
 
@@ -67,6 +81,7 @@ class Findings:
         second: second version; differences are first minus second.
         robustness: differences for each condition; the first one is over all corruptions.
         quick: True if robustness, interpretation and mistakes were measured on few images.
+        ladder: recorded versions of both families; only the findings page has them.
     """
 
     first: VersionResults
@@ -80,6 +95,7 @@ class Findings:
     tunings: tuple[Tuning, ...]
     augmentation: tuple[AugmentationStudy, ...]
     quick: bool
+    ladder: tuple[Rung, ...] = ()
 
     @property
     def sides(self) -> tuple[VersionResults, VersionResults]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -16,17 +16,21 @@ from core.records.base import write_report
 from core.records.corrupted_holdout import CorruptedHoldout
 from core.records.lookup import NAMES, VersionRecord, report_path, versions_of
 from core.repository.manifest import sha256_of
+from core.repository.repository import MODELS_NAME
 from core.strict_model import StrictModel
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
 from training.analysis.report.collect import collect
 from training.analysis.report.drawing import standalone, svg
 from training.analysis.report.figures import pictured_figures, plain_figures
 from training.analysis.report.findings import Findings
+from training.analysis.report.ladder import read_ladder
 from training.analysis.report.make import ReportContext, activations_folder, make_missing
 from training.analysis.report.render import FIGURES_NAME, findings_page, html, linked_figures, report_page
 
 PAGE_NAME, TEXT_NAME = "index.html", "findings.md"
 SOURCES_NAME = "sources.json"
+EVIDENCE_NAME = "evidence"
+"""Folder in docs/ of the records of versions that do not ship."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +98,10 @@ def write_docs(report: Report, docs: Path) -> Path:
     Raises:
         ConfigurationError: the folder cannot be written to, or the versions are not an mlp and a cnn.
         DataError: the records contradict a sentence of the page or lack one of its figures; nothing is written.
+        RepositoryError: a manifest or an evaluation of the ladder is damaged; nothing is written.
     """
-    text = findings_page(report.findings)
+    ladder = read_ladder(docs.parent / MODELS_NAME, docs / EVIDENCE_NAME)
+    text = findings_page(replace(report.findings, ladder=ladder))
     path, folder = docs / TEXT_NAME, docs / FIGURES_NAME
     try:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from core.repository.repository import ModelRepository
 from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.report.collect import RecordStore, collect
 from training.analysis.report.findings import Findings
+from training.analysis.report.ladder import read_ladder
+from training.analysis.report.write import EVIDENCE_NAME
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -26,7 +29,8 @@ def shipped_findings() -> Findings:
     )
     reports = models / "reports"
     quick = not list((reports / "mistakes").glob("*[0-9].json"))
-    return collect(first, second, RecordStore([reports], quick))
+    ladder = read_ladder(models, ROOT / "docs" / EVIDENCE_NAME)
+    return dataclasses.replace(collect(first, second, RecordStore([reports], quick)), ladder=ladder)
 
 
 @pytest.fixture(scope="package")
