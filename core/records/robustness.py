@@ -11,12 +11,13 @@ from pydantic import Field
 
 from core.errors import DataError, DifferentImagesError
 from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
+from core.repository.evaluation import StrangeImages
 from core.repository.manifest import Probability
 from core.schemas.api import ResponseModel
 from core.statistics.intervals import ConfidenceInterval, mean_estimate, mean_estimates, proportion
 from core.strict_model import StrictModel
 
-ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "fgsm"]
+ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "original", "fgsm"]
 ConditionFigure = Literal["flag_rate", "mean_confidence", "ece", "coverage"]
 CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digital")
 
@@ -68,6 +69,9 @@ class Robustness(StrictModel):
     left_out: tuple[str, ...] = Field(description="corruptions of the benchmark that are missing, with the reason")
     seed: int = Field(description="seed of the corruptions")
     conditions: tuple[Condition, ...]
+    strange: tuple[StrangeImages, ...] | None = Field(
+        None, description="out-of-distribution images against the unchanged images; null in older records"
+    )
 
     def of_kind(self, *kinds: ConditionKind) -> tuple[Condition, ...]:
         """The conditions of these kinds."""

@@ -22,10 +22,11 @@ from core.records.lookup import AnyVersionRecord, ReportName, find_report, repor
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness, compare_robustness
 from core.records.studies import AugmentationStudy, Exploration, Tuning
+from core.records.training_fit import TrainingFit
 from core.repository.manifest import Manifest
-from core.statistics.intervals import ConfidenceInterval, proportion
+from core.statistics.intervals import ConfidenceInterval, proportion, statistic_estimate
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
-from training.analysis.report.findings import Agreement, Findings, VersionResults
+from training.analysis.report.findings import Agreement, DuplicateEffect, Findings, VersionResults
 from training.run.checkpoint import EpochRecord
 
 AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
@@ -49,14 +50,19 @@ class RecordStore:
         Raises:
             DataError: the record is missing; the message has the command that makes it.
         """
-        found = find_report(kind, manifests, self.layers, quick=self.quick)
+        found = self.find_optional(kind, *manifests)
         if found is None:
             names = " ".join(manifest.reference for manifest in manifests)
             raise DataError(
                 f"no {kind.__name__.lower()} of {names} with these weights and data under "
                 f"{' or '.join(map(str, self.layers))}: make it with `duet report`"
             )
-        return found.record
+        return found
+
+    def find_optional(self, kind: type[AnyVersionRecord], *manifests: Manifest) -> AnyVersionRecord | None:
+        """Return the record of these versions, or None if there is none."""
+        found = find_report(kind, manifests, self.layers, quick=self.quick)
+        return None if found is None else found.record
 
     def exploration(self, manifest: Manifest) -> Exploration | None:
         """Return the record of the data set and split of a version, or None if there is none."""
@@ -91,7 +97,16 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
     if exploration is None:
         raise DataError(f"no record of the data set {one.data.name}: make it with `duet report`")
     sides = [
-        _side(version, number, pairwise, activations, mistakes, records, same_family=one.family == other.family)
+        _side(
+            version,
+            number,
+            pairwise,
+            activations,
+            mistakes,
+            records,
+            exploration.near_test_positions,
+            same_family=one.family == other.family,
+        )
         for number, version in enumerate((first, second))
     ]
     return Findings(
@@ -134,6 +149,7 @@ def _side(
     activations: Activations,
     mistakes: Mistakes,
     records: RecordStore,
+    near_test_positions: Sequence[int] | None,
     *,
     same_family: bool,
 ) -> VersionResults:
@@ -154,6 +170,25 @@ def _side(
         surest_mistakes=mistakes.confident[number],
         latency=records.find(Latency, manifest),
         served_bytes=manifest.served_bytes,
+        training_fit=records.find_optional(TrainingFit, manifest),
+        duplicates=None if near_test_positions is None else duplicate_effect(version, near_test_positions),
+    )
+
+
+def duplicate_effect(version: VersionPredictions, near_test_positions: Sequence[int]) -> DuplicateEffect | None:
+    """Accuracy of the stored predictions with and without the test images at these positions; None if there is none."""
+    right_N = version.predictions.predicted() == version.predictions.labels
+    near_N = np.isin(version.predictions.index, near_test_positions)
+    if not near_N.any() or near_N.all():
+        return None
+
+    def gain(right_N: npt.NDArray[np.bool_], near_N: npt.NDArray[np.bool_]) -> float:
+        return float(right_N.mean() - right_N[~near_N].mean())
+
+    return DuplicateEffect(
+        on_duplicates=proportion(int(right_N[near_N].sum()), int(near_N.sum())),
+        without=proportion(int(right_N[~near_N].sum()), int((~near_N).sum())),
+        difference=statistic_estimate(gain, right_N, near_N),
     )
 
 

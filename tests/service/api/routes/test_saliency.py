@@ -117,6 +117,18 @@ async def test_the_answer_says_what_was_explained_and_how(explaining: RunningApp
     assert answer.timing_ms.inference > 0
 
 
+async def test_smoothgrad_tells_the_share_of_copies_that_keep_the_prediction(explaining: RunningApp) -> None:
+    """The prediction depends on the mean of all pixels, which noise hardly moves unless it lies between classes."""
+    sure, other = (
+        (await as_json(explaining, gray_png(gray), method="smoothgrad,saliency", samples=64, noise=noise)).maps
+        for gray, noise in ((brightness_of("light"), 0.01), (brightness_of("light") + 32, 1.0))
+    )
+    assert sure[0].kept_share == 1.0
+    assert other[0].kept_share is not None
+    assert 0 < other[0].kept_share < 1
+    assert sure[1].kept_share is None
+
+
 async def test_arrays_and_pictures_carry_the_same_facts_in_headers(explaining: RunningApp) -> None:
     content, query = png_of(ramp()), {"method": "input_x_gradient,integrated_gradients", "target": "white"}
     expected = await as_json(explaining, content, **query)

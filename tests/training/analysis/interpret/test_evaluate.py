@@ -136,12 +136,13 @@ def test_centered_objects_pass_against_moved_maps_only() -> None:
     dense(classifier).weight.zero_()
     dense(classifier).weight[0] = torch.from_numpy(np.tile(weights_HW.ravel(), 3))
     dense(classifier).bias[:] = torch.tensor([-15.0, 0, 0])
-    shown = subject(classifier)
+    shown = dataclasses.replace(subject(classifier), color_C=(0.0, 0.0, 0.0))
     assert (shown.target_N == 0).all()
     measured = evaluate_method("saliency", shown)
+    assert measured.deletion_controls[0].control == "moved"
+    assert measured.deletion_controls[0].gain.low > 0
     for controls in (measured.deletion_controls, measured.insertion_controls):
         gains = {each.control: each.gain for each in controls}
-        assert gains["moved"].low > 0
         for kept_position in ("other_image", "mean_map", "center"):
             assert gains[kept_position].value == pytest.approx(0, abs=1e-9)
     assert {"deletion", "insertion"} <= set(measured.failed)

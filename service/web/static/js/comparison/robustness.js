@@ -5,7 +5,7 @@ import { count } from "../parts/size.js";
 import { shareInterval, tableBehind, twoLines } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
-const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Shift and rotation", rotation: "Shift and rotation", fgsm: "Adversarial" };
+const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Shift and rotation", rotation: "Shift and rotation", original: "Noise before resizing", fgsm: "Adversarial" };
 
 /** The robustness section, or the commands that measure it. */
 export function robustness(data, sides) {
