@@ -87,6 +87,11 @@ class Robustness(StrictModel):
         values = [getattr(condition, figure) for condition in self.of_kind(*CORRUPTION_KINDS)]
         return None if not values or None in values else float(np.mean(values))
 
+    def mean_over_levels(self, name: str, figure: ConditionFigure) -> float | None:
+        """A score averaged over the levels of one condition; None if a level lacks it."""
+        values = [getattr(condition, figure) for condition in self.named(name)]
+        return None if not values or None in values else float(np.mean(values))
+
     def named(self, name: str) -> tuple[Condition, ...]:
         """The levels of one condition, easiest first."""
         return tuple(sorted((each for each in self.conditions if each.name == name), key=lambda each: each.level))
@@ -181,12 +186,31 @@ class RobustnessLevel(ResponseModel):
     second: ConfidenceInterval
 
 
+class ShiftFigures(ResponseModel):
+    """Calibration, prediction sets and flags under one condition, averaged over its levels; null: not measured."""
+
+    ece: float | None = Field(description="expected calibration error")
+    coverage: float | None = Field(description="share of prediction sets with the true class")
+    flag_rate: float | None = Field(description="share of images flagged as out of distribution")
+
+    @classmethod
+    def of(cls, report: Robustness, name: str) -> ShiftFigures:
+        """The scores of one condition of a record."""
+        return cls(
+            ece=report.mean_over_levels(name, "ece"),
+            coverage=report.mean_over_levels(name, "coverage"),
+            flag_rate=report.mean_over_levels(name, "flag_rate"),
+        )
+
+
 class RobustnessCondition(ResponseModel):
     """One condition: mean over its levels, and each level."""
 
     name: str
     kind: ConditionKind
     mean: RobustnessDifference
+    first_shift: ShiftFigures = Field(description="other scores of the first version, mean over the levels")
+    second_shift: ShiftFigures
     levels: tuple[RobustnessLevel, ...] = Field(description="easiest first")
 
 
@@ -236,6 +260,8 @@ def _condition(mean: RobustnessDifference, first: Robustness, second: Robustness
         name=mean.name,
         kind=mine[0].kind,
         mean=mean,
+        first_shift=ShiftFigures.of(first, mean.name),
+        second_shift=ShiftFigures.of(second, mean.name),
         levels=tuple(
             RobustnessLevel(
                 level=each.level,

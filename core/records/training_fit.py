@@ -1,4 +1,4 @@
-"""Record of the accuracy of a version on its own training images, unchanged: with that on others, it shows overfitting."""
+"""Record of the accuracy of a version on its own training images, without augmentation."""
 
 from __future__ import annotations
 

@@ -103,8 +103,8 @@ class SaliencyMap(ResponseModel):
     completeness: Completeness | None = Field(description="null for all methods except integrated gradients")
     kept_share: float | None = Field(
         None,
-        description="SmoothGrad: share of the noisy copies that the model assigns to `predicted`; if it is low, most of "
-        "the map explains other predictions; null for all other methods",
+        description="SmoothGrad: share of the noisy copies that the model assigns to `predicted`; if it is low, "
+        "most of the map explains other predictions; null for all other methods",
     )
     values: tuple[tuple[float, ...], ...] = Field(description="[H][W], unscaled")
 

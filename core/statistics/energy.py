@@ -55,7 +55,7 @@ def auroc(low_N: npt.NDArray[np.floating[Any]], high_M: npt.NDArray[np.floating[
     medical tests for classification and prediction", section 5.2.4).
 
     Near 0 and 1 this variance is unreliable: it is 0 for scores that do not overlap. If fewer than five of min(N, M)
-    pairs are expected in the wrong order, the interval is that of `_binomial_tail_interval`.
+    pairs are expected in the wrong order, the interval is that of `extreme_area`.
 
     Args:
         low_N: scores of the images that should score low, at least two.
@@ -69,23 +69,32 @@ def auroc(low_N: npt.NDArray[np.floating[Any]], high_M: npt.NDArray[np.floating[
     above_M = _share_below(high_M, low_N)
     below_N = 1 - _share_below(low_N, high_M)
     area = float(above_M.mean())
-    pairs = min(len(low_N), len(high_M))
-    if pairs * min(area, 1 - area) < _MIN_WRONG_PAIRS:
-        return _binomial_tail_interval(area, pairs)
+    extreme = extreme_area(area, min(len(low_N), len(high_M)))
+    if extreme is not None:
+        return extreme
     error = math.sqrt(above_M.var(ddof=1) / len(high_M) + below_N.var(ddof=1) / len(low_N))
     center, margin = math.log(area / (1 - area)), Z_95 * error / (area * (1 - area))
     low, high = (1 / (1 + math.exp(-end)) for end in (center - margin, center + margin))
     return ConfidenceInterval(value=area, low=low, high=high)
 
 
-def _binomial_tail_interval(area: float, pairs: int) -> ConfidenceInterval:
-    """Conservative 95 % interval of an area by the Chernoff bound for two-sample U-statistics.
+def extreme_area(area: float, pairs: int) -> ConfidenceInterval | None:
+    """Conservative 95 % interval of an area near 0 or 1 by the Chernoff bound for two-sample U-statistics.
 
     An area is the mean of averages over `pairs` disjoint, independent pairs of scores, so that the tail bound of a
     binomial share applies (Hoeffding 1963, "Probability inequalities for sums of bounded random variables", section
     5): P(area >= a) <= exp(-pairs * KL(a, truth)). Each end leaves at most 2.5 %. For scores that do not overlap, the
     lower end is 0.025 ** (1 / pairs), that of Clopper & Pearson (1934) for as many successes.
+
+    Args:
+        area: on [0, 1].
+        pairs: size of the smaller sample.
+
+    Returns:
+        The interval; None if at least five of the pairs are expected in the wrong order.
     """
+    if pairs * min(area, 1 - area) >= _MIN_WRONG_PAIRS:
+        return None
     limit = -math.log(_TAIL) / pairs
 
     def end(outside: float) -> float:

@@ -1,7 +1,7 @@
 """Accuracy of a version on unchanged training images, for comparison with its accuracy on the holdout and in training.
 
-The accuracy that training reports is a running mean over augmented images, which mixup and outliers make hard. It can be
-lower than the accuracy on test images, and says nothing about overfitting.
+The accuracy that training reports is a running mean over augmented images, which mixup makes hard. It can be lower than
+the accuracy on test images, and says nothing about overfitting.
 """
 
 from __future__ import annotations

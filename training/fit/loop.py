@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -203,7 +204,9 @@ class _Trainer:
             device=device,
         )
         self.validation = inputs.validation
-        self.plain = LabelledImages(inputs.train.images_NHWC[:_PLAIN], inputs.train.labels_N[:_PLAIN])
+        # Evenly spaced, because the images of a folder are sorted by class.
+        plain = np.linspace(0, len(inputs.train) - 1, min(_PLAIN, len(inputs.train))).round().astype(np.int64)
+        self.plain = LabelledImages(inputs.train.images_NHWC[plain], inputs.train.labels_N[plain])
         self.optimizer = build_optimizer(classifier, config.optimization)
         self.hints = hint_head(classifier, inputs.teacher, device)
         if self.hints is not None:

@@ -189,6 +189,24 @@ def test_changed_file_of_a_cached_pair_is_refused(repository: ModelRepository) -
         compared(repository, "cnn@1", "cnn@2")
 
 
+def test_empty_intervals_of_published_areas_are_replaced(tmp_path: Path) -> None:
+    manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
+    version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
+    probability = compared(
+        ModelRepository(tmp_path / "models", tmp_path / "shipped"), "cnn@1", "cnn@1"
+    ).first.probability
+    perfect = StrangeImages(
+        kind="flat", images=2_000, auroc=ConfidenceInterval(value=1.0, low=1.0, high=1.0), flag_rate=1.0
+    )
+    usual = perfect.model_copy(update={"auroc": ConfidenceInterval(value=0.9, low=0.88, high=0.92)})
+    old = version.evaluation.scores["fp32"].model_copy(update={"strange": (perfect, usual)})
+    now = current_scores(old, manifest, probability, images=10_000)
+    assert now.strange is not None
+    assert now.strange[0].auroc.low == pytest.approx(0.025 ** (1 / 2_000))
+    assert now.strange[1] == usual
+    assert current_scores(now, manifest, probability, images=10_000) == now
+
+
 def test_what_older_evaluations_lack_is_computed_and_the_rest_is_kept(tmp_path: Path) -> None:
     manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
     version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
@@ -206,7 +224,8 @@ def test_what_older_evaluations_lack_is_computed_and_the_rest_is_kept(tmp_path: 
     assert now.prediction_sets.band == coverage_band(6, holdout, old.prediction_sets.target)
     assert now.prediction_sets.calibration_images == holdout
     assert now.reliability.if_calibrated == probability.ece_if_calibrated
-    assert now.model_copy(update={"prediction_sets": binomial, "reliability": old.reliability}) == old
+    before = {"prediction_sets": binomial, "reliability": old.reliability, "strange": old.strange}
+    assert now.model_copy(update=before) == old
 
     published = CalibratedECE(mean=0.1, percentile_95=0.2)
     newer = now.model_copy(update={"reliability": now.reliability.model_copy(update={"if_calibrated": published})})

@@ -16,7 +16,7 @@ from core.comparison.pairwise import Pairwise
 from core.errors import DataError
 from core.jobs.run_folder import HISTORY_NAME
 from core.records.base import read_report
-from core.records.explanations import Activations, Explanations
+from core.records.explanations import Activations, Explanations, ModelActivations
 from core.records.latency import Latency
 from core.records.lookup import AnyVersionRecord, ReportName, find_report, report_path
 from core.records.mistakes import Mistakes
@@ -24,9 +24,10 @@ from core.records.robustness import Robustness, compare_robustness
 from core.records.studies import AugmentationStudy, Exploration, Tuning
 from core.records.training_fit import TrainingFit
 from core.repository.manifest import Manifest
-from core.statistics.intervals import ConfidenceInterval, proportion, statistic_estimate
+from core.statistics.comparison import sign_flip_p
+from core.statistics.intervals import ConfidenceInterval, mean_estimates, proportion, statistic_estimate
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
-from training.analysis.report.findings import Agreement, DuplicateEffect, Findings, VersionResults
+from training.analysis.report.findings import Agreement, DuplicateEffect, Findings, Transfer, VersionResults
 from training.run.checkpoint import EpochRecord
 
 AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
@@ -118,10 +119,28 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
         activations=activations,
         mistakes=mistakes,
         together=together(first, second),
+        transfer=class_transfer(activations),
         tunings=tuple(records.studies(Tuning, "tuning", one)),
         augmentation=tuple(records.studies(AugmentationStudy, "augmentation", one)),
         quick=records.quick,
     )
+
+
+def class_transfer(activations: Activations) -> Transfer:
+    """Compare the shares of class images that the other version recognizes, with classes as independent units."""
+    shares_2K = np.array([_shares_by_class(each) for each in activations.models])
+    first, second, difference = mean_estimates(np.stack([*shares_2K, shares_2K[0] - shares_2K[1]], axis=1))
+    differences_K: list[float] = (shares_2K[0] - shares_2K[1]).tolist()
+    return Transfer(first, second, difference, sign_flip_p(differences_K))
+
+
+def _shares_by_class(made: ModelActivations) -> list[float]:
+    """Share of the images of each class that the other version recognizes, in order of the class names."""
+    recognized: dict[str, list[bool]] = {}
+    for image in made.images:
+        if image.kind == "class":
+            recognized.setdefault(image.name, []).append(image.other_label == image.name)
+    return [float(np.mean(recognized[name])) for name in sorted(recognized)]
 
 
 def together(first: VersionPredictions, second: VersionPredictions) -> Agreement:

@@ -18,6 +18,23 @@ from training.run.checkpoint import EpochRecord
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """Images made for the classes of either version that the other version recognizes.
+
+    Images of one class are not independent, so that intervals resample classes, and the test flips their signs.
+
+    Attributes:
+        difference: first minus second, paired by class.
+        p: p-value of equal shares.
+    """
+
+    first: ConfidenceInterval
+    second: ConfidenceInterval
+    difference: ConfidenceInterval
+    p: float
+
+
+@dataclass(frozen=True)
 class DuplicateEffect:
     """Accuracy on test images with and without a near duplicate among the training images.
 
@@ -95,6 +112,7 @@ class Findings:
     activations: Activations
     mistakes: Mistakes
     together: Agreement
+    transfer: Transfer
     tunings: tuple[Tuning, ...]
     augmentation: tuple[AugmentationStudy, ...]
     quick: bool
