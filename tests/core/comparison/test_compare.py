@@ -9,9 +9,10 @@ from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.schemas import MetricsComparison
 from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
 from core.records.robustness import side_by_side
-from core.repository.evaluation import CalibratedECE
+from core.repository.evaluation import CalibratedECE, StrangeImages
 from core.repository.repository import ModelRepository
 from core.statistics.conformal import coverage_band
+from core.statistics.intervals import ConfidenceInterval
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import set_champions

@@ -41,7 +41,8 @@ from training.analysis.report.write import (
     write_docs,
     write_page,
     write_records,
-)from training.data.test_subset import stratified
+)
+from training.data.test_subset import stratified
 from training.evaluation.training_fit import QUICK_IMAGES
 from training.export.run_onnx import predict_logits
 
@@ -110,10 +111,6 @@ def without_class_objective(record: dict[str, Any]) -> None:
     del record["class_objective"]
 
 
-def without_images_of_no_class(record: dict[str, Any]) -> None:
-    record["strange"] = None
-
-
 def with_moved_maps_only(record: dict[str, Any]) -> None:
     del record["settings"]["controls"]
     record["settings"]["moved_maps"] = 1
@@ -145,6 +142,19 @@ def test_record_with_other_settings_is_made_again(
     path.write_text(text)
     assert made_again == [kind]
     assert notes == [f"the {kind} of {' and '.join(references)} {note}"]
+
+
+def test_robustness_without_images_of_no_class_is_measured_again(
+    context: ReportContext, pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_report(Robustness, [pair.mlp], context.layers, quick=True)
+    assert found is not None
+    write_report(found.path, found.record.model_copy(update={"strange": None}))
+    monkeypatch.setattr(make, "measure_robustness", lambda *_, **__: found.record)
+    notes: list[str] = []
+    make_missing(dataclasses.replace(context, note=notes.append))
+    assert notes == ["the robustness of mlp@1 lacks calibration or images of no class: measured again"]
+    assert read_report(found.path, Robustness) == found.record
 
 
 def test_damaged_record_is_noted_and_measured_again(context: ReportContext, pair: PublishedPair) -> None:
