@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import cbook, get_data_path
+from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits, load_sample_image
 
@@ -142,8 +142,8 @@ def _text(count: int, height: int, width: int, random: np.random.Generator) -> P
 
 def _photographs(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
     """Square parts of three photographs in turn, from a quarter of the shorter side to all of it."""
-    with cbook.get_sample_data("grace_hopper.jpg") as stream:
-        portrait = Image.open(stream).convert("RGB")
+    with Image.open(Path(get_data_path(), "sample_data", "grace_hopper.jpg")) as opened:
+        portrait = opened.convert("RGB")
     pictures = [*(Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")), portrait]
     parts = []
     for number in range(count):

@@ -119,10 +119,11 @@ async def test_the_answer_says_what_was_explained_and_how(explaining: RunningApp
 
 async def test_smoothgrad_tells_the_share_of_copies_that_keep_the_prediction(explaining: RunningApp) -> None:
     """The prediction depends on the mean of all pixels, which noise hardly moves unless it lies between classes."""
-    sure, other = (
+    light = brightness_of("light")
+    sure, other = [
         (await as_json(explaining, gray_png(gray), method="smoothgrad,saliency", samples=64, noise=noise)).maps
-        for gray, noise in ((brightness_of("light"), 0.01), (brightness_of("light") + 32, 1.0))
-    )
+        for gray, noise in ((light, 0.01), (light + 32, 1.0))
+    ]
     assert sure[0].kept_share == 1.0
     assert other[0].kept_share is not None
     assert 0 < other[0].kept_share < 1
