@@ -15,6 +15,7 @@ from core.repository.manifest import Manifest
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, load_predictions
 from core.repository.repository import ModelRepository
 from core.statistics.conformal import coverage_band
+from core.statistics.energy import extreme_area
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def current_scores(scores: Scores, manifest: Manifest, probability: ProbabilityS
     """Complete the published fp32 scores of a version from its manifest and predictions.
 
     Evaluations before schema fields `calibration_images` and `if_calibrated` (all versions that ship) have a coverage
-    band that ignores the calibration images, and no calibration error of a perfectly calibrated model.
+    band that ignores the calibration images, no calibration error of a perfectly calibrated model, and intervals of
+    areas near 1 that are too narrow.
     """
     sets, reliability = scores.prediction_sets, scores.reliability
     if sets.calibration_images is None:
@@ -88,4 +90,9 @@ def current_scores(scores: Scores, manifest: Manifest, probability: ProbabilityS
         sets = sets.model_copy(update={"band": band, "calibration_images": fitted_on})
     if reliability.if_calibrated is None:
         reliability = reliability.model_copy(update={"if_calibrated": probability.ece_if_calibrated})
-    return scores.model_copy(update={"prediction_sets": sets, "reliability": reliability})
+    strange = scores.strange and tuple(
+        kind.model_copy(update={"auroc": extreme_area(kind.auroc.value, min(kind.images, images)) or kind.auroc})
+        for kind in scores.strange
+    )
+    update = {"prediction_sets": sets, "reliability": reliability, "strange": strange}
+    return scores.model_copy(update=update)

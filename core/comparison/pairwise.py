@@ -27,6 +27,7 @@ from core.statistics.intervals import (
     proportion,
     resampled_means,
     unbiased,
+    unbiased_difference,
 )
 from core.strict_model import StrictModel
 
@@ -78,7 +79,9 @@ class Pairwise(StrictModel):
     paired: PairedComparison
     log_loss_difference: ConfidenceInterval = Field(description="first minus second, with the same resamples of images")
     brier_difference: ConfidenceInterval
-    ece_difference: ConfidenceInterval
+    ece_difference: ConfidenceInterval = Field(
+        description="first minus second; the interval is corrected for the bootstrap's bias, as that of `ece`"
+    )
     per_class: tuple[ClassDifference, ...]
 
 
@@ -111,15 +114,16 @@ def compare_predictions(
     first_BM, second_BM = (resampled_means(side_NM, resamples=resamples) for side_NM in (first_NM, second_NM))
     first_F, second_F = (_figures(side_NM.mean(axis=0)[None])[0] for side_NM in (first_NM, second_NM))
     first_BF, second_BF = _figures(first_BM), _figures(second_BM)
-    differences = [from_resamples(first_F[f] - second_F[f], first_BF[:, f] - second_BF[:, f]) for f in range(3)]
+    values_F, resampled_BF = first_F - second_F, first_BF - second_BF
+    log_loss, brier = (from_resamples(float(values_F[f]), resampled_BF[:, f]) for f in range(2))
     return Pairwise(
         data=data[0],
         first=_scores(first_F, first_BF, labels_N, first_NK),
         second=_scores(second_F, second_BF, labels_N, second_NK),
         paired=compare_paired(labels_N, one.predicted(), other.predicted()),
-        log_loss_difference=differences[0],
-        brier_difference=differences[1],
-        ece_difference=differences[2],
+        log_loss_difference=log_loss,
+        brier_difference=brier,
+        ece_difference=unbiased_difference(float(values_F[2]), resampled_BF[:, 2]),
         per_class=_class_differences(labels_N, one.predicted(), other.predicted(), names),
     )
 

@@ -15,6 +15,7 @@ from core.records.explanations import Activations, Explanations
 from core.records.latency import Latency
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
+from core.records.training_fit import TrainingFit
 from core.repository.manifest import Manifest
 
 REPORTS_NAME = "reports"
@@ -26,6 +27,7 @@ ReportName = Literal[
     "activations",
     "mistakes",
     "latency",
+    "training_fit",
     "exploration",
     "tuning",
     "augmentation",
@@ -51,9 +53,9 @@ def figures_folder(folder: Path, what: ReportName) -> Path:
     return folder / what / FIGURES_NAME
 
 
-VersionRecord = Robustness | CorruptedHoldout | Explanations | Latency | Activations | Mistakes
+VersionRecord = Robustness | CorruptedHoldout | Explanations | Latency | TrainingFit | Activations | Mistakes
 AnyVersionRecord = TypeVar(
-    "AnyVersionRecord", Robustness, CorruptedHoldout, Explanations, Latency, Activations, Mistakes
+    "AnyVersionRecord", Robustness, CorruptedHoldout, Explanations, Latency, TrainingFit, Activations, Mistakes
 )
 
 NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
@@ -62,6 +64,7 @@ NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
         CorruptedHoldout: "corrupted_holdout",
         Explanations: "explanations",
         Latency: "latency",
+        TrainingFit: "training_fit",
         Activations: "activations",
         Mistakes: "mistakes",
     }

@@ -11,12 +11,13 @@ from pydantic import Field
 
 from core.errors import DataError, DifferentImagesError
 from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
+from core.repository.evaluation import StrangeImages
 from core.repository.manifest import Probability
 from core.schemas.api import ResponseModel
 from core.statistics.intervals import ConfidenceInterval, mean_estimate, mean_estimates, proportion
 from core.strict_model import StrictModel
 
-ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "fgsm"]
+ConditionKind = Literal["clean", "noise", "blur", "weather", "digital", "shift", "rotation", "original", "fgsm"]
 ConditionFigure = Literal["flag_rate", "mean_confidence", "ece", "coverage"]
 CORRUPTION_KINDS: tuple[ConditionKind, ...] = ("noise", "blur", "weather", "digital")
 
@@ -68,6 +69,9 @@ class Robustness(StrictModel):
     left_out: tuple[str, ...] = Field(description="corruptions of the benchmark that are missing, with the reason")
     seed: int = Field(description="seed of the corruptions")
     conditions: tuple[Condition, ...]
+    strange: tuple[StrangeImages, ...] | None = Field(
+        None, description="out-of-distribution images against the unchanged images; null in older records"
+    )
 
     def of_kind(self, *kinds: ConditionKind) -> tuple[Condition, ...]:
         """The conditions of these kinds."""
@@ -81,6 +85,11 @@ class Robustness(StrictModel):
     def mean_over_corruptions(self, figure: ConditionFigure) -> float | None:
         """A score averaged over all corruptions and levels; None if one of them lacks it."""
         values = [getattr(condition, figure) for condition in self.of_kind(*CORRUPTION_KINDS)]
+        return None if not values or None in values else float(np.mean(values))
+
+    def mean_over_levels(self, name: str, figure: ConditionFigure) -> float | None:
+        """A score averaged over the levels of one condition; None if a level lacks it."""
+        values = [getattr(condition, figure) for condition in self.named(name)]
         return None if not values or None in values else float(np.mean(values))
 
     def named(self, name: str) -> tuple[Condition, ...]:
@@ -177,12 +186,31 @@ class RobustnessLevel(ResponseModel):
     second: ConfidenceInterval
 
 
+class ShiftFigures(ResponseModel):
+    """Calibration, prediction sets and flags under one condition, averaged over its levels; null: not measured."""
+
+    ece: float | None = Field(description="expected calibration error")
+    coverage: float | None = Field(description="share of prediction sets with the true class")
+    flag_rate: float | None = Field(description="share of images flagged as out of distribution")
+
+    @classmethod
+    def of(cls, report: Robustness, name: str) -> ShiftFigures:
+        """The scores of one condition of a record."""
+        return cls(
+            ece=report.mean_over_levels(name, "ece"),
+            coverage=report.mean_over_levels(name, "coverage"),
+            flag_rate=report.mean_over_levels(name, "flag_rate"),
+        )
+
+
 class RobustnessCondition(ResponseModel):
     """One condition: mean over its levels, and each level."""
 
     name: str
     kind: ConditionKind
     mean: RobustnessDifference
+    first_shift: ShiftFigures = Field(description="other scores of the first version, mean over the levels")
+    second_shift: ShiftFigures
     levels: tuple[RobustnessLevel, ...] = Field(description="easiest first")
 
 
@@ -232,6 +260,8 @@ def _condition(mean: RobustnessDifference, first: Robustness, second: Robustness
         name=mean.name,
         kind=mine[0].kind,
         mean=mean,
+        first_shift=ShiftFigures.of(first, mean.name),
+        second_shift=ShiftFigures.of(second, mean.name),
         levels=tuple(
             RobustnessLevel(
                 level=each.level,

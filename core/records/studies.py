@@ -47,6 +47,9 @@ class Exploration(StrictModel):
     near_test_images: int = Field(description="test images with a near duplicate among the training images")
     near_conflicts: int = Field(description="near duplicate pairs with different labels")
     holdout_images: int = Field(description="holdout images with a near duplicate in train or validation")
+    near_test_positions: tuple[int, ...] | None = Field(
+        None, description="test images with a near duplicate among the training images; null in older records"
+    )
 
 
 class Choice(StrictModel):
@@ -101,6 +104,11 @@ class Tuning(StrictModel):
     )
     whole: int | None = Field(None, description="completed trials; null in older records")
     confirmed: Confirmed | None
+
+    @property
+    def comparable_choices(self) -> tuple[Choice, ...]:
+        """The choices without other optimizers, whose best learning rates are unknown."""
+        return tuple(each for each in self.choices if each.setting != "optimizer")
 
 
 class Step(StrictModel):

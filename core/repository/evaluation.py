@@ -17,7 +17,7 @@ from core.errors import CorruptEvaluationError, RepositoryError, UnknownEvaluati
 from core.files.durable import atomic_replace
 from core.files.regular import read_regular
 from core.repository.manifest import FAMILY_PATTERN, Precision, Sha256
-from core.statistics.intervals import ConfidenceInterval
+from core.statistics.intervals import ConfidenceInterval, proportion
 from core.strict_model import StrictModel
 
 EVALUATION_NAME = "evaluation.json"
@@ -49,6 +49,13 @@ class ReliabilityBin(StrictModel):
     count: int
     confidence: float | None = Field(description="mean top probability; null for an empty bin")
     accuracy: float | None = Field(description="share of correct predictions; null for an empty bin")
+
+    @property
+    def accuracy_interval(self) -> ConfidenceInterval:
+        """The accuracy with Wilson's interval; for an empty bin, all of [0, 1]."""
+        if not self.count or self.accuracy is None:
+            return ConfidenceInterval(value=0.5, low=0.0, high=1.0)
+        return proportion(round(self.accuracy * self.count), self.count)
 
 
 class CalibratedECE(StrictModel):
@@ -90,7 +97,7 @@ class PredictionSets(StrictModel):
     )
 
 
-StrangeKind = Literal["noise", "textures", "flat", "shuffled", "digits"]
+StrangeKind = Literal["noise", "textures", "flat", "shuffled", "digits", "binary", "text", "photographs"]
 
 
 class StrangeImages(StrictModel):

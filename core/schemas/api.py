@@ -101,6 +101,11 @@ class SaliencyMap(ResponseModel):
     maximum: float
     flat: bool = Field(description="true if all values of the map are equal")
     completeness: Completeness | None = Field(description="null for all methods except integrated gradients")
+    kept_share: float | None = Field(
+        None,
+        description="SmoothGrad: share of the noisy copies that the model assigns to `predicted`; if it is low, "
+        "most of the map explains other predictions; null for all other methods",
+    )
     values: tuple[tuple[float, ...], ...] = Field(description="[H][W], unscaled")
 
     def array(self) -> npt.NDArray[np.float32]:

@@ -13,6 +13,8 @@ from pydantic import Field
 from core.statistics.intervals import Z_95, ConfidenceInterval
 from core.strict_model import StrictModel
 
+_MAX_EXACT, _FLIPS = 20, 100_000
+
 
 def mcnemar_exact(only_first: int, only_second: int) -> float:
     """Two-sided exact p-value on [0, 1] (McNemar 1947; binomial form); 1 if the two never differ.
@@ -74,6 +76,28 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[test]))
         adjusted[test] = largest
     return tuple(adjusted)
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """Two-sided p-value of a mean difference of 0, by flipping the signs of paired differences (Fisher 1935).
+
+    Each difference is one independent unit, such as the mean over all images of a class; images of one class are not
+    independent. All 2 ** n sign patterns of up to 20 differences are counted, and 100,000 random ones of more.
+
+    Raises:
+        ValueError: no difference.
+    """
+    if not differences:
+        raise ValueError("a sign-flip test needs at least one difference")
+    if len(differences) <= _MAX_EXACT:
+        sums = np.zeros(1)
+        for difference in differences:
+            sums = np.concatenate([sums + difference, sums - difference])
+    else:
+        signs_BN = np.random.default_rng(0).choice([-1.0, 1.0], (_FLIPS, len(differences)))
+        sums = np.append(signs_BN @ np.asarray(differences), sum(differences))
+    observed = abs(float(sum(differences)))
+    return float(np.mean(np.abs(sums) >= observed * (1 - 1e-12)))
 
 
 class PairedComparison(StrictModel):

@@ -36,9 +36,9 @@ def with_scores(page: str, repository: ModelRepository) -> str:
 def scores(repository: ModelRepository) -> str:
     """Return a table with one row per champion."""
     lines = [
-        "| version | recipe | accuracy | under corruption: mean, lowest | macro F1 | ECE | parameters "
+        "| version | recipe | accuracy | on the holdout | under corruption: mean, lowest | macro F1 | ECE | parameters "
         "| multiply-accumulates | training |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(repository, family, version) for family, version in sorted(repository.champions().items())]
     return "\n".join(lines)
@@ -49,12 +49,24 @@ def _row(repository: ModelRepository, family: str, version: int) -> str:
     scores = read_evaluation(repository.folder(family, version)).scores["fp32"]
     cost, start = manifest.cost, manifest.config.get("init_from")
     after = f" after {start}" if start else ""
-    return (
-        f"| `{manifest.reference}` | `{manifest.recipe}` | {_percent(scores.accuracy)} "
-        f"| {_under_corruption(repository, manifest)} | {_percent(scores.macro.f1)} "
-        f"| {scores.reliability.ece:.2%} | {cost.parameters:,} | {cost.macs / 1e6:.1f} M "
-        f"| {cost.total_seconds / 60:.1f} min{after} |"
+    cells = (
+        f"`{manifest.reference}`",
+        f"`{manifest.recipe}`",
+        _percent(scores.accuracy),
+        _holdout(manifest),
+        _under_corruption(repository, manifest),
+        _percent(scores.macro.f1),
+        f"{scores.reliability.ece:.2%}",
+        f"{cost.parameters:,}",
+        f"{cost.macs / 1e6:.1f} M",
+        f"{cost.total_seconds / 60:.1f} min{after}",
     )
+    return f"| {' | '.join(cells)} |"
+
+
+def _holdout(manifest: Manifest) -> str:
+    accuracy = manifest.metrics.holdout_accuracy
+    return "" if accuracy is None else f"{accuracy:.2%}"
 
 
 def _under_corruption(repository: ModelRepository, manifest: Manifest) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +24,7 @@ from duet.commands.common import (
 from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
-    from core.records.explanations import Explanations
+    from core.records.explanations import Explanations, NoiseLevel
     from core.records.mistakes import Mistakes
     from core.repository.repository import ModelRepository
     from training.analysis.interpret.commands import Work
@@ -35,12 +36,15 @@ class Part(StrEnum):
     EXPLANATIONS = "explanations"
     ACTIVATIONS = "activations"
     MISTAKES = "mistakes"
+    NOISE = "noise"
 
 
 def interpret(
     first: FirstReference = "mlp",
     second: SecondReference = "cnn",
-    only: Annotated[list[Part] | None, typer.Option(help="Run only this part; may be repeated.")] = None,
+    only: Annotated[
+        list[Part] | None, typer.Option(help="Run only this part; may be repeated. `noise` runs only if named.")
+    ] = None,
     target: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Explain this class instead of the predicted one.")
     ] = None,
@@ -51,7 +55,10 @@ def interpret(
     threads: Threads = None,
     out: Annotated[Path | None, typer.Option(help="Output folder; by default DUET_HOME/reports.")] = None,
 ) -> None:
-    """Explain two versions, check the explanations, maximize activations, and analyze their errors."""
+    """Explain two versions, check the explanations, maximize activations, and analyze their errors.
+
+    `--only noise` measures which noise of SmoothGrad leaves the predictions unchanged, and writes no record.
+    """
     require_training("duet interpret")
     from core.files.home import duet_home, ensure_home
     from core.records.lookup import REPORTS_NAME
@@ -85,6 +92,8 @@ def interpret(
                 )
         if not only or Part.MISTAKES in only:
             _say_mistakes(commands.mistakes(work, progress))
+        if only and Part.NOISE in only:
+            _say_noise(commands.smoothgrad_noise(work, progress))
     typer.echo(f"records and figures: {work.folder}")
 
 
@@ -128,6 +137,24 @@ def _say_explanations(report: Explanations) -> None:
         typer.echo(f"{report.model.reference} {method.method}: {flat}{verdict}")
     for reason in report.unfit:
         typer.echo(f"{report.model.reference} {reason}")
+
+
+def _say_noise(measured: Sequence[tuple[str, Sequence[NoiseLevel]]]) -> None:
+    from core.records.explanations import SMOOTHGRAD_NOISE
+    from training.analysis.interpret.smoothgrad_noise import MIN_KEPT, largest_safe_noise
+
+    for reference, levels in measured:
+        for level in levels:
+            kept = level.kept
+            typer.echo(
+                f"{reference} noise {level.noise:g}: {kept.value:.1%} of the noisy copies keep the prediction "
+                f"({kept.low:.1%} to {kept.high:.1%})"
+            )
+    safe = largest_safe_noise([levels for _, levels in measured])
+    largest = "no level" if safe is None else f"at most {safe:g}"
+    typer.echo(
+        f"{largest} keeps {MIN_KEPT:.0%} of the predictions of both versions; the default is {SMOOTHGRAD_NOISE:g}"
+    )
 
 
 def _say_mistakes(mistakes: Mistakes) -> None:

@@ -118,7 +118,18 @@ def _print(reports: Sequence[Robustness]) -> None:
         table.add_row(f"{title}, all corruptions", *["-" if value is None else f"{value:.1%}" for value in values])
     console = Console()
     console.print(table)
+    for report in reports:
+        for kind in report.strange or ():
+            console.print(
+                f"{report.model.reference} {kind.kind}: AUROC {_interval_of_area(kind.auroc)}, "
+                f"{kind.flag_rate:.1%} flagged",
+                highlight=False,
+            )
     console.print(f"{reports[0].benchmark}; {'; '.join(reports[0].left_out)}", highlight=False)
+
+
+def _interval_of_area(estimate: ConfidenceInterval) -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
 
 
 def _interval(estimate: ConfidenceInterval) -> str:

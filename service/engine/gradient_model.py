@@ -58,6 +58,11 @@ class GradientModel:
         gradient_NHWC: Floats = self._session.run(["gradient"], _inputs(pixels_NHWC, target_K))[0]
         return gradient_NHWC
 
+    def gradient_and_logits(self, pixels_NHWC: Floats, target_K: Floats) -> tuple[Floats, Floats]:
+        """The result of `gradient` and the logits float32 [N, K], from one run."""
+        gradient_NHWC, logits_NK = self._session.run(["gradient", "logits"], _inputs(pixels_NHWC, target_K))
+        return gradient_NHWC, logits_NK
+
     def features(self, pixels_NHWC: Floats, target_K: Floats) -> tuple[Floats, Floats]:
         """The last feature map and d(logits . target) / d(feature map), both float32 [N, C, h, w]."""
         features_NCHW, gradient_NCHW = self._session.run(list(_FEATURES), _inputs(pixels_NHWC, target_K))

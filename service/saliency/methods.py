@@ -92,10 +92,17 @@ class Completeness:
 
 @dataclass(frozen=True)
 class Attribution:
-    """Attribution map, float64 [H, W]; `completeness` only for integrated gradients."""
+    """Attribution map, float64 [H, W].
+
+    Attributes:
+        completeness: only for integrated gradients.
+        kept_share: only for SmoothGrad; share of the noisy copies that the model assigns to the class that it predicts
+            for the image.
+    """
 
     map_HW: Doubles
     completeness: Completeness | None = None
+    kept_share: float | None = None
 
 
 Explain = Callable[[Runs, Subject, Parameters], Awaitable[Attribution]]
@@ -129,7 +136,10 @@ async def input_x_gradient(runs: Runs, subject: Subject, _: Parameters) -> Attri
 
 
 async def smoothgrad(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
-    """`saliency` of the mean gradient over noisy copies of the image (Smilkov et al. 2017)."""
+    """`saliency` of the mean gradient over noisy copies of the image (Smilkov et al. 2017).
+
+    The map explains the prediction only if the copies keep it, which `kept_share` tells.
+    """
     random = np.random.default_rng(parameters.seed)
     pixels_HWC = subject.pixels()
 
@@ -137,10 +147,13 @@ async def smoothgrad(runs: Runs, subject: Subject, parameters: Parameters) -> At
         noise_SHWC = random.standard_normal((part.stop - part.start, *pixels_HWC.shape), np.float32)
         return pixels_HWC + np.float32(parameters.noise) * noise_SHWC
 
-    total_HWC = np.zeros(pixels_HWC.shape)
-    async for _, gradient_SHWC in runs.gradient(parameters.samples, noisy, subject.weights()):
+    total_HWC, kept, predicted = np.zeros(pixels_HWC.shape), 0, int(subject.logits_K.argmax())
+    runs_of_copies = runs.gradient_and_logits(parameters.samples, noisy, subject.weights())
+    async for _, (gradient_SHWC, logits_SK) in runs_of_copies:
         total_HWC += gradient_SHWC.sum(axis=0, dtype=np.float64)
-    return Attribution(np.abs(total_HWC / parameters.samples).max(axis=-1))
+        kept += int(np.count_nonzero(logits_SK.argmax(axis=1) == predicted))
+    map_HW = np.abs(total_HWC / parameters.samples).max(axis=-1)
+    return Attribution(map_HW, kept_share=kept / parameters.samples)
 
 
 async def integrated_gradients(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:

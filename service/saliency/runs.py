@@ -61,6 +61,13 @@ class Runs:
         run = self.gradients.gradient
         return self._batches(count, lambda part: run(points(part), target_K), self.gradients.pace)
 
+    def gradient_and_logits(
+        self, count: int, points: Callable[[slice], Floats], target_K: Floats
+    ) -> AsyncIterator[tuple[slice, tuple[Floats, Floats]]]:
+        """Same as `gradient`, with the logits [n, K] at the same points."""
+        run = self.gradients.gradient_and_logits
+        return self._batches(count, lambda part: run(points(part), target_K), self.gradients.pace)
+
     async def features(self, pixels_HWC: Floats, target_K: Floats) -> tuple[Floats, Floats]:
         """Last feature maps of one image and the gradient of logits . target there, both float32 [C, h, w]."""
         run = partial(self.gradients.features, pixels_HWC[np.newaxis], target_K)
@@ -74,8 +81,8 @@ class Runs:
         return result
 
     async def _batches(
-        self, count: int, run: Callable[[slice], Floats], pace: Pace
-    ) -> AsyncIterator[tuple[slice, Floats]]:
+        self, count: int, run: Callable[[slice], Result], pace: Pace
+    ) -> AsyncIterator[tuple[slice, Result]]:
         start = 0
         while start < count:
             part = slice(start, min(count, start + pace.images))

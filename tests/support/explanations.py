@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.records.explanations import SMOOTHGRAD_NOISE
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel
 from service.engine.postprocess import RunBatch
@@ -28,7 +29,7 @@ def at_once(call: Callable[[], Result]) -> asyncio.Future[Result]:
 
 def parameters(*, baseline: Baseline = "black", **changes: Any) -> Parameters:
     """Return the API's defaults for images of 32x32, with changes."""
-    defaults = Parameters(steps=32, samples=16, noise=0.1, seed=0, window=4, stride=2, baseline=baseline)
+    defaults = Parameters(steps=32, samples=16, noise=SMOOTHGRAD_NOISE, seed=0, window=4, stride=2, baseline=baseline)
     return replace(defaults, **changes)
 
 

@@ -9,6 +9,13 @@ The images are the same for every version:
 - shuffled: a test image with randomly permuted pixels.
 - digits: 1,797 handwritten digits, 8x8 pixels of 17 grays, enlarged bilinearly (scikit-learn's `load_digits`: the test
   part of Alpaydin and Kaynak 1998, "Optical recognition of handwritten digits", UCI).
+- binary: black and white pixels at random, 50 % each.
+- text: four lines of random letters in DejaVu Sans, dark on light or light on dark.
+- photographs: square parts of two photographs that ship with scikit-learn (a temple, a flower), and of a portrait that
+  ships with matplotlib. Parts of one photograph are alike, so that the intervals of this kind are too narrow.
+
+No recipe trains on these kinds, see `training.augment.outlier_exposure`. Noise, textures and flat images resemble its
+outliers, though; binary noise, digits, text and photographs do not.
 """
 
 from __future__ import annotations
@@ -18,8 +25,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-from sklearn.datasets import load_digits
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.datasets import load_digits, load_sample_image
 
 from core.repository.evaluation import StrangeImages, StrangeKind
 from core.repository.manifest import Calibration
@@ -29,7 +37,10 @@ from training.export.run_onnx import predict_logits
 SEED = 20_250_101
 MAX_IMAGES = 2_000
 """Maximum number of images of each kind."""
+MAX_PHOTOGRAPHS = 300
+"""Maximum number of parts of photographs, a third of each. More parts would overlap too much."""
 _WAVES = 6
+_LINES = 4
 _BLOCK = 250
 """Textures per block, which limits the memory."""
 
@@ -39,20 +50,25 @@ Pixels = npt.NDArray[np.uint8]
 def ood_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
     """Generate OOD images, uint8 [M, H, W, 3] per kind, in the size of the test images.
 
-    M is the number of test images, but at most 2,000, and at most 1,797 for digits.
+    M is the number of test images, but at most 2,000, and at most 1,797 for digits and 300 for photographs.
 
     Args:
         test_NHWC: uint8 [N, H, W, 3], test images, the source of the shuffled images.
     """
     some_NHWC = test_NHWC[:MAX_IMAGES]
     N, H, W, _ = some_NHWC.shape
-    noise, textures, flat, shuffled = (np.random.default_rng([SEED, kind]) for kind in range(4))
+    noise, textures, flat, shuffled, binary, text, photographs = (
+        np.random.default_rng([SEED, kind]) for kind in range(7)
+    )
     return {
         "noise": noise.integers(0, 256, size=(N, H, W, 3), dtype=np.uint8),
         "textures": _textures(N, H, W, textures),
         "flat": np.tile(flat.integers(0, 256, size=(N, 1, 1, 3), dtype=np.uint8), (1, H, W, 1)),
         "shuffled": _shuffled(some_NHWC, shuffled),
         "digits": _digits(N, H, W),
+        "binary": np.tile(255 * binary.integers(0, 2, size=(N, H, W, 1), dtype=np.uint8), (1, 1, 1, 3)),
+        "text": _text(N, H, W, text),
+        "photographs": _photographs(min(N, MAX_PHOTOGRAPHS), H, W, photographs),
     }
 
 
@@ -104,6 +120,40 @@ def _digits(count: int, height: int, width: int) -> Pixels:
         for digit_88 in small_N88
     ]
     return np.stack(large_NHW)[..., None].repeat(3, axis=-1)
+
+
+def _text(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
+    """Lines of random letters of random size and place, in two colors of opposite brightness."""
+    letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
+    path = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    pages = []
+    for _ in range(count):
+        size = int(random.integers(max(4, height // 4), max(5, height // 2) + 1))
+        font = ImageFont.truetype(path, size, layout_engine=ImageFont.Layout.BASIC)
+        dark, light = random.integers(0, 80, 3), random.integers(176, 256, 3)
+        ink, paper = (dark, light) if random.random() < 0.5 else (light, dark)
+        page = Image.new("RGB", (width, height), tuple(paper.tolist()))
+        left, top = random.integers(-size, 1, 2).tolist()
+        lines = "\n".join("".join(random.choice(letters, 2 * width // size + 4)) for _ in range(_LINES + 2))
+        ImageDraw.Draw(page).multiline_text((left, top), lines, fill=tuple(ink.tolist()), font=font, spacing=0)
+        pages.append(np.asarray(page))
+    return np.stack(pages)
+
+
+def _photographs(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
+    """Square parts of three photographs in turn, from a quarter of the shorter side to all of it."""
+    with Image.open(Path(get_data_path(), "sample_data", "grace_hopper.jpg")) as opened:
+        portrait = opened.convert("RGB")
+    pictures = [*(Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")), portrait]
+    parts = []
+    for number in range(count):
+        picture = pictures[number % len(pictures)]
+        shorter = min(picture.size)
+        side = int(random.integers(shorter // 4, shorter + 1))
+        left, top = (int(random.integers(0, length - side + 1)) for length in picture.size)
+        part = picture.crop((left, top, left + side, top + side))
+        parts.append(np.asarray(part.resize((width, height), Image.Resampling.BICUBIC)))
+    return np.stack(parts)
 
 
 def _shuffled(images_NHWC: Pixels, random: np.random.Generator) -> Pixels:

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,6 +39,8 @@ from training.run.reporter import Reporter
 from training.run.rng import generator
 
 _EVALUATION_BATCH = 500
+_PLAIN = 2_000
+"""Unchanged training images for the accuracy after each epoch: their forward passes take 1 to 2 % of an epoch."""
 _PROBED = 2
 """Number of images whose logits are checked after an epoch without validation."""
 _STEPS_BETWEEN_REPORTS = 20
@@ -201,6 +204,9 @@ class _Trainer:
             device=device,
         )
         self.validation = inputs.validation
+        # Evenly spaced, because the images of a folder are sorted by class.
+        plain = np.linspace(0, len(inputs.train) - 1, min(_PLAIN, len(inputs.train))).round().astype(np.int64)
+        self.plain = LabelledImages(inputs.train.images_NHWC[plain], inputs.train.labels_N[plain])
         self.optimizer = build_optimizer(classifier, config.optimization)
         self.hints = hint_head(classifier, inputs.teacher, device)
         if self.hints is not None:
@@ -241,10 +247,15 @@ class _Trainer:
                 loss, accuracy = (totals / seen).tolist()
                 require_finite(loss, "the loss", epoch=epoch, step=number)
             reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
-        validation_loss, validation_accuracy = self._validate(dtype)
+        validation_loss, validation_accuracy = (
+            (None, None) if self.validation is None else self._score(self.validation, dtype)
+        )
+        _, plain_accuracy = self._score(self.plain, dtype)
         self._require_finite(epoch, validation_loss, dtype)
         seconds = time.perf_counter() - started
-        return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds)
+        return EpochRecord(
+            epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds, plain_accuracy
+        )
 
     def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
         """Perform one optimizer step; returns mean loss and accuracy of the batch, float64 [2], on the device."""
@@ -263,17 +274,15 @@ class _Trainer:
         return torch.stack([loss.detach().double(), correct_N.double().mean()])
 
     @torch.no_grad()
-    def _validate(self, dtype: Dtype) -> tuple[float | None, float | None]:
-        """Mean loss and accuracy on the validation images; None for a run that trains on them."""
-        if self.validation is None:
-            return None, None
+    def _score(self, part: LabelledImages, dtype: Dtype) -> tuple[float, float]:
+        """Mean cross-entropy and accuracy on unchanged images."""
         classifier = self.result.eval()
-        images_NHWC, labels_N = self.validation.images_NHWC, self.validation.labels_N
+        images_NHWC, labels_N = part.images_NHWC, part.labels_N
         loss_sum, correct = 0.0, 0
         for start in range(0, len(labels_N), _EVALUATION_BATCH):
-            part = slice(start, start + _EVALUATION_BATCH)
-            pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[part]).to(self.device))
-            onehot_NK = torch.from_numpy(one_hot(labels_N[part], self.batches.onehot_NK.shape[1])).to(self.device)
+            batch = slice(start, start + _EVALUATION_BATCH)
+            pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[batch]).to(self.device))
+            onehot_NK = torch.from_numpy(one_hot(labels_N[batch], self.batches.onehot_NK.shape[1])).to(self.device)
             with autocast(self.device, dtype):
                 logits_NK = classifier(pixels_NHWC)
             cross_entropy = Optimization(learning_rate=1.0, loss="cross_entropy")

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from core.repository.evaluation import Scores
+from training.plots.style import error_bars
 from training.plots.text import plot_text
 from training.run.checkpoint import EpochRecord
 
@@ -43,6 +44,9 @@ def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
         validation = [getattr(record, f"validation_{measure}") for record in history]
         if None not in validation:
             axes.plot(epochs, validation, color=_ORANGE, marker=marker, ms=3, label="validation")
+        plain = [record.plain_accuracy for record in history]
+        if measure == "accuracy" and None not in plain:
+            axes.plot(epochs, plain, color=_BLUE, ls="--", marker=marker, ms=3, label="training (unchanged images)")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
@@ -81,13 +85,14 @@ def confusion(reference: str, scores: Scores) -> Figure:
 
 
 def reliability_diagram(reference: str, scores: Scores) -> Figure:
-    """Reliability diagram: accuracy against confidence, and the number of images per bin."""
+    """Reliability diagram: accuracy against confidence with 95 % intervals, and the number of images per bin."""
     figure = Figure(figsize=(4.6, 5.2), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     bins = [part for part in scores.reliability.bins if part.count]
     top.plot([0, 1], [0, 1], color=_GRAY, ls="--", label="perfectly calibrated")
-    top.plot(
-        [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins],
+    accuracies, errors = error_bars([part.accuracy_interval for part in bins])
+    top.errorbar(
+        [part.confidence or 0.0 for part in bins], accuracies, yerr=errors, elinewidth=1,
         color=_BLUE, marker="o", ms=4, label=f"model (ECE {scores.reliability.ece:.2%})",
     )  # fmt: skip
     top.set_ylabel("accuracy")

@@ -82,8 +82,8 @@ average |
 | out-of-distribution score, AUROC against | {ood_scores} |
 | holdout images under corruption | {_corrupted(manifest)} |
 
-Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC, bootstrap over images for
-the others.
+Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC (near 1 a
+Chernoff bound, which is not empty for scores that do not overlap), bootstrap over images for the others.
 
 ![training curves](figures/history.png)
 ![confusion matrix](figures/confusion.png)

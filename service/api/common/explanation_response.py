@@ -127,4 +127,5 @@ def _facts(name: MethodName, attribution: Attribution, parameters: Parameters) -
             "gap": complete.gap,
             "relative_gap": complete.relative_gap,
         },
+        "kept_share": attribution.kept_share,
     }

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 
 from core.images.decode import Crop
+from core.records.explanations import SMOOTHGRAD_NOISE
 from service.engine.decoder import Upload
 from service.errors import InvalidParametersError
 from service.saliency.methods import Baseline, MethodName, Parameters, count_windows
@@ -64,7 +65,7 @@ class ExplanationQuery(CropQuery):
     steps: int = Field(32, ge=1, le=MAX_STEPS, description="integrated_gradients: number of points on the path")
     samples: int = Field(16, ge=1, le=MAX_STEPS, description="smoothgrad: number of noisy copies of the image")
     noise: float = Field(
-        0.1,
+        SMOOTHGRAD_NOISE,
         gt=0,
         le=1,
         allow_inf_nan=False,

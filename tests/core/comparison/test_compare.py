@@ -9,9 +9,10 @@ from core.comparison.pairwise import Pairwise, compare_predictions
 from core.comparison.schemas import MetricsComparison
 from core.errors import CorruptVersionError, DataError, DifferentImagesError, NotEvaluatedError
 from core.records.robustness import side_by_side
-from core.repository.evaluation import CalibratedECE
+from core.repository.evaluation import CalibratedECE, StrangeImages
 from core.repository.repository import ModelRepository
 from core.statistics.conformal import coverage_band
+from core.statistics.intervals import ConfidenceInterval
 from tests.support.comparisons import write_latency, write_robustness
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import set_champions
@@ -189,6 +190,24 @@ def test_changed_file_of_a_cached_pair_is_refused(repository: ModelRepository) -
         compared(repository, "cnn@1", "cnn@2")
 
 
+def test_empty_intervals_of_published_areas_are_replaced(tmp_path: Path) -> None:
+    manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
+    version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
+    probability = compared(
+        ModelRepository(tmp_path / "models", tmp_path / "shipped"), "cnn@1", "cnn@1"
+    ).first.probability
+    perfect = StrangeImages(
+        kind="flat", images=2_000, auroc=ConfidenceInterval(value=1.0, low=1.0, high=1.0), flag_rate=1.0
+    )
+    usual = perfect.model_copy(update={"auroc": ConfidenceInterval(value=0.9, low=0.88, high=0.92)})
+    old = version.evaluation.scores["fp32"].model_copy(update={"strange": (perfect, usual)})
+    now = current_scores(old, manifest, probability, images=10_000)
+    assert now.strange is not None
+    assert now.strange[0].auroc.low == pytest.approx(0.025 ** (1 / 2_000))
+    assert now.strange[1] == usual
+    assert current_scores(now, manifest, probability, images=10_000) == now
+
+
 def test_missing_scores_of_older_evaluations_are_computed(tmp_path: Path) -> None:
     manifest = write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1)
     version = read_evaluated(ModelRepository(tmp_path / "models", tmp_path / "shipped"), manifest)
@@ -206,7 +225,8 @@ def test_missing_scores_of_older_evaluations_are_computed(tmp_path: Path) -> Non
     assert now.prediction_sets.band == coverage_band(6, holdout, old.prediction_sets.target)
     assert now.prediction_sets.calibration_images == holdout
     assert now.reliability.if_calibrated == probability.ece_if_calibrated
-    assert now.model_copy(update={"prediction_sets": binomial, "reliability": old.reliability}) == old
+    before = {"prediction_sets": binomial, "reliability": old.reliability, "strange": old.strange}
+    assert now.model_copy(update=before) == old
 
     published = CalibratedECE(mean=0.1, percentile_95=0.2)
     newer = now.model_copy(update={"reliability": now.reliability.model_copy(update={"if_calibrated": published})})

@@ -53,6 +53,22 @@ def test_confusion_rates_are_shares_of_the_true_class() -> None:
         assert row[1].value == pytest.approx(float(share))
 
 
+def test_the_ece_difference_is_centered_on_its_value() -> None:
+    """The resampled error of the well calibrated version rises more than that of the other."""
+    random = np.random.default_rng(7)
+    confidence_N = random.uniform(0.5, 1, 400)
+    labels_N = (random.random(400) > confidence_N).astype(np.int64)  # class 0 with the stated probability
+    calibrated_N2 = np.stack([confidence_N, 1 - confidence_N], axis=1).astype(np.float32)
+    overconfident_N2 = np.tile(np.array([0.999, 0.001], np.float32), (400, 1))
+    sides = [SplitPredictions(np.arange(400), labels_N, {"fp32": each}) for each in (calibrated_N2, overconfident_N2)]
+    data = EvaluatedData(name="coins", split="test", digest="0" * 64, images=400)
+    found = compare_predictions(
+        ("one@1", "other@1"), (data, data), (("a", "b"), ("a", "b")), (sides[0], sides[1])
+    ).ece_difference
+    reach = found.high - found.low
+    assert abs((found.low + found.high) / 2 - found.value) < 0.1 * reach
+
+
 def test_version_compared_with_itself_has_no_difference() -> None:
     first = answers(1, 1.0)
     result = compared(first, first)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binomtest
+from scipy.stats import binomtest, ttest_1samp
 from sklearn.metrics import accuracy_score, cohen_kappa_score
 
 from core.statistics.comparison import (
@@ -21,6 +21,7 @@ from core.statistics.comparison import (
     mcnemar_exact,
     mcnemar_worse,
     paired_difference,
+    sign_flip_p,
 )
 
 
@@ -196,3 +197,20 @@ def test_jensen_shannon_matches_hand_calculation() -> None:
     # mean (3/4, 1/4): entropy 2 - 3/4 log2 3; the rows have entropies 0 and 1
     expected = 2 - 0.75 * np.log2(3) - 0.5
     assert jensen_shannon_bits(np.array([[1.0, 0.0], [0.5, 0.5]])) == pytest.approx(expected)
+
+
+def test_sign_flips_of_few_differences_are_counted_exactly() -> None:
+    assert sign_flip_p([1.0]) == 1.0
+    assert sign_flip_p([1.0, 1.0, 1.0]) == 2 / 8
+    assert sign_flip_p([3.0, -1.0]) == 2 / 4 + 2 / 4  # |3 + 1| and |3 - 1| of either sign
+    assert sign_flip_p([0.0, 0.0]) == 1.0
+    with pytest.raises(ValueError, match="at least one"):
+        sign_flip_p([])
+
+
+def test_sign_flips_of_many_differences_are_drawn() -> None:
+    random = np.random.default_rng(0)
+    differences = random.normal(0.35, 1, 30)
+    expected = ttest_1samp(differences, 0).pvalue
+    assert sign_flip_p(differences.tolist()) == pytest.approx(expected, rel=0.15)
+    assert sign_flip_p((differences + 3).tolist()) == pytest.approx(1 / 100_001)

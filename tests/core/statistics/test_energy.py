@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from sklearn.metrics import roc_auc_score
 
 from core.statistics.energy import auroc, energy, energy_threshold
+from core.statistics.intervals import exact_interval
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,8 +88,47 @@ def test_auroc_interval_matches_its_scatter() -> None:
     assert np.mean(errors) == pytest.approx(np.std([one.value for one in found]), rel=0.15)
 
 
+<<<<<<< ours
 def test_auroc_of_separate_scores_is_one() -> None:
     perfect = auroc(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
     assert (perfect.value, perfect.low, perfect.high) == (1.0, 1.0, 1.0)
+=======
+def test_scores_that_do_not_overlap_have_a_wide_interval() -> None:
+    """Clopper and Pearson's lower end for as many successes as the smaller sample has scores."""
+    perfect = auroc(np.arange(100.0), np.arange(100.0, 140.0))
+    assert (perfect.value, perfect.high) == (1.0, 1.0)
+    assert perfect.low == pytest.approx(0.025 ** (1 / 40))
+    assert perfect.low == pytest.approx(exact_interval(40, 40).low)
+    reverse = auroc(np.arange(100.0, 140.0), np.arange(100.0))
+    assert (reverse.value, reverse.low) == (0.0, 0.0)
+    assert reverse.high == pytest.approx(1 - perfect.low)
+
+
+def test_a_single_wrong_pair_widens_the_interval_continuously() -> None:
+    perfect = auroc(np.arange(100.0), np.arange(100.0, 140.0))
+    one_wrong = auroc(np.append(np.arange(99.0), 100.5), np.arange(100.0, 140.0))
+    assert one_wrong.value == 1 - 1 / 4000
+    assert perfect.low - 0.01 < one_wrong.low < perfect.low
+    assert one_wrong.value < one_wrong.high <= 1
+
+
+def test_the_interval_of_large_areas_holds_the_truth() -> None:
+    """Two normal distributions 4.5 standard deviations apart; 60 pairs, so that most samples hardly overlap."""
+    random = np.random.default_rng(2)
+    truth = 0.5 * (1 + math.erf(4.5 / math.sqrt(2) / math.sqrt(2)))
+    found = [auroc(random.normal(0, 1, 90), random.normal(4.5, 1, 60)) for _ in range(300)]
+    assert np.mean([one.value == 1.0 for one in found]) > 0.02
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.95
+    assert all(0 <= one.low < one.high <= 1 for one in found)
+
+
+def test_the_interval_stays_inside_the_range_of_areas() -> None:
+    random = np.random.default_rng(3)
+    found = auroc(random.normal(0, 1, 30), random.normal(1.2, 1, 30))
+    assert 0 < found.low < found.value < found.high < 1
+
+
+def test_too_few_scores() -> None:
+>>>>>>> theirs
     with pytest.raises(ValueError, match="two of each"):
         auroc(np.array([0.0]), np.array([2.0, 3.0]))

@@ -22,6 +22,7 @@ from core.statistics.intervals import (
     statistic_estimate,
     student_mean,
     unbiased,
+    unbiased_difference,
     wilson_interval,
 )
 
@@ -188,6 +189,15 @@ def test_bias_corrected_interval_stays_in_range() -> None:
     estimate = unbiased(0.01, np.linspace(0.0, 0.08, 101))
     assert estimate.low == 0.0
     assert estimate.low <= estimate.value <= estimate.high
+
+
+def test_the_bias_of_a_resampled_difference_is_taken_off_both_ends() -> None:
+    resampled_B = np.linspace(-0.35, -0.25, 101)  # on average -0.3, the value is -0.1
+    raw, corrected = from_resamples(-0.1, resampled_B), unbiased_difference(-0.1, resampled_B)
+    assert raw.high < -0.1
+    assert (corrected.low, corrected.high) == pytest.approx((raw.low + 0.2, raw.high + 0.2))
+    skewed = unbiased_difference(0.0, np.concatenate([np.zeros(99), np.full(2, 5.0)]))
+    assert skewed.low <= skewed.value <= skewed.high
 
 
 def test_difference_of_proportions_is_newcombe() -> None:

@@ -14,7 +14,7 @@ TEST_NHWC = np.random.default_rng(3).integers(0, 256, size=(20, 16, 24, 3), dtyp
 def test_ood_images_match_their_kind_and_are_reproducible() -> None:
     kinds = ood_images(TEST_NHWC)
     again = ood_images(TEST_NHWC)
-    assert list(kinds) == ["noise", "textures", "flat", "shuffled", "digits"]
+    assert list(kinds) == ["noise", "textures", "flat", "shuffled", "digits", "binary", "text", "photographs"]
     for kind, images_NHWC in kinds.items():
         assert images_NHWC.shape == TEST_NHWC.shape
         assert images_NHWC.dtype == np.uint8
@@ -34,7 +34,33 @@ def test_ood_images_match_their_kind_and_are_reproducible() -> None:
 def test_ood_images_are_limited_in_number() -> None:
     many = np.zeros((2_100, 4, 4, 3), np.uint8)
     counts = {kind: len(images) for kind, images in ood_images(many).items()}
-    assert counts == {"noise": 2_000, "textures": 2_000, "flat": 2_000, "shuffled": 2_000, "digits": 1_797}
+    assert counts == {
+        "noise": 2_000, "textures": 2_000, "flat": 2_000, "shuffled": 2_000, "digits": 1_797, "binary": 2_000,
+        "text": 2_000, "photographs": 300,
+    }  # fmt: skip
+
+
+def test_binary_images_are_black_and_white_in_equal_parts() -> None:
+    binary_NHWC = ood_images(TEST_NHWC)["binary"]
+    assert set(np.unique(binary_NHWC)) == {0, 255}
+    assert (binary_NHWC == binary_NHWC[..., :1]).all()
+    assert binary_NHWC.mean() / 255 == pytest.approx(0.5, abs=0.03)
+
+
+def test_text_has_two_colors_of_opposite_brightness_and_strokes() -> None:
+    text_NHWC = ood_images(TEST_NHWC)["text"]
+    gray_NP = text_NHWC.mean(axis=-1).reshape(20, -1)
+    assert (gray_NP.min(axis=1) < 90).all()
+    assert (gray_NP.max(axis=1) > 165).all()
+    ink_N = np.minimum((gray_NP < 128).mean(axis=1), (gray_NP >= 128).mean(axis=1))
+    assert 0.05 < ink_N.mean() < 0.45
+
+
+def test_photographs_are_smooth_parts_of_three_pictures() -> None:
+    parts_NHWC = ood_images(TEST_NHWC)["photographs"].astype(float)
+    assert np.abs(np.diff(parts_NHWC, axis=2)).mean() < 25  # 85 for noise
+    reds_P = [parts_NHWC[start::3, ..., 0].mean() - parts_NHWC[start::3, ..., 2].mean() for start in range(3)]
+    assert len({round(red) for red in reds_P}) == 3
 
 
 def test_digits_are_white_on_black_in_the_test_size() -> None:
@@ -65,6 +91,6 @@ def test_score_ood_compares_with_the_test_images(monkeypatch: pytest.MonkeyPatch
     found = score_ood(Path("graph"), test_logits_NK, ood_images(TEST_NHWC), calibration, threads=1)
     assert {one.kind: (one.auroc.value, one.flag_rate) for one in found} == {
         "noise": (0.75, 0.5), "textures": (0.75, 0.5), "flat": (1.0, 1.0), "shuffled": (0.75, 0.5),
-        "digits": (0.75, 0.5),
+        "digits": (0.75, 0.5), "binary": (0.75, 0.5), "text": (0.75, 0.5), "photographs": (0.75, 0.5),
     }  # fmt: skip
     assert {one.images for one in found} == {20}

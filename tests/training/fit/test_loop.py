@@ -9,6 +9,7 @@ from torch import Tensor
 
 from core.errors import TrainingDivergedError
 from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_recipe
+from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.fit import loop
 from training.fit.dtype import pick_dtype
@@ -196,6 +197,16 @@ def test_fit_improves_accuracy(kind: str, images: Images, tmp_path: Path) -> Non
     assert accuracy > 0.5
     assert result.history[-1].train_loss < result.history[0].train_loss
     assert not result.classifier.training
+
+
+def test_plain_accuracy_is_that_on_unchanged_training_images(images: Images, tmp_path: Path) -> None:
+    result = small_fit(small_recipe("mlp", epochs=3, **{"augmentation.mixup": 1.0}), images, tmp_path)
+    train = images.part("train")
+    with torch.no_grad():
+        predicted_N = result.classifier(torch.from_numpy(scale_pixels(train.images_NHWC))).argmax(1).numpy()
+    accuracy = float((predicted_N == train.labels_N).mean())
+    assert result.history[-1].plain_accuracy == pytest.approx(accuracy, abs=1.5 / len(train))
+    assert load_checkpoint(tmp_path).history == result.history
 
 
 def test_progress_counts_every_step(images: Images, tmp_path: Path) -> None:

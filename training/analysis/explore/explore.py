@@ -150,6 +150,7 @@ def exploration_record(found: Findings) -> Exploration:
         near_test_images=duplicates.near_test_images,
         near_conflicts=duplicates.near_conflicts,
         holdout_images=duplicates.holdout_images,
+        near_test_positions=tuple(sorted({pair.test_position for pair in duplicates.near})),
     )
 
 

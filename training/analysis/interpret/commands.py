@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.records.base import write_report
-from core.records.explanations import Activations, Explanations
+from core.records.explanations import Activations, Explanations, NoiseLevel
 from core.records.lookup import figures_folder, report_path
 from core.records.mistakes import Mistakes
 from training.analysis.interpret.activations import KEPT_PREFIX, Model, make_activations
 from training.analysis.interpret.evaluate import evaluate_explanations
 from training.analysis.interpret.figures import activation_figures, explanation_figures
+from training.analysis.interpret.smoothgrad_noise import noise_levels
 from training.analysis.mistakes.figures import mistake_figures
 from training.analysis.mistakes.find import VersionPredictions, find_mistakes
 from training.data.split_dataset import Images
@@ -69,6 +70,17 @@ def mistakes(work: Work, progress: Progress) -> Mistakes:
     figures = mistake_figures(report, versions, work.images.dataset, threads=work.threads)
     write_figures(figures, figures_folder(work.folder, "mistakes"), work.names)
     return report
+
+
+def smoothgrad_noise(work: Work, progress: Progress) -> tuple[tuple[str, tuple[NoiseLevel, ...]], ...]:
+    """Reference of each version, and the share of noisy copies that keep its predictions; writes no record."""
+    measured = []
+    for done, model in enumerate(work.models):
+        reference = model.manifest.reference
+        progress(f"{reference} noise", done, len(work.models))
+        measured.append((reference, noise_levels(model.network, work.images, quick=work.quick)))
+    progress("noise", len(work.models), len(work.models))
+    return tuple(measured)
 
 
 def record_activations(work: Work, progress: Progress) -> Activations:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,27 @@ import numpy.typing as npt
 import torch
 
 from core.records.base import ReportedModel, plain
-from core.records.explanations import Check, CheckName, Curve, Explanations, MethodEvaluation, MethodName, Randomized
+from core.records.explanations import (
+    SMOOTHGRAD_NOISE,
+    Check,
+    ControlGain,
+    Curve,
+    Explanations,
+    MethodEvaluation,
+    MethodName,
+    NoiseLevel,
+    Randomized,
+)
 from core.repository.manifest import Manifest
 from core.statistics.intervals import ConfidenceInterval, mean_estimate
 from training.analysis.interpret import methods
+from training.analysis.interpret.checks import MAX_CORRELATION, MAX_EXCESS, checks
+from training.analysis.interpret.controls import CONTROLS, image_controls
 from training.analysis.interpret.methods import applicable_methods, attribute, is_flat, target_class
-from training.analysis.interpret.randomization import cascade, rank_correlations
-from training.analysis.interpret.removal import DRAWS, STEPS, Probability, area, blurred, curves_against_moved
+from training.analysis.interpret.randomization import cascade, correlations_with_others, rank_correlations
+from training.analysis.interpret.removal import STEPS, area, removal_curves
+from training.analysis.interpret.smoothgrad_noise import noise_levels
+from training.analysis.interpret.subject import Subject
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified, subset_of_test
@@ -36,54 +49,9 @@ DISTURBANCES = 3
 """Noise samples per image."""
 RADIUS = 0.02
 """Maximum noise of a value in [0, 1]: 5 of 255 steps, hardly visible."""
-MAX_CORRELATION = 0.5
-"""Maximum rank correlation of the maps of the trained and the reinitialized network for a method to pass. At 0.5 the
-ranks share a quarter of their variance."""
 SEED = 0
-Pixels = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.int64]
 Doubles = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A network with the images and classes to explain.
-
-    Attributes:
-        pixels_NHWC: images in [0, 1].
-        target_N: explained class of each image.
-        few: positions of the images for sensitivity and randomization.
-        color_C: color of deleted pixels.
-    """
-
-    classifier: Classifier
-    pixels_NHWC: Pixels
-    target_N: Labels
-    few: Labels
-    color_C: tuple[float, ...]
-    temperature: float
-
-    def probability(self, chosen: npt.NDArray[np.bool_]) -> Probability:
-        """Return a function that gives the target probability of changed versions of the chosen images."""
-        target_N = torch.from_numpy(self.target_N[chosen])
-
-        def of_target(pixels_NHWC: Pixels) -> Doubles:
-            with torch.no_grad():
-                logits_NK = self.classifier(torch.from_numpy(pixels_NHWC)).double()
-            shares_NK = torch.softmax(logits_NK / self.temperature, dim=1)
-            return np.asarray(shares_NK.gather(1, target_N[:, None])[:, 0].numpy())
-
-        return of_target
-
-    @property
-    def deletion(self) -> tuple[Pixels, Pixels]:
-        """Start and end images of deletion: the images, and a uniform color."""
-        return self.pixels_NHWC, np.full_like(self.pixels_NHWC, self.color_C)
-
-    @cached_property
-    def insertion(self) -> tuple[Pixels, Pixels]:
-        """Start and end images of insertion: blurred images, and the images."""
-        return blurred(self.pixels_NHWC), self.pixels_NHWC
 
 
 def evaluate_explanations(
@@ -137,6 +105,7 @@ def evaluate_explanations(
         result = memo.get_or_compute(name, partial(_as_json, name, subject))
         evaluated.append(MethodEvaluation.model_validate(result))
     progress("done", len(names), len(names))
+    levels = memo.get_or_compute("noise levels", partial(_noise_as_json, classifier, images, quick=quick))
     unfit = () if "grad_cam" in names else (f"{plain('grad_cam')}, as the network has no feature maps",)
     return Explanations(
         model=model,
@@ -146,11 +115,16 @@ def evaluate_explanations(
         settings=settings(),
         methods=tuple(evaluated),
         unfit=unfit,
+        noise_levels=tuple(NoiseLevel.model_validate(level) for level in levels),
     )
 
 
 def _as_json(name: MethodName, subject: Subject) -> dict[str, Any]:
     return evaluate_method(name, subject).model_dump(mode="json")
+
+
+def _noise_as_json(classifier: Classifier, images: Images, *, quick: bool) -> list[dict[str, Any]]:
+    return [level.model_dump(mode="json") for level in noise_levels(classifier, images, quick=quick)]
 
 
 def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
@@ -168,24 +142,53 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
     if not useful_N.any():
         return empty
     shown = dataclasses.replace(subject, few=_useful(subject.few, useful_N))
-    probability = subject.probability(useful_N)
-    (deletion_NS, deletion_moved_NS), (insertion_NS, insertion_moved_NS) = (
-        curves_against_moved(probability, start_NHWC[useful_N], end_NHWC[useful_N], maps_NHW[useful_N], seed=SEED)
-        for start_NHWC, end_NHWC in (subject.deletion, subject.insertion)
-    )
+    deletion_NS, deletion_controls, deletion_moved_NS = _against_controls(subject, maps_NHW, useful_N, 0)
+    insertion_NS, insertion_controls, insertion_moved_NS = _against_controls(subject, maps_NHW, useful_N, 1)
+    rows, fresh_F = randomized(name, shown, maps_NHW[shown.few])
+    others_F = correlations_with_others(maps_NHW[shown.few])
     measured = empty.model_copy(
         update={
             "deletion": mean_estimate(area(deletion_NS)),
-            "deletion_gain": mean_estimate(area(deletion_moved_NS) - area(deletion_NS)),
+            "deletion_gain": _smallest(deletion_controls),
+            "deletion_controls": deletion_controls,
             "insertion": mean_estimate(area(insertion_NS)),
-            "insertion_gain": mean_estimate(area(insertion_NS) - area(insertion_moved_NS)),
+            "insertion_gain": _smallest(insertion_controls),
+            "insertion_controls": insertion_controls,
             "deletion_curve": _curve(deletion_NS, deletion_moved_NS),
             "insertion_curve": _curve(insertion_NS, insertion_moved_NS),
             "sensitivity": mean_estimate(sensitivity(name, shown, maps_NHW[shown.few])),
-            "cascade": randomized(name, shown, maps_NHW[shown.few]),
+            "cascade": rows,
+            "other_images": mean_estimate(others_F),
+            "excess": mean_estimate(fresh_F - others_F),
         }
     )
-    return measured.model_copy(update={"checks": tuple(_checks(measured))})
+    return measured.model_copy(update={"checks": checks(measured)})
+
+
+def _against_controls(
+    subject: Subject, maps_NHW: Doubles, useful_N: npt.NDArray[np.bool_], part: int
+) -> tuple[Doubles, tuple[ControlGain, ...], Doubles]:
+    """Curves of the maps that are not flat, gain over each control, and curves of the moved maps.
+
+    `part` is 0 for deletion, where a smaller area is better, and 1 for insertion.
+    """
+    start_NHWC, end_NHWC = (subject.deletion, subject.insertion)[part]
+    maps_UHW, random = maps_NHW[useful_N], np.random.default_rng(SEED)
+    controls = image_controls(maps_UHW, subject.target_N[useful_N], random)
+    own_US, *others = removal_curves(
+        subject.probability(useful_N), start_NHWC[useful_N], end_NHWC[useful_N], [maps_UHW, *controls.values()]
+    )
+    curves = {**dict(zip(controls, others, strict=True)), "center": subject.centered[part][useful_N]}
+    sign = (1, -1)[part]
+    gains = tuple(
+        ControlGain(control=name, gain=mean_estimate(sign * (area(curves[name]) - area(own_US)))) for name in CONTROLS
+    )
+    return own_US, gains, curves["moved"]
+
+
+def _smallest(gains: tuple[ControlGain, ...]) -> ConfidenceInterval:
+    """Gain over the strongest control."""
+    return min((each.gain for each in gains), key=lambda gain: gain.value)
 
 
 def _useful(few: Labels, useful_N: npt.NDArray[np.bool_]) -> Labels:
@@ -213,15 +216,20 @@ def sensitivity(name: MethodName, subject: Subject, maps_FHW: Doubles) -> Double
     return largest_F
 
 
-def randomized(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[Randomized, ...]:
-    """Rank correlation of the maps with those of networks with randomized layers, from the last to the first."""
+def randomized(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[tuple[Randomized, ...], Doubles]:
+    """Rank correlation of the maps with those of networks with randomized layers, from the last to the first.
+
+    Returns:
+        A row per layer, and the correlation of each image with all layers randomized, float64 [F].
+    """
     pixels_FHWC, target_F = subject.pixels_NHWC[subject.few], subject.target_N[subject.few]
     _, height, width, _ = pixels_FHWC.shape
-    rows = []
+    rows, correlation_F = [], np.ones(len(maps_FHW))
     for layer, network in cascade(subject.classifier, height=height, width=width, seed=SEED):
         fresh_FHW = attribute(name, network, pixels_FHWC, target_F, seed=SEED)
-        rows.append(Randomized(layer=layer, correlation=mean_estimate(rank_correlations(maps_FHW, fresh_FHW))))
-    return tuple(rows)
+        correlation_F = rank_correlations(maps_FHW, fresh_FHW)
+        rows.append(Randomized(layer=layer, correlation=mean_estimate(correlation_F)))
+    return tuple(rows), correlation_F
 
 
 def _curve(curve_NS: Doubles, moved_NS: Doubles) -> Curve:
@@ -232,34 +240,16 @@ def _curve(curve_NS: Doubles, moved_NS: Doubles) -> Curve:
     )
 
 
-def _checks(measured: MethodEvaluation) -> list[Check]:
-    checks = []
-    names: tuple[CheckName, ...] = ("deletion", "insertion")
-    for name in names:
-        gain: ConfidenceInterval = getattr(measured, f"{name}_gain")
-        reason = (
-            f"gain of {gain.value:+.3f} over the same map at random places (95 % interval {gain.low:+.3f} to "
-            f"{gain.high:+.3f}), all of which must lie above 0"
-        )
-        checks.append(Check(name=name, passed=gain.low > 0, reason=reason))
-    last = measured.cascade[-1].correlation
-    reason = (
-        f"rank correlation {last.value:.3f} (95 % interval {last.low:.3f} to {last.high:.3f}) with maps of fresh "
-        f"weights, all of which must lie at or below {MAX_CORRELATION}"
-    )
-    checks.append(Check(name="randomisation", passed=last.high <= MAX_CORRELATION, reason=reason))
-    return checks
-
-
 def settings() -> dict[str, float]:
     """Settings of the evaluation. A record with other settings is outdated."""
     return {
         "integrated_gradients_steps": methods.STEPS,
         "smoothgrad_samples": methods.SAMPLES,
-        "smoothgrad_noise": methods.NOISE,
+        "smoothgrad_noise": SMOOTHGRAD_NOISE,
         "removal_steps": STEPS,
-        "moved_maps": DRAWS,
+        "controls": len(CONTROLS),
         "sensitivity_radius": RADIUS,
         "sensitivity_draws": DISTURBANCES,
         "most_correlation": MAX_CORRELATION,
+        "most_excess": MAX_EXCESS,
     }

@@ -23,7 +23,7 @@ from captum.attr import (
 from torch import Tensor, nn
 
 from core.errors import ConfigurationError
-from core.records.explanations import MethodName
+from core.records.explanations import SMOOTHGRAD_NOISE, MethodName
 from training.networks import Classifier
 from training.networks.layers import ACTIVATIONS
 
@@ -35,8 +35,6 @@ STEPS = 32
 """Steps of integrated gradients."""
 SAMPLES = 16
 """Noise samples of SmoothGrad."""
-NOISE = 0.1
-"""Standard deviation of the noise of SmoothGrad."""
 _WINDOWS_PER_SIDE = 8
 SIGNED: frozenset[MethodName] = frozenset({"input_x_gradient", "integrated_gradients", "occlusion"})
 """Methods with signed values: negative values are evidence against the class."""
@@ -114,7 +112,7 @@ def _smoothgrad(classifier: Classifier, pixels: Tensor, target: Tensor) -> Tenso
         nt_type="smoothgrad",
         nt_samples=SAMPLES,
         nt_samples_batch_size=1,
-        stdevs=NOISE,
+        stdevs=SMOOTHGRAD_NOISE,
         target=target,
         abs=False,
     )

@@ -56,8 +56,23 @@ def _owns_parameters(module: nn.Module) -> bool:
 
 def rank_correlations(first_NHW: Doubles, second_NHW: Doubles) -> Doubles:
     """Spearman correlation of the absolute values of each pair of maps, float64 [N]; 0 if one of them is flat."""
-    ranks = [rankdata(np.abs(maps_NHW).reshape(len(maps_NHW), -1), axis=1) for maps_NHW in (first_NHW, second_NHW)]
-    centered = [ranks_NP - ranks_NP.mean(axis=1, keepdims=True) for ranks_NP in ranks]
-    lengths_N = np.prod([np.linalg.norm(ranks_NP, axis=1) for ranks_NP in centered], axis=0)
-    products_N = (centered[0] * centered[1]).sum(axis=1)
-    return np.asarray(products_N / np.where(lengths_N > 0, lengths_N, 1))
+    return np.asarray((_unit_ranks(first_NHW) * _unit_ranks(second_NHW)).sum(axis=1))
+
+
+def correlations_with_others(maps_NHW: Doubles) -> Doubles:
+    """Mean Spearman correlation of each map's absolute values with those of all other maps, float64 [N].
+
+    The control of the cascade: maps of different images are alike if they mark similar positions. It is 0 for a single
+    map.
+    """
+    ranks_NP = _unit_ranks(maps_NHW)
+    correlation_NN = ranks_NP @ ranks_NP.T
+    return np.asarray((correlation_NN.sum(axis=1) - np.diag(correlation_NN)) / max(1, len(maps_NHW) - 1))
+
+
+def _unit_ranks(maps_NHW: Doubles) -> Doubles:
+    """Centered ranks of the absolute values, divided by their Euclidean norm, float64 [N, H * W]; 0 for a flat map."""
+    ranks_NP = rankdata(np.abs(maps_NHW).reshape(len(maps_NHW), -1), axis=1)
+    centered_NP = ranks_NP - ranks_NP.mean(axis=1, keepdims=True)
+    lengths_N1 = np.linalg.norm(centered_NP, axis=1, keepdims=True)
+    return np.asarray(centered_NP / np.where(lengths_N1 > 0, lengths_N1, 1))

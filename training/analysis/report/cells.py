@@ -8,11 +8,12 @@ from typing import Any
 from core.recipes import CNNNetwork
 from core.records.base import plain
 from core.records.explanations import Explanations, MethodEvaluation
-from core.records.robustness import CORRUPTION_KINDS, Robustness
+from core.records.robustness import CORRUPTION_KINDS, ConditionFigure, Robustness
+from core.repository.evaluation import StrangeImages
 from core.repository.manifest import Precision
 from training.analysis.interpret.evaluate import DISTURBED, QUICK_DISTURBED
 from training.analysis.report.findings import Findings, Rung, VersionResults
-from training.analysis.report.number_format import joined, number
+from training.analysis.report.number_format import joined, number, percent
 from training.augment.overlap import overlaps
 
 _SETTINGS: Mapping[str, str] = {
@@ -122,6 +123,34 @@ def verdict(explanations: Explanations, method: MethodEvaluation) -> str:
     parts = [f"**fails** {joined(failed)}"] if failed else []
     parts += [f"undecided: {joined(undecided)}"] if undecided else []
     return "; ".join(parts) or "passes"
+
+
+def has_controls(findings: Findings) -> bool:
+    """True if the explanations of both versions were checked against all controls; older records have one control."""
+    methods = [method for side in findings.sides for method in side.explanations.methods if method.images]
+    return all(method.deletion_controls and method.other_images for method in methods)
+
+
+def strange(side: VersionResults) -> Sequence[StrangeImages]:
+    """Scores of out-of-distribution images: those of the robustness record, or the published ones."""
+    return side.robustness.strange or side.scores.strange or ()
+
+
+def has_shift_figures(findings: Findings) -> bool:
+    """True if calibration, coverage and flags under corruption were measured for both versions."""
+    return all(side.robustness.mean_over_corruptions("ece") is not None for side in findings.sides)
+
+
+def shift_conditions(findings: Findings) -> list[str]:
+    """Names of the conditions of both versions, with `clean` first."""
+    known = {each.name for each in findings.second.robustness.conditions}
+    return [name for name in dict.fromkeys(each.name for each in findings.first.robustness.conditions) if name in known]
+
+
+def shift_figures(side: VersionResults, name: str) -> str:
+    """Calibration error, coverage and flag rate under one condition, mean over its levels: "12.1%; 93.0%; 4.0%"."""
+    figures: tuple[ConditionFigure, ...] = ("ece", "coverage", "flag_rate")
+    return "; ".join(percent(side.robustness.mean_over_levels(name, figure)) for figure in figures)
 
 
 def severities(report: Robustness) -> list[tuple[str, str]]:

@@ -16,16 +16,18 @@ from core.comparison.pairwise import Pairwise
 from core.errors import DataError
 from core.jobs.run_folder import HISTORY_NAME
 from core.records.base import read_report
-from core.records.explanations import Activations, Explanations
+from core.records.explanations import Activations, Explanations, ModelActivations
 from core.records.latency import Latency
 from core.records.lookup import AnyVersionRecord, ReportName, find_report, report_path
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness, compare_robustness
 from core.records.studies import AugmentationStudy, Exploration, Tuning
+from core.records.training_fit import TrainingFit
 from core.repository.manifest import Manifest
-from core.statistics.intervals import ConfidenceInterval, proportion
+from core.statistics.comparison import sign_flip_p
+from core.statistics.intervals import ConfidenceInterval, mean_estimates, proportion, statistic_estimate
 from training.analysis.mistakes.find import VersionPredictions, compare_versions
-from training.analysis.report.findings import Agreement, Findings, VersionResults
+from training.analysis.report.findings import Agreement, DuplicateEffect, Findings, Transfer, VersionResults
 from training.run.checkpoint import EpochRecord
 
 AnyStudy = TypeVar("AnyStudy", Tuning, AugmentationStudy)
@@ -49,14 +51,19 @@ class RecordStore:
         Raises:
             DataError: the record is missing; the message has the command that makes it.
         """
-        found = find_report(kind, manifests, self.layers, quick=self.quick)
+        found = self.find_optional(kind, *manifests)
         if found is None:
             names = " ".join(manifest.reference for manifest in manifests)
             raise DataError(
                 f"no {kind.__name__.lower()} of {names} with these weights and data under "
                 f"{' or '.join(map(str, self.layers))}: make it with `duet report`"
             )
-        return found.record
+        return found
+
+    def find_optional(self, kind: type[AnyVersionRecord], *manifests: Manifest) -> AnyVersionRecord | None:
+        """Return the record of these versions, or None if there is none."""
+        found = find_report(kind, manifests, self.layers, quick=self.quick)
+        return None if found is None else found.record
 
     def exploration(self, manifest: Manifest) -> Exploration | None:
         """Return the record of the data set and split of a version, or None if there is none."""
@@ -91,7 +98,16 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
     if exploration is None:
         raise DataError(f"no record of the data set {one.data.name}: make it with `duet report`")
     sides = [
-        _side(version, number, pairwise, activations, mistakes, records, same_family=one.family == other.family)
+        _side(
+            version,
+            number,
+            pairwise,
+            activations,
+            mistakes,
+            records,
+            exploration.near_test_positions,
+            same_family=one.family == other.family,
+        )
         for number, version in enumerate((first, second))
     ]
     return Findings(
@@ -103,10 +119,28 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
         activations=activations,
         mistakes=mistakes,
         together=together(first, second),
+        transfer=class_transfer(activations),
         tunings=tuple(records.studies(Tuning, "tuning", one)),
         augmentation=tuple(records.studies(AugmentationStudy, "augmentation", one)),
         quick=records.quick,
     )
+
+
+def class_transfer(activations: Activations) -> Transfer:
+    """Compare the shares of class images that the other version recognizes, with classes as independent units."""
+    shares_2K = np.array([_shares_by_class(each) for each in activations.models])
+    first, second, difference = mean_estimates(np.stack([*shares_2K, shares_2K[0] - shares_2K[1]], axis=1))
+    differences_K: list[float] = (shares_2K[0] - shares_2K[1]).tolist()
+    return Transfer(first, second, difference, sign_flip_p(differences_K))
+
+
+def _shares_by_class(made: ModelActivations) -> list[float]:
+    """Share of the images of each class that the other version recognizes, in order of the class names."""
+    recognized: dict[str, list[bool]] = {}
+    for image in made.images:
+        if image.kind == "class":
+            recognized.setdefault(image.name, []).append(image.other_label == image.name)
+    return [float(np.mean(recognized[name])) for name in sorted(recognized)]
 
 
 def together(first: VersionPredictions, second: VersionPredictions) -> Agreement:
@@ -134,6 +168,7 @@ def _side(
     activations: Activations,
     mistakes: Mistakes,
     records: RecordStore,
+    near_test_positions: Sequence[int] | None,
     *,
     same_family: bool,
 ) -> VersionResults:
@@ -154,6 +189,25 @@ def _side(
         surest_mistakes=mistakes.confident[number],
         latency=records.find(Latency, manifest),
         served_bytes=manifest.served_bytes,
+        training_fit=records.find_optional(TrainingFit, manifest),
+        duplicates=None if near_test_positions is None else duplicate_effect(version, near_test_positions),
+    )
+
+
+def duplicate_effect(version: VersionPredictions, near_test_positions: Sequence[int]) -> DuplicateEffect | None:
+    """Accuracy of the stored predictions with and without the test images at these positions; None if there is none."""
+    right_N = version.predictions.predicted() == version.predictions.labels
+    near_N = np.isin(version.predictions.index, near_test_positions)
+    if not near_N.any() or near_N.all():
+        return None
+
+    def gain(right_N: npt.NDArray[np.bool_], near_N: npt.NDArray[np.bool_]) -> float:
+        return float(right_N.mean() - right_N[~near_N].mean())
+
+    return DuplicateEffect(
+        on_duplicates=proportion(int(right_N[near_N].sum()), int(near_N.sum())),
+        without=proportion(int(right_N[~near_N].sum()), int((~near_N).sum())),
+        difference=statistic_estimate(gain, right_N, near_N),
     )
 
 

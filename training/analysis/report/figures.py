@@ -33,7 +33,10 @@ _EXPLORED = ("samples", "mean_images", "brightness", "contrast")
 
 
 def curves_figure(findings: Findings, theme: Theme) -> Figure:
-    """Accuracy and loss by epoch, on augmented training images and on validation images, if any."""
+    """Accuracy and loss by epoch on augmented training images and on validation images, if any.
+
+    The accuracy on unchanged training images and on the holdout is shown as well: by epoch, or for the final version.
+    """
     figure, panels = grid_of_axes(theme, 2, 2, height=4.6)
     for row, side in enumerate(findings.sides):
         for axes, measure in zip(panels[2 * row : 2 * row + 2], ("accuracy", "loss"), strict=True):
@@ -41,7 +44,10 @@ def curves_figure(findings: Findings, theme: Theme) -> Figure:
             for part, color, style in (("train", theme.parts[0], "-"), ("validation", theme.parts[1], "--")):
                 values = [getattr(record, f"{part}_{measure}") for record in side.history]
                 if None not in values:
-                    axes.plot(epochs, values, color=color, ls=style, lw=1.6, label=part)
+                    label = "training, augmented" if part == "train" else part
+                    axes.plot(epochs, values, color=color, ls=style, lw=1.6, label=label)
+            if measure == "accuracy":
+                _plain_accuracy(axes, side, epochs, theme)
             axes.set_title(f"{side.reference}: {measure}", fontsize=TEXT, color=theme.text)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
             axes.set_xlabel("epoch", fontsize=TEXT - 1)
@@ -50,6 +56,20 @@ def curves_figure(findings: Findings, theme: Theme) -> Figure:
     both = max(panels[::2], key=lambda axes: len(axes.lines))
     legend_above(figure, both, theme)
     return figure
+
+
+def _plain_accuracy(axes: Any, side: VersionResults, epochs: Sequence[int], theme: Theme) -> None:
+    """Accuracy on unchanged training images, by epoch if recorded, and the final accuracy on the holdout."""
+    plain = [record.plain_accuracy for record in side.history]
+    label = "training, unchanged"
+    if None not in plain:
+        axes.plot(epochs, plain, color=theme.parts[0], ls="--", lw=1.6, label=label)
+    elif side.training_fit is not None:
+        final = side.training_fit.accuracy.value
+        axes.plot(epochs[-1:], [final], color=theme.parts[0], marker="o", ms=6, ls="", label=f"{label}, final")
+    if side.manifest.metrics.holdout_accuracy is not None:
+        holdout = [side.manifest.metrics.holdout_accuracy]
+        axes.plot(epochs[-1:], holdout, color=theme.text, marker="D", ms=5, ls="", label="holdout, final")
 
 
 def classes_figure(findings: Findings, theme: Theme) -> Figure:
@@ -95,15 +115,16 @@ def confusion_figure(side: VersionResults, theme: Theme) -> Figure:
 
 
 def reliability_figure(findings: Findings, theme: Theme) -> Figure:
-    """Reliability diagram of both versions, with the distribution of their confidence."""
+    """Reliability diagram of both versions with 95 % intervals, and the distribution of their confidence."""
     figure, [top, bottom] = grid_of_axes(theme, 2, 1, height=5.2, sharex=True, height_ratios=(3, 1.2))
     top.plot([0, 1], [0, 1], color=theme.muted, ls=":", lw=1.2, label="as sure as right")
     for number, (side, color) in enumerate(zip(findings.sides, theme.parts, strict=False)):
         filled = [part for part in side.scores.reliability.bins if part.count]
         bins = [part for part in filled if part.count >= _MIN_BIN_IMAGES]
-        top.plot(
-            [part.confidence or 0.0 for part in bins], [part.accuracy or 0.0 for part in bins], color=color,
-            marker=MARKERS[number], ms=4, lw=1.4, label=side.reference,
+        accuracies, errors = error_bars([part.accuracy_interval for part in bins])
+        top.errorbar(
+            [part.confidence or 0.0 for part in bins], accuracies, yerr=errors, color=color,
+            marker=MARKERS[number], ms=4, lw=1.4, elinewidth=1, label=side.reference,
         )  # fmt: skip
         total = sum(part.count for part in filled)
         bottom.plot(
@@ -123,8 +144,11 @@ def reliability_figure(findings: Findings, theme: Theme) -> Figure:
 
 
 def choices_figure(tuning: Tuning, theme: Theme) -> Figure:
-    """Effect of each choice that was tried alone, in percentage points with 95 % intervals."""
-    rows = [each for each in tuning.choices if each.difference is not None]
+    """Effect of each choice that was tried alone, in percentage points with 95 % intervals.
+
+    Optimizers are left out: without a search for the best learning rate of each, a difference says nothing about them.
+    """
+    rows = [each for each in tuning.comparable_choices if each.difference is not None]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.34 * len(rows))
     values, reach = error_bars([_in_points(each.difference) for each in rows if each.difference is not None])
     axes.axvline(0, color=theme.muted, lw=1)
@@ -167,7 +191,7 @@ def plain_figures(findings: Findings) -> dict[str, Draw]:
     for number, side in enumerate(findings.sides, start=1):
         figures[f"confusion-{number}"] = partial(confusion_figure, side)
     for tuning in findings.tunings:
-        if any(each.difference is not None for each in tuning.choices):
+        if any(each.difference is not None for each in tuning.comparable_choices):
             figures[f"choices-{tuning.name}"] = partial(choices_figure, tuning)
     for study in findings.augmentation:
         figures[f"steps-{study.name}"] = partial(steps_figure, study)

@@ -10,10 +10,41 @@ from core.records.latency import Latency
 from core.records.mistakes import Mistakes, ModelMistakes, Notable
 from core.records.robustness import Robustness, RobustnessDifference
 from core.records.studies import AugmentationStudy, Exploration, Tuning
+from core.records.training_fit import TrainingFit
 from core.repository.evaluation import Scores
 from core.repository.manifest import Manifest
 from core.statistics.intervals import ConfidenceInterval
 from training.run.checkpoint import EpochRecord
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Images made for the classes of either version that the other version recognizes.
+
+    Images of one class are not independent, so that intervals resample classes, and the test flips their signs.
+
+    Attributes:
+        difference: first minus second, paired by class.
+        p: p-value of equal shares.
+    """
+
+    first: ConfidenceInterval
+    second: ConfidenceInterval
+    difference: ConfidenceInterval
+    p: float
+
+
+@dataclass(frozen=True)
+class DuplicateEffect:
+    """Accuracy on test images with and without a near duplicate among the training images.
+
+    Attributes:
+        difference: accuracy on all test images minus that without the duplicates; bootstrap over images.
+    """
+
+    on_duplicates: ConfidenceInterval
+    without: ConfidenceInterval
+    difference: ConfidenceInterval
 
 
 @dataclass(frozen=True)
@@ -25,6 +56,8 @@ class VersionResults:
         scores: scores of the float32 graph on the test images.
         surest_mistakes: mistakes with the highest confidence.
         served_bytes: size of the float32 graph and its weights.
+        training_fit: accuracy on unchanged training images; None if it is not recorded.
+        duplicates: effect of near duplicates in the test images; None if their positions are not recorded.
     """
 
     name: str
@@ -39,6 +72,8 @@ class VersionResults:
     surest_mistakes: tuple[Notable, ...]
     latency: Latency
     served_bytes: int
+    training_fit: TrainingFit | None
+    duplicates: DuplicateEffect | None
 
     @property
     def reference(self) -> str:
@@ -92,6 +127,7 @@ class Findings:
     activations: Activations
     mistakes: Mistakes
     together: Agreement
+    transfer: Transfer
     tunings: tuple[Tuning, ...]
     augmentation: tuple[AugmentationStudy, ...]
     quick: bool

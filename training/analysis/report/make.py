@@ -18,6 +18,7 @@ from core.records.latency import Latency, LatencyTiming
 from core.records.lookup import NAMES, AnyVersionRecord, VersionRecord, find_report, report_path
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
+from core.records.training_fit import TrainingFit
 from core.repository.manifest import GRAPHS, Manifest
 from core.repository.onnx_session import open_session, runtime_version
 from core.statistics.intervals import statistic_estimate
@@ -29,6 +30,7 @@ from training.analysis.interpret.maximize import CLASS_OBJECTIVE
 from training.analysis.report.collect import RecordStore
 from training.analysis.report.studies import augmentation_studies, tunings
 from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
+from training.evaluation.training_fit import measure_training_fit
 from training.run.environment import cpu_name
 
 ProgressCallback = Callable[[str, int, int], None]
@@ -72,6 +74,7 @@ def make_missing(context: ReportContext) -> None:
     _exploration(context)
     _latencies(context)
     for model in context.work.models:
+        _training_fit(context, model)
         _robustness(context, model)
         _explanations(context, model)
     models = [model.manifest for model in context.work.models]
@@ -112,6 +115,9 @@ def _is_current(context: ReportContext, kind: type[AnyVersionRecord], *manifests
         return False
     if isinstance(found.record, Explanations) and found.record.target != "predicted":
         context.note(f"the {NAMES[kind]} of {names} explain only one class: measured again")
+        return False
+    if isinstance(found.record, Robustness) and (found.record.strange is None or found.record.clean.ece is None):
+        context.note(f"the {NAMES[kind]} of {names} lacks calibration or images of no class: measured again")
         return False
     if isinstance(found.record, Explanations) and found.record.settings != settings():
         context.note(f"the {NAMES[kind]} of {names} were measured with other settings: measured again")
@@ -156,6 +162,15 @@ def _robustness(context: ReportContext, model: Model) -> None:
         cache_path.unlink(missing_ok=True)
 
 
+def _training_fit(context: ReportContext, model: Model) -> None:
+    if not _is_current(context, TrainingFit, model.manifest):
+        work, update = context.work, _bar(context, f"training images of {model.manifest.reference}")
+        update("training images", 0, 1)
+        record = measure_training_fit(model.manifest, model.folder, work.images, threads=work.threads, quick=work.quick)
+        write_report(_path(context, TrainingFit, model), record)
+        update("training images", 1, 1)
+
+
 def _explanations(context: ReportContext, model: Model) -> None:
     if not _is_current(context, Explanations, model.manifest):
         record_explanations(context.work, model, None, _bar(context, "explanations"))
@@ -168,7 +183,9 @@ def _exploration(context: ReportContext) -> None:
     except DataError as error:
         context.note(f"{error}; measuring it again")
         known = None
-    if known is None:
+    if known is not None and known.near_test_positions is None:
+        context.note(f"the exploration of {known.name} has no positions of near duplicates: made again")
+    if known is None or known.near_test_positions is None:
         images = context.work.images
         record = exploration_record(find(images.dataset, images.split, context.progress))
         write_report(report_path(context.work.folder, "exploration", record.name), record)

@@ -126,6 +126,7 @@ def write_records(findings: Findings, folder: Path) -> None:
     records: list[VersionRecord] = [findings.activations, findings.mistakes]
     for side in findings.sides:
         records += [side.robustness, side.explanations, side.latency]
+        records += [side.training_fit] if side.training_fit is not None else []
     for former in folder.glob("*"):
         if former.name != NAMES[CorruptedHoldout]:
             shutil.rmtree(former)
@@ -161,6 +162,8 @@ def sources(findings: Findings, folder: Path) -> Sources:
         records[f"robustness of {side.reference}"] = side.robustness
         records[f"explanations of {side.reference}"] = side.explanations
         records[f"latency of {side.reference}"] = side.latency
+        if side.training_fit is not None:
+            records[f"training fit of {side.reference}"] = side.training_fit
     records |= {f"tuning of {each.name}": each for each in findings.tunings}
     records |= {f"augmentation of {each.name}": each for each in findings.augmentation}
     return Sources(

@@ -15,6 +15,7 @@ from captum.robust import FGSM
 
 from core.records.base import ReportedModel, pack_bits, unpack_bits
 from core.records.robustness import Condition, ConditionFigure, ConditionKind, Robustness
+from core.repository.evaluation import StrangeImages
 from core.repository.manifest import GRAPHS, Calibration, Manifest
 from core.repository.onnx_session import open_session
 from core.statistics.calibration import expected_calibration_error, softmax
@@ -22,9 +23,11 @@ from core.statistics.conformal import prediction_set_mask
 from core.statistics.energy import energy
 from training.corruptions.cifar10c import CORRUPTIONS, LEFT_OUT, NAME, SEVERITIES, corrupted
 from training.corruptions.geometry import ROTATIONS, SHIFTS, rotated, shifted
+from training.corruptions.original_noise import DEVIATION, FACTORS, noisy_original
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import subset_of_test
+from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.reproduce import require_same_classes
 from training.export.run_onnx import predict_logits_in
 from training.export.weights import stored_classifier
@@ -83,7 +86,7 @@ def measure_robustness(
     memo = ResumeCache(
         cache_path, {"model": model.weights, **data.model_dump(), "corruption_seed": SEED, "figures": _FIGURES}
     )
-    trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N))
+    trials = list(_trials(stored_classifier(manifest, folder), subset.labels_N, subset.images_NHWC.shape[1:3]))
     calibration = manifest.calibration["fp32"]
 
     def measured(trial: Trial) -> dict[str, Any]:
@@ -97,9 +100,28 @@ def measure_robustness(
         known = dict(memo.get_or_compute(f"{trial.name} {trial.level}", partial(measured, trial)))
         right_N = unpack_bits(known.pop("right"), len(subset))
         conditions.append(Condition.of(trial.name, trial.kind, trial.level, trial.setting, right_N, **known))
+    progress("images of no class", len(trials), len(trials))
+
+    def of_no_class() -> list[dict[str, Any]]:
+        scores = score_ood(
+            folder / GRAPHS["fp32"],
+            predict_logits_in(session, subset.images_NHWC),
+            ood_images(subset.images_NHWC),
+            calibration,
+            threads=threads,
+        )
+        return [each.model_dump(mode="json") for each in scores]
+
+    strange = memo.get_or_compute("images of no class", of_no_class)
     progress("done", len(trials), len(trials))
     return Robustness(
-        model=model, data=data, benchmark=NAME, left_out=(LEFT_OUT,), seed=SEED, conditions=tuple(conditions)
+        model=model,
+        data=data,
+        benchmark=NAME,
+        left_out=(LEFT_OUT,),
+        seed=SEED,
+        conditions=tuple(conditions),
+        strange=tuple(StrangeImages.model_validate(each) for each in strange),
     )
 
 
@@ -117,7 +139,7 @@ def _figures(
     }
 
 
-def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator[Trial]:
+def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64], size: tuple[int, int]) -> Iterator[Trial]:
     yield Trial("clean", "clean", 0, "as they are", lambda images_NHWC: images_NHWC)
     for name, corruption in CORRUPTIONS.items():
         for severity in SEVERITIES:
@@ -128,6 +150,10 @@ def _trials(classifier: Classifier, labels_N: npt.NDArray[np.int64]) -> Iterator
         yield Trial("shift", "shift", level, f"{pixels} pixels", partial(shifted, pixels=pixels))
     for level, degrees in enumerate(ROTATIONS, start=1):
         yield Trial("rotation", "rotation", level, f"{degrees} degrees", partial(rotated, degrees=degrees))
+    side = max(size)
+    for level, factor in enumerate(FACTORS, start=1):
+        setting = f"{factor * side} pixels, deviation {DEVIATION:g}"
+        yield Trial("noisy_original", "original", level, setting, partial(noisy_original, factor=factor, seed=SEED))
     for level, step in enumerate(EPSILONS, start=1):
         attack = partial(attacked, classifier, labels_N=labels_N, step=step)
         yield Trial("fgsm", "fgsm", level, f"{step}/255", attack)

@@ -117,6 +117,19 @@ async def test_response_describes_target_and_method(explaining: RunningApp) -> N
     assert answer.timing_ms.inference > 0
 
 
+async def test_smoothgrad_tells_the_share_of_copies_that_keep_the_prediction(explaining: RunningApp) -> None:
+    """The prediction depends on the mean of all pixels, which noise hardly moves unless it lies between classes."""
+    light = brightness_of("light")
+    sure, other = [
+        (await as_json(explaining, gray_png(gray), method="smoothgrad,saliency", samples=64, noise=noise)).maps
+        for gray, noise in ((light, 0.01), (light + 32, 1.0))
+    ]
+    assert sure[0].kept_share == 1.0
+    assert other[0].kept_share is not None
+    assert 0 < other[0].kept_share < 1
+    assert sure[1].kept_share is None
+
+
 async def test_array_and_png_have_the_same_headers(explaining: RunningApp) -> None:
     content, query = png_of(ramp()), {"method": "input_x_gradient,integrated_gradients", "target": "white"}
     expected = await as_json(explaining, content, **query)

@@ -8,12 +8,21 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 
+from core.statistics.intervals import ConfidenceInterval
 from tests.training.analysis.interpret.linear import SIDE, dense, linear_classifier, pixels
 from tests.training.analysis.interpret.test_methods import small_cnn
-from training.analysis.interpret.evaluate import SEED, Subject, evaluate_method, sensitivity
+from training.analysis.interpret.checks import checks
+from training.analysis.interpret.controls import CONTROLS, center_map, image_controls
+from training.analysis.interpret.evaluate import SEED, evaluate_method, sensitivity
 from training.analysis.interpret.methods import attribute
-from training.analysis.interpret.randomization import cascade, layers_in_order, rank_correlations
-from training.analysis.interpret.removal import area, curves_against_moved
+from training.analysis.interpret.randomization import (
+    cascade,
+    correlations_with_others,
+    layers_in_order,
+    rank_correlations,
+)
+from training.analysis.interpret.removal import area, removal_curves
+from training.analysis.interpret.subject import Subject
 
 
 def subject(classifier: torch.nn.Module, images: int = 24) -> Subject:
@@ -33,6 +42,16 @@ def test_rank_correlations_are_spearman_of_absolute_values() -> None:
     np.testing.assert_allclose(rank_correlations(first_NHW, second_NHW), expected)
     np.testing.assert_allclose(rank_correlations(first_NHW, -first_NHW), 1)
     assert rank_correlations(np.ones((1, 4, 4)), second_NHW[:1]).tolist() == [0]
+
+
+def test_correlations_with_others_are_means_over_all_other_maps() -> None:
+    maps_NHW = np.random.default_rng(0).normal(size=(4, 3, 5))
+    expected = [
+        np.mean([rank_correlations(maps_NHW[i : i + 1], maps_NHW[j : j + 1])[0] for j in range(4) if j != i])
+        for i in range(4)
+    ]
+    np.testing.assert_allclose(correlations_with_others(maps_NHW), expected)
+    np.testing.assert_allclose(correlations_with_others(maps_NHW[:1]), 0, atol=1e-12)
 
 
 def test_cascade_reinitializes_from_last_to_first() -> None:
@@ -86,24 +105,63 @@ def test_exact_explanation_passes_with_intervals() -> None:
     assert len(measured.cascade) == 1
 
 
-def test_gain_is_relative_to_the_moved_map() -> None:
+def test_gain_is_that_over_the_strongest_control() -> None:
     classifier, _ = linear_classifier()
     dense(classifier).weight.mul_(20)
     shown = subject(classifier)
     measured = evaluate_method("integrated_gradients", shown)
     maps_NHW = attribute("integrated_gradients", classifier, shown.pixels_NHWC, shown.target_N)
-    probability = shown.probability(np.ones(24, np.bool_))
-    _, moved_NS = curves_against_moved(probability, *shown.deletion, maps_NHW, seed=SEED)
-    assert measured.deletion_curve is not None
-    assert measured.deletion_gain is not None
+    controls = image_controls(maps_NHW, shown.target_N, np.random.default_rng(SEED))
+    orders = [*controls.values(), np.broadcast_to(center_map(SIDE, SIDE), maps_NHW.shape)]
+    curves = removal_curves(shown.probability(np.ones(24, np.bool_)), *shown.deletion, orders)
+    areas = {name: area(curve_NS).mean() for name, curve_NS in zip(CONTROLS, curves, strict=True)}
     assert measured.deletion is not None
-    assert measured.deletion_curve.random == pytest.approx(moved_NS.mean(axis=0).tolist())
-    gain = area(moved_NS).mean() - measured.deletion.value
-    assert measured.deletion_gain.value == pytest.approx(gain)
-    assert measured.checks[0].reason.startswith(
-        f"gain of {gain:+.3f} over the same map at random places (95 % interval"
+    assert measured.deletion_gain is not None
+    assert {each.control: each.gain.value for each in measured.deletion_controls} == pytest.approx(
+        {name: value - measured.deletion.value for name, value in areas.items()}
     )
-    assert measured.checks[0].reason.endswith("all of which must lie above 0")
+    strongest = min(areas, key=areas.__getitem__)
+    assert measured.strongest_controls[0] == strongest
+    gain = areas[strongest] - measured.deletion.value
+    assert measured.deletion_gain.value == pytest.approx(gain)
+    assert measured.checks[0].reason.startswith(f"gain of {gain:+.3f} (95 % interval")
+    assert measured.deletion_curve is not None
+    assert measured.deletion_curve.random == pytest.approx(curves[0].mean(axis=0).tolist())
+
+
+def test_centered_objects_pass_against_moved_maps_only() -> None:
+    """A map that marks the center of every image is no better than the controls that do the same."""
+    classifier, _ = linear_classifier()
+    weights_HW = np.exp(center_map(SIDE, SIDE) / 8).astype(np.float32)
+    dense(classifier).weight.zero_()
+    dense(classifier).weight[0] = torch.from_numpy(np.tile(weights_HW.ravel(), 3))
+    dense(classifier).bias[:] = torch.tensor([-15.0, 0, 0])
+    shown = dataclasses.replace(subject(classifier), color_C=(0.0, 0.0, 0.0))
+    assert (shown.target_N == 0).all()
+    measured = evaluate_method("saliency", shown)
+    assert measured.deletion_controls[0].control == "moved"
+    assert measured.deletion_controls[0].gain.low > 0
+    for controls in (measured.deletion_controls, measured.insertion_controls):
+        gains = {each.control: each.gain for each in controls}
+        for kept_position in ("other_image", "mean_map", "center"):
+            assert gains[kept_position].value == pytest.approx(0, abs=1e-9)
+    assert {"deletion", "insertion"} <= set(measured.failed)
+
+
+def test_likeness_above_that_of_other_images_fails_randomisation() -> None:
+    classifier, _ = linear_classifier()
+    measured = evaluate_method("saliency", subject(classifier))
+    assert measured.other_images is not None
+    assert measured.excess is not None
+    last = measured.cascade[-1].correlation
+    assert measured.excess.value == pytest.approx(last.value - measured.other_images.value)
+    assert "randomisation" not in measured.failed
+    alike = measured.model_copy(
+        update={"other_images": last, "excess": ConfidenceInterval(value=0.01, low=0.005, high=0.02)}
+    )
+    assert [check.passed for check in checks(alike)][-1] is False
+    undecided = alike.model_copy(update={"excess": ConfidenceInterval(value=0.01, low=-0.01, high=0.03)})
+    assert [check.passed for check in checks(undecided)][-1] is False
 
 
 def test_maps_independent_of_weights_fail_randomisation() -> None:

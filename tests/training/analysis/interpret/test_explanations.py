@@ -9,8 +9,10 @@ from core.records.explanations import MethodEvaluation, MethodName
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret import evaluate
 from training.analysis.interpret.activations import Model
-from training.analysis.interpret.evaluate import Subject, evaluate_explanations
+from training.analysis.interpret.evaluate import evaluate_explanations
 from training.analysis.interpret.figures import explanation_figures
+from training.analysis.interpret.smoothgrad_noise import LEVELS
+from training.analysis.interpret.subject import Subject
 from training.plots.style import LIGHT, png
 
 pytestmark = pytest.mark.slow
@@ -43,6 +45,7 @@ def test_all_applicable_methods_are_measured_and_resume(
     assert names == ["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "occlusion"]
     assert again == names[2:]
     assert report.unfit == ("Grad-CAM, as the network has no feature maps",)
+    assert [level.noise for level in report.noise_levels] == list(LEVELS)
     assert type(report).model_validate_json(report.model_dump_json()) == report
     for method in report.methods:
         assert method.images + method.flat == report.data.images == evaluate.QUICK_IMAGES

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from core.records.explanations import Check, MethodEvaluation, Randomized
+from core.records.explanations import Check, ControlGain, MethodEvaluation, NoiseLevel, Randomized
+from core.records.training_fit import TrainingFit
 from core.statistics.intervals import ConfidenceInterval
 from training.analysis.report import cells
-from training.analysis.report.findings import Findings, VersionResults
+from training.analysis.report.findings import DuplicateEffect, Findings, VersionResults
+from training.analysis.report.render import findings_page
 
 
 def configured(side: VersionResults, **changes: Any) -> VersionResults:
@@ -103,3 +105,62 @@ def test_severities_list_the_parameters_of_each_corruption(shipped: Findings) ->
 def test_latency_of_an_untimed_graph_is_empty(shipped: Findings) -> None:
     untimed = shipped.first.latency.model_copy(update={"timings": ()})
     assert cells.latency(dataclasses.replace(shipped.first, latency=untimed), "int8", 1) == ""
+
+
+def with_shift_figures(findings: Findings) -> Findings:
+    """Findings whose robustness records have calibration and coverage, as records of newer releases."""
+
+    def measured(side: VersionResults) -> VersionResults:
+        conditions = tuple(
+            each.model_copy(update={"ece": 0.1 + each.level / 100, "coverage": 0.9, "flag_rate": 0.25})
+            for each in side.robustness.conditions
+        )
+        return dataclasses.replace(side, robustness=side.robustness.model_copy(update={"conditions": conditions}))
+
+    return dataclasses.replace(findings, first=measured(findings.first), second=measured(findings.second))
+
+
+def test_shift_figures_are_means_over_the_levels(shipped: Findings) -> None:
+    measured = with_shift_figures(shipped)
+    assert cells.has_shift_figures(measured)
+    assert cells.shift_figures(measured.first, "fog") == "13.0%; 90.0%; 25.0%"
+    assert cells.shift_conditions(measured)[:2] == ["clean", "gaussian_noise"]
+    page = findings_page(measured)
+    assert "| fog | 13.0%; 90.0%; 25.0% | 13.0%; 90.0%; 25.0% |" in page
+    assert "the calibration error is 13.0% for" in page
+    assert "are missing from these records" not in page
+
+
+def test_controls_are_described_if_they_were_measured(shipped: Findings) -> None:
+    def controlled(side: VersionResults) -> VersionResults:
+        gains = tuple(
+            ControlGain(control=name, gain=an(value, value, value))
+            for name, value in (("moved", 0.3), ("other_image", 0.2), ("mean_map", 0.2), ("center", 0.1))
+        )
+        update = {"deletion_controls": gains, "insertion_controls": gains, "other_images": an(0.39, 0.3, 0.5)}
+        methods = tuple(method.model_copy(update=update) for method in side.explanations.methods)
+        levels = (NoiseLevel(noise=0.1, kept=an(0.08, 0.05, 0.1)),)
+        explanations = side.explanations.model_copy(update={"methods": methods, "noise_levels": levels})
+        return dataclasses.replace(side, explanations=explanations)
+
+    measured = dataclasses.replace(shipped, first=controlled(shipped.first), second=controlled(shipped.second))
+    assert cells.has_controls(measured)
+    assert not cells.has_controls(dataclasses.replace(measured, second=shipped.second))
+    page = findings_page(measured)
+    assert "0.39 (0.30 to 0.50) | center and center |" in page
+    assert "| deviation 0.1, the default | 8.0% (5.0% to 10.0%) | 8.0% (5.0% to 10.0%) |" in page
+    assert "is a weak baseline" not in page
+
+
+def test_training_fit_and_duplicates_are_shown_if_recorded(shipped: Findings) -> None:
+    effect = DuplicateEffect(an(0.99, 0.98, 1.0), an(0.93, 0.92, 0.94), an(0.0018, 0.0011, 0.0025))
+
+    def recorded(side: VersionResults) -> VersionResults:
+        fit = TrainingFit(model=side.robustness.model, data=side.robustness.data, accuracy=an(0.925, 0.92, 0.93))
+        return dataclasses.replace(side, training_fit=fit, duplicates=effect)
+
+    page = findings_page(dataclasses.replace(shipped, first=recorded(shipped.first), second=recorded(shipped.second)))
+    assert "| accuracy of the version on unchanged training images | 92.5% (92.0% to 93.0%) | 92.5%" in page
+    assert "On unchanged training images mlp@4 is right on 92.5%" in page
+    assert "| effect of the near duplicates, points | +0.18 (+0.11 to +0.25) | +0.18 (+0.11 to +0.25) | |" in page
+    assert "They raise the accuracy by +0.18 (+0.11 to +0.25) points (mlp@4)" in page

@@ -17,16 +17,19 @@ from rich.progress import Progress
 
 from core.errors import ConfigurationError, DataError, DifferentImagesError
 from core.records.base import read_report, write_report
+from core.records.explanations import Activations
 from core.records.latency import Latency
 from core.records.lookup import NAMES, find_report, report_path
 from core.records.robustness import Robustness
 from core.records.studies import Exploration
+from core.records.training_fit import TrainingFit
+from core.repository.manifest import GRAPHS
 from tests.support.published_pair import PublishedPair
 from training.analysis.interpret.activations import Model
 from training.analysis.interpret.commands import Work
 from training.analysis.mistakes.find import VersionPredictions
 from training.analysis.report import make, write
-from training.analysis.report.collect import collect, together
+from training.analysis.report.collect import class_transfer, collect, duplicate_effect, together
 from training.analysis.report.make import BATCHES, ReportContext, make_missing, measure_latency
 from training.analysis.report.render import html, report_page
 from training.analysis.report.write import (
@@ -39,6 +42,9 @@ from training.analysis.report.write import (
     write_page,
     write_records,
 )
+from training.data.test_subset import stratified
+from training.evaluation.training_fit import QUICK_IMAGES
+from training.export.run_onnx import predict_logits
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +85,7 @@ def test_make_missing_keeps_current_records(context: ReportContext, monkeypatch:
         monkeypatch,
         make,
         "measure_robustness",
+        "measure_training_fit",
         "measure_latency",
         "record_explanations",
         "record_mistakes",
@@ -104,16 +111,16 @@ def without_class_objective(record: dict[str, Any]) -> None:
     del record["class_objective"]
 
 
-def with_random_orders(record: dict[str, Any]) -> None:
-    del record["settings"]["moved_maps"]
-    record["settings"]["random_orders"] = 3
+def with_moved_maps_only(record: dict[str, Any]) -> None:
+    del record["settings"]["controls"]
+    record["settings"]["moved_maps"] = 1
 
 
 @pytest.mark.parametrize(
     ("kind", "references", "change", "note"),
     [
         ("activations", ("mlp@1", "cnn@1"), without_class_objective, "maximize another objective: made again"),
-        ("explanations", ("cnn@1",), with_random_orders, "were measured with other settings: measured again"),
+        ("explanations", ("cnn@1",), with_moved_maps_only, "were measured with other settings: measured again"),
     ],
 )
 def test_record_with_other_settings_is_made_again(
@@ -135,6 +142,19 @@ def test_record_with_other_settings_is_made_again(
     path.write_text(text)
     assert made_again == [kind]
     assert notes == [f"the {kind} of {' and '.join(references)} {note}"]
+
+
+def test_robustness_without_images_of_no_class_is_measured_again(
+    context: ReportContext, pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = find_report(Robustness, [pair.mlp], context.layers, quick=True)
+    assert found is not None
+    write_report(found.path, found.record.model_copy(update={"strange": None}))
+    monkeypatch.setattr(make, "measure_robustness", lambda *_, **__: found.record)
+    notes: list[str] = []
+    make_missing(dataclasses.replace(context, note=notes.append))
+    assert notes == ["the robustness of mlp@1 lacks calibration or images of no class: measured again"]
+    assert read_report(found.path, Robustness) == found.record
 
 
 def test_damaged_record_is_noted_and_measured_again(context: ReportContext, pair: PublishedPair) -> None:
@@ -256,3 +276,46 @@ def test_latency_of_every_graph_and_batch_size(pair: PublishedPair) -> None:
         assert each.runs >= 10
     assert record.of("fp32", 1) is not None
     assert record.of("fp32", 7) is None
+
+
+def test_transfer_treats_classes_as_units(context: ReportContext, pair: PublishedPair) -> None:
+    record = context.records.find(Activations, pair.mlp, pair.cnn)
+    found = class_transfer(record)
+    assert found.first.value == pytest.approx(record.models[0].transfer)
+    assert found.difference.value == pytest.approx(record.models[0].transfer - record.models[1].transfer)
+    # Four copies of each image are no new evidence.
+    copied = record.model_copy(
+        update={"models": tuple(each.model_copy(update={"images": 4 * each.images}) for each in record.models)}
+    )
+    assert class_transfer(copied) == found
+
+
+def test_duplicate_effect_compares_with_the_images_that_are_left(
+    evaluated: tuple[VersionPredictions, VersionPredictions],
+) -> None:
+    version = evaluated[1]
+    right_N = version.predictions.predicted() == version.predictions.labels
+    chosen = [0, 3, 4]
+    effect = duplicate_effect(version, chosen)
+    assert effect is not None
+    left_N = np.delete(right_N, chosen)
+    assert effect.on_duplicates.value == right_N[chosen].mean()
+    assert effect.without.value == pytest.approx(left_N.mean())
+    assert effect.difference.value == pytest.approx(right_N.mean() - left_N.mean())
+    assert duplicate_effect(version, []) is None
+
+
+def test_training_fit_is_the_accuracy_on_unchanged_training_images(context: ReportContext, pair: PublishedPair) -> None:
+    record = context.records.find(TrainingFit, pair.cnn)
+    part = pair.images.part(*pair.cnn.data.trained_on)
+    chosen = stratified(part.labels_N, QUICK_IMAGES)
+    logits_NK = predict_logits(pair.folder(pair.cnn) / GRAPHS["fp32"], part.images_NHWC[chosen], threads=1)
+    assert record.accuracy.value == pytest.approx((logits_NK.argmax(axis=1) == part.labels_N[chosen]).mean())
+    assert record.data.images == len(chosen)
+
+
+def test_exploration_has_the_positions_of_near_duplicates(context: ReportContext, pair: PublishedPair) -> None:
+    record = context.records.exploration(pair.mlp)
+    assert record is not None
+    assert record.near_test_positions is not None
+    assert len(record.near_test_positions) == record.near_test_images

@@ -13,7 +13,7 @@ from core.records.robustness import Robustness, compare_robustness, mean_accurac
 from core.repository.manifest import GRAPHS, Manifest
 from core.statistics.calibration import expected_calibration_error, softmax
 from core.statistics.conformal import prediction_set_mask
-from core.statistics.energy import energy
+from core.statistics.energy import auroc, energy
 from tests.support.cifar_files import small_dataset
 from tests.support.published_pair import PublishedPair
 from training.analysis.robustness import measure
@@ -22,6 +22,7 @@ from training.corruptions.cifar10c import CORRUPTIONS, corrupted
 from training.data.split_dataset import Images
 from training.data.splits import split_for
 from training.data.test_subset import subset_of_test
+from training.evaluation.ood import ood_images
 from training.export.run_onnx import predict_logits
 from training.export.weights import stored_classifier
 
@@ -43,7 +44,7 @@ def reports(pair: PublishedPair, tmp_path_factory: pytest.TempPathFactory) -> tu
 def test_every_condition_is_measured_on_the_graph(pair: PublishedPair, reports: tuple[Robustness, Robustness]) -> None:
     report = reports[1]
     assert Robustness.model_validate_json(report.model_dump_json()) == report
-    assert len(report.conditions) == 1 + 5 * len(CORRUPTIONS) + 4 + 5 + 4
+    assert len(report.conditions) == 1 + 5 * len(CORRUPTIONS) + 4 + 5 + 5 + 4
     assert len(CORRUPTIONS) == 14
     assert "frost" in report.left_out[0]
     subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
@@ -56,6 +57,25 @@ def test_every_condition_is_measured_on_the_graph(pair: PublishedPair, reports: 
     assert condition.accuracy.value == foggy_N.mean()
     clean_N = predict_logits(graph, subset.images_NHWC, threads=1).argmax(axis=1) == subset.labels_N
     assert report.clean.accuracy.value == clean_N.mean()
+
+
+def test_images_of_no_class_are_scored_against_the_subset(
+    pair: PublishedPair, reports: tuple[Robustness, Robustness]
+) -> None:
+    subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
+    graph, calibration = pair.folder(pair.cnn) / GRAPHS["fp32"], pair.cnn.calibration["fp32"]
+    found = {each.kind: each for each in reports[1].strange or ()}
+    text_NHWC = ood_images(subset.images_NHWC)["text"]
+    energy_M = energy(predict_logits(graph, text_NHWC, threads=1))
+    clean_N = energy(predict_logits(graph, subset.images_NHWC, threads=1))
+    assert found["text"].auroc == auroc(clean_N, energy_M)
+    assert found["text"].flag_rate == np.mean(energy_M > calibration.ood_threshold)
+    assert set(found) == set(ood_images(subset.images_NHWC))
+
+
+def test_noise_of_the_original_is_measured_by_picture_size(reports: tuple[Robustness, Robustness]) -> None:
+    settings = [each.setting for each in reports[0].named("noisy_original")]
+    assert settings == [f"{side} pixels, deviation 0.1" for side in (512, 256, 128, 64, 32)]
 
 
 def test_condition_metrics_use_the_stored_thresholds(

@@ -51,6 +51,15 @@ function filled(model) {
   return model.scores.reliability.bins.filter((bin) => bin.count >= FEWEST);
 }
 
+/** 95 % score interval of the accuracy of a bin (Wilson 1927), as an estimate. */
+function wilson({ accuracy, count: images }) {
+  const z = 1.959964;
+  const scale = 1 + z ** 2 / images;
+  const center = (accuracy + z ** 2 / (2 * images)) / scale;
+  const margin = (z / scale) * Math.sqrt((accuracy * (1 - accuracy)) / images + (z / (2 * images)) ** 2);
+  return { value: accuracy, low: Math.max(0, center - margin), high: Math.min(1, center + margin) };
+}
+
 function scores(data, sides) {
   const rows = [
     ["Calibration error", "ece", (value) => percent(value, 2), (estimate) => shareInterval(estimate, 2), points],
@@ -70,7 +79,7 @@ function scores(data, sides) {
 function binsOf(sides) {
   const columns = [{ text: "Confidence" }, ...sides.flatMap(({ name }) => [{ text: `${name}, images`, number: true }, { text: "mean confidence", number: true }, { text: "accuracy", number: true }])];
   const bins = sides.map(({ model }) => model.scores.reliability.bins);
-  const cells = (bin) => (bin?.count ? [count(bin.count), percent(bin.confidence), percent(bin.accuracy)] : ["0", "", ""]);
+  const cells = (bin) => (bin?.count ? [count(bin.count), percent(bin.confidence), twoLines(percent(bin.accuracy), shareInterval(wilson(bin)))] : ["0", "", ""]);
   return tableBehind("Reliability diagram by bin", columns,
     bins[0].map((bin, index) => [`${Math.round(100 * bin.low)} to ${Math.round(100 * bin.high)} %`, ...bins.flatMap((list) => cells(list[index]))]), "The bins as a table");
 }

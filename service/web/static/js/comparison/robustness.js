@@ -5,7 +5,7 @@ import { count } from "../parts/size.js";
 import { shareInterval, tableBehind, twoLines } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
-const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Shift and rotation", rotation: "Shift and rotation", fgsm: "Adversarial" };
+const KINDS = { noise: "Noise", blur: "Blur", weather: "Weather", digital: "Digital", shift: "Shift and rotation", rotation: "Shift and rotation", original: "Noise before resizing", fgsm: "Adversarial" };
 
 /** The robustness section, or the commands that measure it. */
 export function robustness(data, sides) {
@@ -29,6 +29,7 @@ function measured(found, sides) {
     legend(sides),
     pairs([...overall(found, sides), ...grouped(found.conditions, sides)], sides),
     levels(found, sides),
+    shifted(found, sides),
     h("p.small.muted", `${found.benchmark}, on ${count(found.data.images)} test images, mean over all levels of a condition; the table lists each level. Not included: ${found.left_out.join("; ")}.`),
   ];
 }
@@ -69,6 +70,18 @@ function levels({ conditions }, sides) {
     ...sides.map((side) => ({ text: side.name, number: true }))];
   return tableBehind("Accuracy under each condition and level", columns, conditions.flatMap(({ name, levels: each }) => each.map((level) => [
     readable(name), level.level, level.setting, ...[level.first, level.second].map((estimate) => twoLines(percent(estimate.value), shareInterval(estimate)))])), "Show as a table, with 95 % intervals");
+}
+
+/** Calibration error, coverage and flag rate under each condition, if measured. */
+function shifted({ conditions }, sides) {
+  const known = conditions.filter((each) => each.first_shift.ece !== null || each.second_shift.ece !== null);
+  if (known.length === 0) return null;
+  const share = (value) => (value === null ? "" : percent(value));
+  const columns = [{ text: "Condition" }, ...sides.flatMap(({ name }) => [{ text: `${name}, calibration error`, number: true },
+    { text: "prediction sets with the true class", number: true }, { text: "flagged", number: true }])];
+  return tableBehind("Calibration, prediction sets and flags under each condition, mean over its levels", columns,
+    known.map(({ name, first_shift: first, second_shift: second }) => [readable(name),
+      ...[first, second].flatMap((each) => [share(each.ece), share(each.coverage), share(each.flag_rate)])]), "Show calibration under each condition");
 }
 
 function readable(name) {

@@ -163,6 +163,7 @@ function caption({ map, target }, unknown) {
   if (map.flat) parts.push("The map is constant and carries no information.");
   else parts.push(`Values from ${map.minimum.toPrecision(2)} to ${map.maximum.toPrecision(2)}.`);
   if (map.completeness?.relative_gap) parts.push(`Completeness gap ${(100 * map.completeness.relative_gap).toFixed(1)} %.`);
+  if (typeof map.kept_share === "number") parts.push(`${Math.round(100 * map.kept_share)} % of the noisy copies keep the prediction.`);
   return parts.join(" ");
 }
 
