@@ -25,10 +25,15 @@ FAMILY_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "bf16", "int8"]
+"""Number format of a prediction. bf16 is a way to run the fp32 graph, which not every machine has."""
+ProviderName = Literal["cpu", "openvino", "cuda"]
+"""Execution provider of onnxruntime; see `core.repository.onnx_session`."""
 Geometry = Literal["stretch", "crop", "pad"]
 """Fit of an image with another aspect ratio into the input; see `core.images.geometry.fit_image`."""
-GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
+GRAPHS: Mapping[Precision, str] = MappingProxyType(
+    {"fp32": "model.onnx", "bf16": "model.onnx", "int8": "model.int8.onnx"}
+)
 """Graph file of each precision; a version has those with a `calibration` entry."""
 _WEIGHTS_SUFFIX = ".safetensors"
 GRADIENT_GRAPH = "gradient.onnx"
@@ -265,6 +270,14 @@ class Manifest(StrictModel):
     metrics: HeadlineMetrics
     parity: ParityRecord
     files: dict[str, FileRecord]
+
+    def calibration_of(self, precision: Precision) -> Calibration:
+        """Temperature and thresholds of a precision; bf16 has those of fp32."""
+        return self.calibration["fp32" if precision == "bf16" else precision]
+
+    def averaged_views_of(self, precision: Precision) -> AveragedViewsRecord | None:
+        """Calibration of averaged views of a precision, or None; bf16 has that of fp32."""
+        return self.averaged_views.get("fp32" if precision == "bf16" else precision)
 
     @property
     def reference(self) -> str:
