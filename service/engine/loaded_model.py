@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from core.errors import CorruptVersionError
@@ -167,7 +169,19 @@ class LoadedModel:
         queue = ModelQueue(manifest.family, manifest.version, run_batch, graph.seconds_per_image, precision)
         self._open_graphs[precision] = graph
         self._variants[precision] = ModelVariant(manifest, precision, queue, self._gradient)
+        self._compile(graph, list(self._graphs.batches_to_compile(graph)))
         return self._variants[precision]
+
+    def _compile(self, graph: OpenGraph, sizes: Sequence[int]) -> None:
+        """Compile a graph for batch sizes on the loader thread, one at a time, so that other versions can load."""
+
+        def compile_next() -> None:
+            self._graphs.compile_batch(graph, sizes[0])
+            self._compile(graph, sizes[1:])
+
+        if sizes:
+            with suppress(RuntimeError):  # the loader is shut down
+                self._loader.submit(compile_next)
 
     def _not_served(self, precision: Precision, reason: str | None) -> PrecisionNotPublishedError:
         return PrecisionNotPublishedError(
