@@ -213,7 +213,7 @@ class Settings(BaseSettings):
         """Number of CPU threads per job."""
         return self.job_threads or max(1, (available_cores() - 1) // self.worker_jobs)
 
-    @field_validator("allowed_hosts", "cors_origins", "worker_queues", "providers", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "worker_queues", mode="before")
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
@@ -230,7 +230,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_providers(cls, providers: Any) -> Any:
         known = ("auto", *get_args(ProviderName))
-        names = [str(name) for name in providers]
+        names = tuple(cls._split_names(providers))
         for name in names:
             if name not in known:
                 raise ValueError(
@@ -238,7 +238,7 @@ class Settings(BaseSettings):
                 )
         if not names or len(set(names)) < len(names) or ("auto" in names and len(names) > 1):
             raise ValueError("name each execution provider once, or auto alone")
-        return providers
+        return names
 
     @field_validator("gate", mode="before")
     @classmethod

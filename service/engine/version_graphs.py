@@ -159,9 +159,7 @@ class VersionGraphs:
         provider, precision = pair
         if provider.name == "cpu":
             graph = self._open_cpu(precision)
-            if timed:
-                self._measure(graph, self._result(pair))
-            return graph
+            return self._measure(graph, self._result(pair)) if timed else graph
         try:
             graph = self._started(provider, precision)
             probabilities_NK = self._probabilities(graph)

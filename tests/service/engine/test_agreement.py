@@ -18,6 +18,7 @@ from service.engine.loaded_model import ModelVariant, load_model
 from service.engine.postprocess import Outputs
 from tests.service.engine.models import FAR
 from tests.support.onnx_models import write_onnx_version
+from tests.support.providers import cpu_policy
 
 MAX_BATCH = 32
 SAME = 1e-6
@@ -26,7 +27,10 @@ SAME = 1e-6
 def opened(repository: ModelRepository, family: str) -> list[ModelVariant]:
     version = repository.champion(family) or max(repository.versions(family))
     with ThreadPoolExecutor(1) as loader:
-        return list(load_model(repository, family, version, max_batch=MAX_BATCH, loader=loader).precisions.values())
+        loaded = load_model(
+            repository, family, version, max_batch=MAX_BATCH, loader=loader, policy=cpu_policy(repository.home_models)
+        )
+        return [asyncio.run(loaded.variant(precision)) for precision in loaded.manifest.calibration]
 
 
 def tiny(home: Path) -> list[ModelVariant]:
