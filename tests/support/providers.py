@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,22 @@ import numpy.typing as npt
 import pytest
 
 from core.repository.manifest import Precision, ProviderName
-from core.repository.onnx_session import Provider, find_provider, open_session
+from core.repository.onnx_session import Provider, find_provider, installed_providers, open_session
 from service.engine import provider_policy, version_graphs
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import PreferredPrecision, ProviderPolicy
 from service.engine.version_graphs import OpenGraph, VersionGraphs
 
+needs_openvino = pytest.mark.skipif(
+    all(provider.name != "openvino" for provider in installed_providers()),
+    reason="needs the extra `openvino`, on x86-64 Linux",
+)
+needs_bf16 = pytest.mark.skipif(
+    all("bf16" not in provider.precisions for provider in installed_providers()),
+    reason="needs the extra `openvino` and a CPU with avx512_bf16 or amx_bf16",
+)
 STAND_IN = Provider("openvino", frozenset({"fp32", "bf16", "int8"}), "stand-in 1")
 Pixels = npt.NDArray[np.uint8]
-Rates = Mapping[tuple[ProviderName, Precision], float]
 
 
 def samples() -> list[Pixels]:
