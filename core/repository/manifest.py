@@ -196,6 +196,26 @@ class QuantizationRecord(StrictModel):
     verdict: str
 
 
+class Bf16Record(StrictModel):
+    """model.onnx run in bf16 on the holdout, with the temperature and thresholds of fp32.
+
+    `accepted` is true if no image gets another class than in fp32 or the accuracy is not inferior (lower end of the
+    95 % interval of the difference, bf16 minus fp32, above -0.5 points), and the coverage of the prediction sets is
+    within its band. The service does not run a version in bf16 that was not accepted.
+    """
+
+    provider: ProviderName
+    versions: str = Field(description="package versions of the execution provider")
+    images: int = Field(gt=0, description="of the holdout")
+    equal_classes: Probability = Field(description="share of the images with the class of fp32")
+    max_difference: Probability = Field(description="largest difference of a probability from fp32")
+    holdout_difference: ConfidenceInterval = Field(description="accuracy on the holdout, bf16 minus fp32")
+    coverage: Probability = Field(description="share of the prediction sets that contain the true class")
+    coverage_band: tuple[Probability, Probability] = Field(description="95 % band of this share if the target holds")
+    accepted: bool
+    verdict: str
+
+
 class HeadlineMetrics(StrictModel):
     """Main scores of a version; evaluation.json has all."""
 
@@ -266,6 +286,9 @@ class Manifest(StrictModel):
         default_factory=dict, description="for predictions averaged over views; empty if not measured"
     )
     quantization: QuantizationRecord | None = Field(default=None, description="null if int8 was not tried")
+    bf16: Bf16Record | None = Field(
+        default=None, description="null if the machine that published the version could not run it in bf16"
+    )
     gradient: GradientRecord | None = Field(default=None, description="null if the version has no gradient.onnx")
     metrics: HeadlineMetrics
     parity: ParityRecord

@@ -138,7 +138,7 @@ class LoadedModel:
         if precision is None:
             return self.default
         if precision not in self._precisions:
-            raise self._not_served(precision, _NO_BF16 if precision == "bf16" else None)
+            raise self._not_served(precision, _why_no_bf16(self.manifest) if precision == "bf16" else None)
         return self._variants.get(precision)
 
     async def variant(self, precision: Precision | None = None) -> ModelVariant:
@@ -233,12 +233,17 @@ def _open_default(graphs: VersionGraphs, manifest: Manifest, policy: ProviderPol
     if graph is not None:
         return graph
     if policy.preferred == "bf16":
-        reason = graphs.refusals("bf16") or _NO_BF16
+        reason = graphs.refusals("bf16") or _why_no_bf16(manifest)
         log.warning("%s is served in fp32 although DUET_PRECISION is bf16: %s", manifest.reference, reason)
     exact = graphs.open_best(["fp32"])
     if exact is None:  # the policy always has `cpu`, which either runs the graph or raises
         raise CorruptVersionError(f"{manifest.reference}: no execution provider runs model.onnx")
     return exact
+
+
+def _why_no_bf16(manifest: Manifest) -> str:
+    record = manifest.bf16
+    return _NO_BF16 if record is None or record.accepted else f"when it was published, bf16 was {record.verdict}"
 
 
 def _check_listed(repository: ModelRepository, manifest: Manifest) -> None:

@@ -42,9 +42,13 @@ class ProviderPolicy:
         return tuple(provider for group in self.groups for provider in group)
 
     def precisions(self, manifest: Manifest) -> tuple[Precision, ...]:
-        """The precisions in which a version can be run on this machine if the providers pass the check."""
+        """The precisions in which a version can be run on this machine if the providers pass the check.
+
+        bf16 is left out if the version was found to be inferior in bf16 when it was published.
+        """
         offered = frozenset[Precision]().union(*(provider.precisions for provider in self.providers))
-        published: list[Precision] = [*manifest.calibration, "bf16"]
+        judged = manifest.bf16 is None or manifest.bf16.accepted
+        published: list[Precision] = [*manifest.calibration, *(("bf16",) if judged else ())]
         return tuple(precision for precision in published if precision in offered)
 
     def precision_before_loading(self, manifest: Manifest) -> Precision | None:

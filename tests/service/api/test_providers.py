@@ -111,7 +111,7 @@ async def test_bf16_that_no_provider_has_is_a_404_that_says_what_it_needs(runnin
 async def test_a_named_provider_that_is_missing_ends_the_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     app = create_app(settings_for(home, providers="cuda"))
-    with pytest.raises(ConfigurationError, match="cuda is not available .*onnxruntime-gpu"):
+    with pytest.raises(ConfigurationError, match=r"cuda is not available .*onnxruntime-gpu"):
         async with app.router.lifespan_context(app):
             pass
 

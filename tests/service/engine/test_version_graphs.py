@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.repository.manifest import Bf16Record
 from core.repository.onnx_session import find_provider
 from core.repository.repository import ModelRepository
+from core.statistics.intervals import ConfidenceInterval
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.errors import PrecisionNotPublishedError, VersionRefusedError
@@ -157,6 +159,29 @@ def test_a_preferred_bf16_that_no_provider_has_is_served_in_fp32_with_a_warning(
     assert loaded.default.precision == "fp32"
     assert any("although DUET_PRECISION is bf16" in message for message in caplog.messages)
     with pytest.raises(PrecisionNotPublishedError, match="no execution provider of this machine"):
+        loaded.opened("bf16")
+
+
+def test_a_version_found_inferior_in_bf16_when_it_was_published_is_not_run_in_bf16(
+    loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
+) -> None:
+    record = Bf16Record(
+        provider="openvino",
+        versions="stand-in 1",
+        images=100,
+        equal_classes=0.9,
+        max_difference=0.5,
+        holdout_difference=ConfidenceInterval(value=-0.1, low=-0.2, high=0.0),
+        coverage=0.99,
+        coverage_band=(0.98, 1.0),
+        accepted=False,
+        verdict="not shown to lose less than 0.5 points of accuracy",
+    )
+    write_onnx_version(tmp_path / "models" / "cnn" / "1", "cnn", 1, bf16=record)
+    repository = ModelRepository(tmp_path / "models", tmp_path / "none")
+    loaded = load(repository, loader, policy_of(tmp_path, CPU, STAND_IN))
+    assert loaded.default.precision == "fp32"
+    with pytest.raises(PrecisionNotPublishedError, match="bf16 was not shown to lose less than"):
         loaded.opened("bf16")
 
 
