@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -14,12 +15,12 @@ from core.cpu import cpu_name
 from core.files.durable import atomic_replace
 from core.repository.manifest import Manifest, Precision, ProviderName
 from core.strict_model import StrictModel
+from service.engine.provider_check import LIMITS
 
 log = logging.getLogger("duet.models")
 MAX_FILES = 64
 """Number of files that are kept: the newest."""
 _IDENTITY = (".onnx", ".safetensors")
-_FORMAT = 1
 
 
 class Measurement(StrictModel):
@@ -46,11 +47,12 @@ class MeasurementStore:
     def __init__(self, folder: Path, versions: Sequence[str]) -> None:
         """`versions` are the package versions of all providers."""
         self._folder = folder
-        self._machine = [_FORMAT, cpu_name(), sorted(versions)]
+        limits = {precision: asdict(each) for precision, each in LIMITS.items()}
+        self._conditions = [limits, cpu_name(), sorted(versions)]
         self._reported = False
 
     def read(self, manifest: Manifest) -> Measurements:
-        """The measurements of a version; empty if there are none for these files, this machine and these packages."""
+        """The measurements of a version; empty if there are none for these files, limits, packages and this machine."""
         try:
             return Measurements.model_validate_json(self._path(manifest).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
@@ -75,5 +77,5 @@ class MeasurementStore:
     def _path(self, manifest: Manifest) -> Path:
         graphs = {name: record.sha256 for name, record in manifest.files.items() if name.endswith(_IDENTITY)}
         temperatures = {name: each.temperature for name, each in manifest.calibration.items()}
-        identity = json.dumps([self._machine, graphs, temperatures], sort_keys=True)
+        identity = json.dumps([self._conditions, graphs, temperatures], sort_keys=True)
         return self._folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"

@@ -36,9 +36,7 @@ def test_cpu_is_always_installed_and_has_no_bf16() -> None:
 def test_a_missing_provider_is_named_with_its_package(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_session, "_OPENVINO_PACKAGE", "no-such-plugin")
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(
-        ProviderMissingError, match=r"openvino is not available .*no-such-plugin is not .*extra"
-    ):
+    with pytest.raises(ProviderMissingError, match=r"openvino is not available .*no-such-plugin is not .*extra"):
         find_providers(["cpu", "openvino"])
     with pytest.raises(ProviderMissingError, match=r"cuda is not available .*onnxruntime-gpu"):
         find_provider("cuda")
