@@ -167,8 +167,9 @@ def _find_openvino() -> Provider | str:
 
 
 def _register_openvino(plugin: ModuleType) -> Any:
-    """Register the plugin; returns its CPU device, or None."""
-    onnxruntime.register_execution_provider_library(_OPENVINO, plugin.get_library_path())
+    """Register the plugin, which is possible once per process; returns its CPU device, or None."""
+    if not _openvino_devices():
+        onnxruntime.register_execution_provider_library(_OPENVINO, plugin.get_library_path())
     return next(iter(_openvino_devices()), None)
 
 

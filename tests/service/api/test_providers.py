@@ -40,10 +40,10 @@ async def automatic(home: Path, stand_in: StandIn) -> AsyncIterator[RunningApp]:
 
 
 async def precision_of(running: RunningApp, query: str = "") -> str:
-    answer = await running.client.post(f"/predict{query}", content=gray_png(255), headers=RAW)
+    answer = await running.client.post(f"/predict{query}", content=gray_png(0), headers=RAW)
     assert answer.status_code == 200, answer.text
     [prediction] = answer.json()["predictions"]
-    assert prediction["label"] == (CLASSES[-1] if prediction["model"] == "cnn" else CLASSES[0])
+    assert prediction["label"] == (CLASSES[0] if prediction["model"] == "cnn" else CLASSES[-1])
     return str(prediction["precision"])
 
 
