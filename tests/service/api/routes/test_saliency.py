@@ -284,8 +284,7 @@ async def test_a_graph_that_does_not_open_is_refused_and_predictions_go_on(tmp_p
 
 
 async def test_the_graph_is_opened_by_the_first_explanation_and_then_kept(fresh: RunningApp) -> None:
-    served = fresh.state["engine"].models.champions["cnn"].variant()
-    assert served
+    served = fresh.state["engine"].models.champions["cnn"].default
     assert served.gradient
     assert served.gradient._opening is None
     await asyncio.gather(*(as_json(fresh, gray_png(9)) for _ in range(3)))
