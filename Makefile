@@ -59,18 +59,18 @@ lint: .venv-dev/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve]'
+	.venv/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,openvino]'
 	touch $@
 
 .venv-training/ready: pyproject.toml constraints.txt
 	rm -f $@
 	$(PYTHON) -m venv .venv-training
-	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training]'
+	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,openvino]'
 	touch $@
 
 .venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,openvino,dev]'
 	touch $@
 
 # Test dependencies are the newest versions that are compatible with the oldest service dependencies.

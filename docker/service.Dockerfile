@@ -1,4 +1,5 @@
-# Image of the API: the extra `serve` and the shipped models, without torch. Build from the root of the repository:
+# Image of the API: the extras `serve` and `openvino`, and the shipped models, without torch.
+# Build from the root of the repository:
 #   docker build -f docker/service.Dockerfile -t duet-service .
 # Uses only instructions that both the classic builder and BuildKit support.
 
@@ -13,12 +14,13 @@ RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['serve'], sep='\n')" \
+RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['serve'], *p['optional-dependencies']['openvino'], sep='\n')" \
       > requirements.txt \
     && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt -c constraints.txt
 # Remove files that are never loaded:
 # - tests (except those of numpy's core, which numpy.testing imports), and compiler inputs of numpy and uvloop
 # - onnxruntime's shared C library (the Python binding links it statically) and its model tools
+# - OpenVINO's plugins for GPUs, NPUs and several devices
 # - Pillow's AVIF support, which core.images.decode does not accept
 # - the prompt packages of Celery's command line
 # - debugging symbols (not of wheels with bundled libraries, which stripping can break after patchelf)
@@ -28,6 +30,8 @@ RUN cd /opt/duet/venv/lib/python3.11/site-packages \
     && find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.h' -o -name '*.a' \) -delete \
     && rm -r numpy/f2py numpy/distutils \
     && rm -r onnxruntime/capi/libonnxruntime.so.* onnxruntime/quantization onnxruntime/tools onnxruntime/transformers \
+    && rm -f onnxruntime_ep_openvino/cache.json onnxruntime_ep_openvino/libopenvino_intel_[gn]pu_plugin.so \
+    && rm -f onnxruntime_ep_openvino/libopenvino_hetero_plugin.so onnxruntime_ep_openvino/libopenvino_auto_batch_plugin.so \
     && rm -r PIL/_avif.* pillow.libs/libavif-* \
     && rm -r click_repl* prompt_toolkit* wcwidth* \
     && strip --strip-unneeded uvloop/*.so httptools/parser/*.so \

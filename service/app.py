@@ -39,6 +39,8 @@ from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
 from service.engine.model_manager import ModelManager
+from service.engine.provider_measurements import MeasurementStore
+from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.http.admission import PREDICT
 from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
@@ -49,7 +51,7 @@ from service.http.request_body import BodyReader
 from service.jobs.service import open_job_service
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
-from service.models.sample_images import Samples
+from service.models.sample_images import Samples, example_pixels
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator, read_keyring
@@ -202,7 +204,11 @@ async def _refresh_gauges(recorded: Metrics) -> None:
 
 
 def create_engine(settings: Settings, repository: ModelRepository, recorded: Metrics) -> Engine:
-    """Create the engine with its models, batcher and decoder; no model is loaded yet."""
+    """Create the engine with its models, batcher and decoder; no model is loaded yet.
+
+    Raises:
+        ProviderMissingError: an execution provider of the settings is not available.
+    """
     models = ModelManager(
         repository,
         max_batch=settings.max_batch,
@@ -211,9 +217,9 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         extra_versions=EXTRA_VERSIONS,
         poll_seconds=settings.poll_seconds,
         retry_refused_seconds=RETRY_REFUSED_SECONDS,
-        preferred=settings.precision,
+        policy=_provider_policy(settings),
     )
-    recorded.watch_loaded(models.loaded)
+    recorded.watch_loaded(models.loaded, models.providers)
     batcher = Batcher(
         threads=settings.model_threads,
         max_batch=settings.max_batch,
@@ -222,3 +228,15 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
     )
     decoder = Decoder(threads=settings.model_threads, max_pixels=settings.max_pixels, queue_size=settings.queue_size)
     return Engine(models, batcher, decoder, recorded.observe_answer)
+
+
+def _provider_policy(settings: Settings) -> ProviderPolicy:
+    groups = provider_groups(settings.providers)
+    versions = [provider.versions for group in groups for provider in group]
+    return ProviderPolicy(
+        groups=groups,
+        preferred=settings.precision,
+        parallel_runs=settings.model_threads,
+        samples=example_pixels,
+        store=MeasurementStore(settings.home / "cache" / "providers", versions),
+    )

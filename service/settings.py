@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -17,7 +18,7 @@ from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
-from core.repository.manifest import Precision
+from core.repository.manifest import Precision, ProviderName
 from service.security.keys import parse_keys
 
 MIB = 1024 * 1024
@@ -85,8 +86,14 @@ class Settings(BaseSettings):
     """Number of model threads per worker; default: the available cores divided by the number of workers. With 1, models
     run on the event loop, which is fastest on one core."""
 
-    precision: Precision = "fp32"
-    """Precision of requests that name none: fp32, or int8 for versions that have it."""
+    providers: Annotated[tuple[ProviderName | Literal["auto"], ...], NoDecode] = ("auto",)
+    """Execution providers that run the models, separated by commas, the preferred one first: cpu, openvino, cuda. With
+    auto, the fastest of those that are installed. Each must give the answers of cpu, which is used if no other one
+    does."""
+
+    precision: Precision | Literal["auto"] = "auto"
+    """Precision of requests that name none: fp32; bf16 where an execution provider has it; int8 for versions that have
+    it; auto is the faster one of fp32 and bf16. Other versions and machines use fp32."""
 
     max_batch: int = Field(32, ge=1, le=4096)
     """Maximum number of images per model run."""
@@ -206,6 +213,20 @@ class Settings(BaseSettings):
             raise ValueError(f"{wrong[0]!r} is not an origin: write scheme://host[:port] without a path, or *")
         return origins
 
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _check_providers(cls, providers: Any) -> Any:
+        known = ("auto", *get_args(ProviderName))
+        names = tuple(cls._split_names(providers))
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"unknown execution provider {name!r}{did_you_mean(name, known)}: use {_listed(known)}"
+                )
+        if not names or len(set(names)) < len(names) or ("auto" in names and len(names) > 1):
+            raise ValueError("name each execution provider once, or auto alone")
+        return names
+
     @field_validator("gate", mode="before")
     @classmethod
     def _parse_gate(cls, thresholds: Any) -> Any:
@@ -213,6 +234,10 @@ class Settings(BaseSettings):
             return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
         except ValidationError as error:
             raise ValueError(explain(error)) from None
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -93,9 +93,9 @@ def start(name: ServerName, precision: Precision, setup: Setup, *cores: int, wor
 
 
 def predict_path(name: ServerName, precision: Precision, family: str) -> str:
-    """Return the path of a prediction. fp32 is the default of Duet and is not requested explicitly."""
+    """Return the path of a prediction."""
     if name == "duet":
-        return f"/predict?model={family}" + ("" if precision == "fp32" else f"&precision={precision}")
+        return f"/predict?model={family}&precision={precision}"
     return "/inference" if name == "mosec" else "/predict"
 
 

@@ -25,10 +25,15 @@ FAMILY_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "bf16", "int8"]
+"""Number format of a prediction. bf16 is a way to run the fp32 graph, which not every machine has."""
+ProviderName = Literal["cpu", "openvino", "cuda"]
+"""Execution provider of onnxruntime; see `core.repository.onnx_session`."""
 Geometry = Literal["stretch", "crop", "pad"]
 """Fit of an image with another aspect ratio into the input; see `core.images.geometry.fit_image`."""
-GRAPHS: Mapping[Precision, str] = MappingProxyType({"fp32": "model.onnx", "int8": "model.int8.onnx"})
+GRAPHS: Mapping[Precision, str] = MappingProxyType(
+    {"fp32": "model.onnx", "bf16": "model.onnx", "int8": "model.int8.onnx"}
+)
 """Graph file of each precision; a version has those with a `calibration` entry."""
 _WEIGHTS_SUFFIX = ".safetensors"
 GRADIENT_GRAPH = "gradient.onnx"
@@ -189,6 +194,26 @@ class QuantizationRecord(StrictModel):
     verdict: str
 
 
+class Bf16Record(StrictModel):
+    """model.onnx run in bf16 on the holdout, with the temperature and thresholds of fp32.
+
+    `accepted` is true if no image gets another class than in fp32 or the accuracy is not inferior (lower end of the
+    95 % interval of the difference, bf16 minus fp32, above -0.5 points), and the coverage of the prediction sets is
+    within its band. The service does not run a version in bf16 that was not accepted.
+    """
+
+    provider: ProviderName
+    versions: str = Field(description="package versions of the execution provider")
+    images: int = Field(gt=0, description="of the holdout")
+    equal_classes: Probability = Field(description="share of the images with the class of fp32")
+    max_difference: Probability = Field(description="largest difference of a probability from fp32")
+    holdout_difference: ConfidenceInterval = Field(description="accuracy on the holdout, bf16 minus fp32")
+    coverage: Probability = Field(description="share of the prediction sets that contain the true class")
+    coverage_band: tuple[Probability, Probability] = Field(description="95 % band of this share if the target holds")
+    accepted: bool
+    verdict: str
+
+
 class HeadlineMetrics(StrictModel):
     """Main scores of a version; evaluation.json has all."""
 
@@ -258,10 +283,21 @@ class Manifest(StrictModel):
         default_factory=dict, description="for predictions averaged over views; empty if not measured"
     )
     quantization: QuantizationRecord | None = Field(default=None, description="null if int8 was not tried")
+    bf16: Bf16Record | None = Field(
+        default=None, description="null if the machine that published the version could not run it in bf16"
+    )
     gradient: GradientRecord | None = Field(default=None, description="null if the version has no gradient.onnx")
     metrics: HeadlineMetrics
     parity: ParityRecord
     files: dict[str, FileRecord]
+
+    def calibration_of(self, precision: Precision) -> Calibration:
+        """Temperature and thresholds of a precision; bf16 has those of fp32."""
+        return self.calibration["fp32" if precision == "bf16" else precision]
+
+    def averaged_views_of(self, precision: Precision) -> AveragedViewsRecord | None:
+        """Calibration of averaged views of a precision, or None; bf16 has that of fp32."""
+        return self.averaged_views.get("fp32" if precision == "bf16" else precision)
 
     @property
     def reference(self) -> str:

@@ -62,7 +62,7 @@ def load_predictions(folder: Path, split: Split) -> SplitPredictions:
             if f"{split}.labels" not in arrays:
                 raise DataError(f"{path} holds no predictions for the {split} images")
             probabilities: dict[Precision, npt.NDArray[np.float32]] = {}
-            for precision in ("fp32", "int8"):
+            for precision in ("fp32", "bf16", "int8"):
                 if f"{split}.{precision}" in arrays:
                     probabilities[precision] = arrays[f"{split}.{precision}"]
             return SplitPredictions(arrays[f"{split}.index"], arrays[f"{split}.labels"], probabilities)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.repository.manifest import Precision
+from core.repository.manifest import Precision, ProviderName
 
 
 class ResponseModel(BaseModel):
@@ -188,6 +188,23 @@ class SampleCount(ResponseModel):
     examples: tuple[str, ...] = Field(description="labels of the images that ship, which come first")
 
 
+class ProviderStatus(ResponseModel):
+    """An execution provider in one precision, as measured for one version on this machine.
+
+    All providers but `cpu` are compared with it on 64 images before they serve.
+    """
+
+    provider: ProviderName
+    precision: Precision
+    state: Literal["loaded", "standby", "refused"] = Field(
+        description="loaded: serves requests in this precision; standby: passed the check; refused: failed it"
+    )
+    images_per_second: float | None = Field(description="measured on one large batch at load; null: not measured")
+    equal_classes: float | None = Field(description="share of the images with the class that `cpu` gives; null for cpu")
+    max_difference: float | None = Field(description="largest difference of a probability; null for cpu")
+    reason: str | None = Field(description="why it was refused; null otherwise")
+
+
 class ModelReadiness(ResponseModel):
     """Champion and served version of one family."""
 
@@ -195,6 +212,12 @@ class ModelReadiness(ResponseModel):
     champion: int | None = Field(description="version that the alias file names")
     served: int | None = Field(description="version that is served now")
     reason: str | None = Field(description="why the two differ; null if they are equal")
+    precision: Precision | None = Field(
+        None, description="with `verbose`: precision of requests that name none; null if no version is loaded"
+    )
+    providers: tuple[ProviderStatus, ...] = Field(
+        (), description="with `verbose`: execution providers of the served version; empty otherwise"
+    )
 
 
 class Readiness(ResponseModel):

@@ -11,7 +11,7 @@ from core.repository.alias_files import Promotion
 from core.repository.evaluation import Evaluation
 from core.repository.manifest import CostRecord, HeadlineMetrics, Manifest
 from core.repository.repository import Layer
-from core.schemas.api import ModelReadiness, ResponseModel
+from core.schemas.api import ModelReadiness, ProviderStatus, ResponseModel
 from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
 
@@ -43,6 +43,9 @@ class VersionSummary(ResponseModel):
     test_images: int | None = Field(None, description="number of test images that `test_accuracy` refers to")
     cost: CostRecord | None
     refused: str | None = Field(description="why the version cannot be served; null if no problem is known")
+    providers: tuple[ProviderStatus, ...] = Field(
+        (), description="execution providers that were measured for this version; empty unless it is loaded"
+    )
 
 
 class ModelDetail(ResponseModel):

@@ -71,7 +71,7 @@ def _shipped_service() -> Iterator[tuple[str, dict[str, str]]]:
     with tempfile.TemporaryDirectory() as home:
         programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         command_environment = {"DUET_HOME": home, "DUET_SHIPPED_MODELS": str(ROOT / "models"), "PATH": programs}
-        environment = os.environ | command_environment | {"DUET_EMBEDDED_WORKER": "0"}
+        environment = os.environ | command_environment | {"DUET_EMBEDDED_WORKER": "0", "DUET_PROVIDERS": "cpu"}
         command = [sys.executable, "-m", "duet", "serve", "--port", "0"]
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
             try:

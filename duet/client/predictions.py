@@ -62,7 +62,7 @@ class PredictionMethods(Methods):
             images: paths, file contents, Pillow images, or uint8 pixels [H, W, 3] or [H, W].
             model: name of the model.
             version: version number; by default the champion.
-            precision: fp32 or int8; by default the service's.
+            precision: fp32, bf16 or int8; by default the service's.
             top_k: number of classes to list; by default the service's.
             tta: test-time augmentation: average the probabilities of six views, at six times the cost.
             crop: classify only this part: left, top, width and height in pixels of the upright image.

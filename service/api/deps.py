@@ -58,7 +58,8 @@ async def _state(request: Request) -> RequestState:
 
 
 async def _catalog(request: Request) -> ModelCatalog:
-    return ModelCatalog(state_of(request)["repository"], state_of(request)["engine"].models.refusal)
+    models = state_of(request)["engine"].models
+    return ModelCatalog(state_of(request)["repository"], models.refusal, models.providers)
 
 
 async def _job_service(request: Request) -> JobService:

@@ -54,16 +54,16 @@ class Engine:
         these requests reaches its queue.
 
         Returns:
-            The champion, or None if it is not loaded; `admit` then handles the request.
+            The champion, or None if it or its graph of this precision is not loaded; `admit` then handles the request.
 
         Raises:
             QueueFullError: the queue of the champion is full.
-            PrecisionNotPublishedError: the champion has no graph of the requested precision.
+            PrecisionNotPublishedError: the champion is not served in the requested precision.
         """
         champion = self.models.use(family)
-        if champion is None:
+        served = champion.opened(precision) if champion is not None else None
+        if served is None:
             return None
-        served = champion.variant(precision)
         self._batcher.check_capacity(served.queue, self._admitted[served.queue] + 1)
         if not self._admitted:
             asyncio.get_running_loop().call_soon(self._admitted.clear)

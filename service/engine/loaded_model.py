@@ -1,38 +1,43 @@
-"""Loaded model versions: verifies a version, opens its ONNX graphs, warms them up, and keeps them with their queues."""
+"""Loaded model versions: verifies a version, opens its graphs when they are needed, keeps them with their queues."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+import asyncio
+import logging
+from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from core.errors import CorruptVersionError
 from core.images.geometry import ModelInput
 from core.repository.integrity import unlisted_files
 from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, Manifest, Precision
-from core.repository.onnx_session import open_session
 from core.repository.repository import ModelRepository
-from service.engine.arrays import Floats, Pixels, RunModel
+from core.schemas.api import ProviderStatus
 from service.engine.gradient_model import GradientGraph
 from service.engine.postprocess import with_postprocessing
+from service.engine.provider_policy import AUTOMATIC, ProviderPolicy
 from service.engine.queue import ModelQueue
-from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError
+from service.engine.version_graphs import OpenGraph, VersionGraphs
+from service.errors import PrecisionNotPublishedError, VersionRefusedError, ViewsNotMeasuredError
 
+log = logging.getLogger("duet.models")
 _HASHED = (".onnx", ".safetensors")
 """Suffixes of files that onnxruntime opens."""
+_NO_BF16 = (
+    "no execution provider of this machine computes in bf16, which needs avx512_bf16 or amx_bf16, the extra `openvino` "
+    "and DUET_PROVIDERS with openvino or auto"
+)
 
 
 @dataclass(frozen=True)
 class ModelVariant:
-    """One graph of a loaded version, ready to serve requests.
+    """A loaded version in one precision, ready to serve requests.
 
     Attributes:
         manifest: manifest of the version.
-        precision: precision of the graph.
+        precision: the precision.
         queue: queue of the graph.
         gradient: gradient graph for explanations, shared by all precisions; None if the version has no gradient.onnx.
     """
@@ -71,7 +76,7 @@ class ModelVariant:
     @property
     def calibration(self) -> Calibration:
         """Temperature and thresholds of this precision."""
-        return self.manifest.calibration[self.precision]
+        return self.manifest.calibration_of(self.precision)
 
     @property
     def calibration_of_averages(self) -> Calibration:
@@ -80,37 +85,108 @@ class ModelVariant:
         Raises:
             ViewsNotMeasuredError: the version was published without them.
         """
-        record = self.manifest.averaged_views.get(self.precision)
+        record = self.manifest.averaged_views_of(self.precision)
         if record is None:
             raise ViewsNotMeasuredError(self.manifest.reference)
         return record.calibration
 
 
-@dataclass(frozen=True)
 class LoadedModel:
-    """A loaded version with all of its graphs; `preferred` is the precision of requests that name none."""
+    """A loaded version. The graph of its default precision is open, others are opened by their first request.
 
-    manifest: Manifest
-    precisions: Mapping[Precision, ModelVariant]
-    preferred: Precision = "fp32"
+    Attributes:
+        manifest: manifest of the version.
+        default: the variant for requests that name no precision.
+    """
+
+    def __init__(
+        self, manifest: Manifest, graphs: VersionGraphs, default: OpenGraph, policy: ProviderPolicy, loader: Executor
+    ) -> None:
+        """`loader` is the thread that loads versions; it opens graphs one at a time."""
+        self.manifest = manifest
+        self._graphs = graphs
+        self._precisions = policy.precisions(manifest)
+        self._loader = loader
+        folder = graphs.folder
+        self._gradient = (
+            GradientGraph(manifest, folder / GRADIENT_GRAPH, loader) if GRADIENT_GRAPH in manifest.files else None
+        )
+        self._open_graphs: dict[Precision, OpenGraph] = {}
+        self._variants: dict[Precision, ModelVariant] = {}
+        self._opening: dict[Precision, asyncio.Future[OpenGraph | None]] = {}
+        self.default = self._add(default)
 
     @property
     def version(self) -> int:
         """Version number within the family."""
         return self.manifest.version
 
-    def variant(self, precision: Precision | None = None) -> ModelVariant:
-        """The graph of `precision`. If None: the preferred precision if the version has it, otherwise fp32.
+    def variants(self) -> list[ModelVariant]:
+        """The variants whose graphs are open."""
+        return list(self._variants.values())
+
+    def providers(self) -> tuple[ProviderStatus, ...]:
+        """The state of each execution provider that was measured for this version."""
+        return self._graphs.statuses(list(self._open_graphs.values()))
+
+    def opened(self, precision: Precision | None = None) -> ModelVariant | None:
+        """The variant of `precision` if its graph is open, otherwise None. If None: the default variant.
 
         Raises:
-            PrecisionNotPublishedError: the version has no graph of the requested precision.
+            PrecisionNotPublishedError: the version cannot be served in this precision.
         """
-        found = self.precisions.get(precision or self.preferred)
-        if found is not None:
-            return found
-        if precision is not None:
-            raise PrecisionNotPublishedError(self.manifest.reference, precision, list(self.precisions))
-        return self.precisions["fp32"]
+        if precision is None:
+            return self.default
+        if precision not in self._precisions:
+            raise self._not_served(precision, _why_no_bf16(self.manifest) if precision == "bf16" else None)
+        return self._variants.get(precision)
+
+    async def variant(self, precision: Precision | None = None) -> ModelVariant:
+        """The variant of `precision`, whose graph is opened if necessary; concurrent callers share one opening.
+
+        Raises:
+            PrecisionNotPublishedError: the version cannot be served in this precision.
+            VersionRefusedError: the graph cannot be opened.
+        """
+        found = self.opened(precision)
+        if found is not None or precision is None:
+            return found or self.default
+        opening = self._opening.get(precision)
+        if opening is None or (opening.done() and opening.exception()):
+            opening = asyncio.get_running_loop().run_in_executor(self._loader, self._graphs.open_best, [precision])
+            self._opening[precision] = opening
+        try:
+            graph = await asyncio.shield(opening)
+        except (CorruptVersionError, TimeoutError) as error:
+            raise VersionRefusedError(self.manifest.family, self.manifest.version, str(error)) from error
+        if graph is None:
+            raise self._not_served(precision, self._graphs.refusals(precision))
+        return self._variants.get(precision) or self._add(graph)
+
+    def _add(self, graph: OpenGraph) -> ModelVariant:
+        manifest, precision = self.manifest, graph.precision
+        run_batch = with_postprocessing(graph.run, manifest.calibration_of(precision))
+        queue = ModelQueue(manifest.family, manifest.version, run_batch, graph.seconds_per_image, precision)
+        self._open_graphs[precision] = graph
+        self._variants[precision] = ModelVariant(manifest, precision, queue, self._gradient)
+        self._compile(graph, list(self._graphs.batches_to_compile(graph)))
+        return self._variants[precision]
+
+    def _compile(self, graph: OpenGraph, sizes: Sequence[int]) -> None:
+        """Compile a graph for batch sizes on the loader thread, one at a time, so that other versions can load."""
+
+        def compile_next() -> None:
+            self._graphs.compile_batch(graph, sizes[0])
+            self._compile(graph, sizes[1:])
+
+        if sizes:
+            with suppress(RuntimeError):  # the loader is shut down
+                self._loader.submit(compile_next)
+
+    def _not_served(self, precision: Precision, reason: str | None) -> PrecisionNotPublishedError:
+        return PrecisionNotPublishedError(
+            self.manifest.reference, precision, [one for one in self._precisions if one != precision], reason
+        )
 
 
 def load_model(
@@ -120,7 +196,7 @@ def load_model(
     *,
     max_batch: int,
     loader: Executor,
-    preferred: Precision = "fp32",
+    policy: ProviderPolicy,
 ) -> LoadedModel:
     """Verify, open and warm up a version. Blocks while it hashes the files and runs the model.
 
@@ -129,8 +205,8 @@ def load_model(
         family: model family.
         version: version number.
         max_batch: largest batch size.
-        loader: thread on which the gradient graph is opened when an explanation first needs it.
-        preferred: precision of requests that name none.
+        loader: thread on which other graphs are opened when a request first needs them.
+        policy: execution providers and preferred precision.
 
     Raises:
         UnknownFamilyError, UnknownVersionError: the repository has no such version.
@@ -140,16 +216,34 @@ def load_model(
     _check_listed(repository, manifest)
     if "fp32" not in manifest.calibration:
         raise CorruptVersionError(f"{manifest.reference}: the manifest has no calibration for fp32")
-    folder = repository.folder(family, version)
-    gradient = GradientGraph(manifest, folder / GRADIENT_GRAPH, loader) if GRADIENT_GRAPH in manifest.files else None
-    return LoadedModel(
-        manifest,
-        {
-            precision: _load_variant(manifest, folder, precision, max_batch, gradient)
-            for precision in manifest.calibration
-        },
-        preferred,
-    )
+    graphs = VersionGraphs(manifest, repository.folder(family, version), policy, max_batch=max_batch)
+    default = _open_default(graphs, manifest, policy)
+    for precision in manifest.calibration:
+        if GRAPHS[precision] != GRAPHS[default.precision]:
+            graphs.check_published(precision)
+    return LoadedModel(manifest, graphs, default, policy, loader)
+
+
+def _open_default(graphs: VersionGraphs, manifest: Manifest, policy: ProviderPolicy) -> OpenGraph:
+    """Open the graph of the preferred precision; fp32 if the version cannot be served in it."""
+    available = policy.precisions(manifest)
+    wanted = AUTOMATIC if policy.preferred == "auto" else (policy.preferred,)
+    precisions = [precision for precision in wanted if precision in available]
+    graph = graphs.open_best(precisions) if precisions else None
+    if graph is not None:
+        return graph
+    if policy.preferred == "bf16":
+        reason = graphs.refusals("bf16") or _why_no_bf16(manifest)
+        log.warning("%s is served in fp32 although DUET_PRECISION is bf16: %s", manifest.reference, reason)
+    exact = graphs.open_best(["fp32"])
+    if exact is None:  # the policy always has `cpu`, which either runs the graph or raises
+        raise CorruptVersionError(f"{manifest.reference}: no execution provider runs model.onnx")
+    return exact
+
+
+def _why_no_bf16(manifest: Manifest) -> str:
+    record = manifest.bf16
+    return _NO_BF16 if record is None or record.accepted else f"when it was published, bf16 was {record.verdict}"
 
 
 def _check_listed(repository: ModelRepository, manifest: Manifest) -> None:
@@ -162,54 +256,3 @@ def _check_listed(repository: ModelRepository, manifest: Manifest) -> None:
         raise CorruptVersionError(
             f"{manifest.reference}: the manifest does not list {names}, which would be used unverified"
         )
-
-
-def _load_variant(
-    manifest: Manifest, folder: Path, precision: Precision, max_batch: int, gradient: GradientGraph | None
-) -> ModelVariant:
-    name = GRAPHS[precision]
-    run = _open(manifest, folder / name)
-    seconds_per_image = _warm_up(manifest, name, run, max_batch)
-    run_batch = with_postprocessing(run, manifest.calibration[precision])
-    queue = ModelQueue(manifest.family, manifest.version, run_batch, seconds_per_image, precision)
-    return ModelVariant(manifest, precision, queue, gradient)
-
-
-def _open(manifest: Manifest, path: Path) -> RunModel:
-    try:
-        # One thread per run: several batches run in parallel instead.
-        session = open_session(path, threads=1)
-    except Exception as error:  # onnxruntime has no common base class for its errors
-        raise _unusable(manifest, path.name, f"cannot be opened ({_first_line(error)})") from error
-
-    def run(images_NHWC: Pixels) -> Floats:
-        logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
-        return logits_NK
-
-    return run
-
-
-def _warm_up(manifest: Manifest, name: str, run: RunModel, max_batch: int) -> float:
-    """Run the smallest and the largest batch; returns seconds per image of the largest."""
-    elapsed = 0.0
-    for images in (1, max_batch):
-        shape = (images, manifest.input.height, manifest.input.width, manifest.input.channels)
-        started = time.perf_counter()
-        try:
-            logits_NK = run(np.zeros(shape, np.uint8))
-        except Exception as error:  # as above
-            raise _unusable(manifest, name, f"cannot be run on images {shape} ({_first_line(error)})") from error
-        elapsed = time.perf_counter() - started
-        expected = (images, len(manifest.class_names))
-        if logits_NK.shape != expected or logits_NK.dtype != np.float32:
-            returned = f"{logits_NK.dtype} {logits_NK.shape}"
-            raise _unusable(manifest, name, f"returns {returned} instead of float32 {expected}")
-    return elapsed / max_batch
-
-
-def _unusable(manifest: Manifest, name: str, reason: str) -> CorruptVersionError:
-    return CorruptVersionError(f"{manifest.reference}: {name} {reason}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from core.errors import RepositoryError, UnknownVersionError
-from core.repository.manifest import Precision
+from core.repository.manifest import Manifest, Precision
 from core.repository.repository import ModelRepository
-from core.schemas.api import ModelReadiness
+from core.schemas.api import ModelReadiness, ProviderStatus
 from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
 from service.engine.loader_thread import LoaderThread
 from service.engine.memory import return_free_memory
+from service.engine.provider_policy import ProviderPolicy
 from service.errors import NotReadyError, VersionRefusedError
 from service.errors.hidden_paths import hide_paths
 
@@ -58,7 +59,7 @@ class ModelManager:
         extra_versions: int,
         poll_seconds: float,
         retry_refused_seconds: float,
-        preferred: Precision,
+        policy: ProviderPolicy,
     ) -> None:
         """Create it without loading anything.
 
@@ -70,7 +71,7 @@ class ModelManager:
             extra_versions: number of requested versions other than champions that stay loaded.
             poll_seconds: interval at which the champions are read.
             retry_refused_seconds: time before a version that could not be loaded is tried again.
-            preferred: precision of requests that name none.
+            policy: execution providers and preferred precision.
         """
         self._repository = repository
         self._max_batch = max_batch
@@ -79,7 +80,7 @@ class ModelManager:
         self._extra_versions = extra_versions
         self._poll_seconds = poll_seconds
         self._retry_refused_seconds = retry_refused_seconds
-        self._preferred = preferred
+        self._policy = policy
         self._loader = LoaderThread(LOAD_SECONDS)
         self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
@@ -146,7 +147,7 @@ class ModelManager:
 
         Raises:
             UnknownFamilyError, UnknownVersionError: no such family or version; the message lists those that exist.
-            PrecisionNotPublishedError: the version has no graph of the requested precision.
+            PrecisionNotPublishedError: the version is not served in the requested precision.
             VersionRefusedError: the files of the version differ from its manifest, or a graph cannot be run.
             NotReadyError: the family's champion is not loaded.
         """
@@ -154,7 +155,7 @@ class ModelManager:
             await self._wake(family)
         champion = self.use(family)
         if champion is not None and version in (None, champion.version):
-            return champion.variant(precision)
+            return await champion.variant(precision)
         existing = await asyncio.to_thread(self._repository.versions, family)
         if version is None:
             raise self._without_champion(family, existing)
@@ -167,12 +168,35 @@ class ModelManager:
         loaded = self._extras[key]
         while len(self._extras) > self._extra_versions:
             self._extras.popitem(last=False)
-        return loaded.variant(precision)
+        return await loaded.variant(precision)
 
     def loaded(self) -> list[ModelVariant]:
         """All loaded graphs, those of the champions first."""
         versions = [*self.champions.values(), *self._extras.values()]
-        return [served for version in versions for served in version.precisions.values()]
+        return [served for version in versions for served in version.variants()]
+
+    def providers(self) -> dict[Key, tuple[ProviderStatus, ...]]:
+        """The measured execution providers of each loaded version."""
+        return {
+            (loaded.manifest.family, loaded.version): loaded.providers()
+            for loaded in [*self.champions.values(), *self._extras.values()]
+        }
+
+    def with_providers(self, readiness: ModelReadiness) -> ModelReadiness:
+        """`readiness` with the default precision and the execution providers of the served version."""
+        loaded = self.champions.get(readiness.model)
+        if loaded is None:
+            return readiness
+        return readiness.model_copy(update={"precision": loaded.default.precision, "providers": loaded.providers()})
+
+    def default_precision(self, manifest: Manifest) -> Precision | None:
+        """Precision of requests that name none; None if that is decided when the version is loaded."""
+        family, version = manifest.family, manifest.version
+        champion = self.champions.get(family)
+        loaded = champion if champion and champion.version == version else self._extras.get((family, version))
+        if loaded is not None:
+            return loaded.default.precision
+        return self._policy.precision_before_loading(manifest)
 
     def readiness(self) -> tuple[ModelReadiness, ...]:
         """The served version of every family, and the reason if it is not the champion.
@@ -279,7 +303,7 @@ class ModelManager:
             version,
             max_batch=self._max_batch,
             loader=self._loader,
-            preferred=self._preferred,
+            policy=self._policy,
         )
         try:
             loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)

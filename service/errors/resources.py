@@ -24,12 +24,12 @@ class VersionInUseError(ProblemError):
 
 
 class PrecisionNotPublishedError(ProblemError):
-    """The version was published without this precision; the response lists its precisions."""
+    """The version is not served in this precision; the response lists its precisions."""
 
-    def __init__(self, reference: str, precision: str, available: Sequence[str]) -> None:
-        super().__init__(
-            f"{reference} was published without {precision}: use {' or '.join(available)}", available=list(available)
-        )
+    def __init__(self, reference: str, precision: str, available: Sequence[str], reason: str | None = None) -> None:
+        """`reason`: why this machine cannot run the precision; None if the version was published without it."""
+        problem = f"is not served in {precision} ({reason})" if reason else f"was published without {precision}"
+        super().__init__(f"{reference} {problem}: use {' or '.join(available)}", available=list(available))
 
 
 class NoSuchVersionFileError(ProblemError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from core.errors import CorruptVersionError, UnknownVersionError
 from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
+from core.schemas.api import ProviderStatus
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.statistics.intervals import ConfidenceInterval, proportion
 from service.errors import VersionRefusedError
@@ -44,10 +45,12 @@ class ModelCatalog:
     Attributes:
         repository: the repository.
         refusal: function that returns the reason why the engine refused a version, or None.
+        providers: function that returns the measured execution providers of each loaded version.
     """
 
     repository: ModelRepository
     refusal: Callable[[str, int], str | None]
+    providers: Callable[[], Mapping[tuple[str, int], tuple[ProviderStatus, ...]]]
 
     def models(self) -> ModelList:
         """All families with their versions."""
@@ -134,6 +137,7 @@ class ModelCatalog:
             test_images=manifest and manifest.data.counts["test"],
             cost=manifest and manifest.cost,
             refused=refused,
+            providers=self.providers().get((family, version), ()),
         )
 
 

@@ -6,10 +6,15 @@ import logging
 import threading
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
+
+import numpy as np
+from PIL import Image
 
 from core.errors import DataError
 from core.images.cifar_reader import LabelledImages, find_python_batches, read_test_images
+from service.engine.arrays import Pixels
 from service.saliency.render import to_png
 
 log = logging.getLogger("duet.service")
@@ -31,6 +36,12 @@ class Sample:
 def shipped_examples() -> tuple[Sample, ...]:
     """The images that ship, one of each class and then another one of each class."""
     return tuple(Sample(path.read_bytes(), path.stem.split("-")[1]) for path in sorted(EXAMPLES.glob("*.png")))
+
+
+def example_pixels() -> list[Pixels]:
+    """The pixels of the images that ship, uint8 [h, w, 3] each."""
+    images = (Image.open(BytesIO(sample.png)) for sample in shipped_examples())
+    return [np.asarray(image.convert("RGB")) for image in images]
 
 
 class Samples:

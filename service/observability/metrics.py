@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Literal
 
@@ -15,12 +15,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.repository.manifest import Precision
+from core.schemas.api import ProviderStatus
 from service.engine.loaded_model import ModelVariant
 from service.engine.queue import Inference, ModelQueue
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 MODEL = ("model", "version", "precision")
+PROVIDER = (*MODEL, "provider", "state")
 Observe = Callable[[float], None]
 
 DEFER_SECONDS = 0.1
@@ -67,6 +69,12 @@ class Metrics:
         )
         self._images = Counter("duet_images", "Classified images", MODEL, registry=self.registry)
         self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
+        self._providers = self._gauge(
+            "duet_provider_info",
+            "1 for each execution provider measured for a loaded version; state is loaded, standby or refused",
+            PROVIDER,
+            "livemax",
+        )
         self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
         build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
@@ -74,6 +82,8 @@ class Metrics:
         self._timer: asyncio.TimerHandle | None = None
         self._loaded: Callable[[], Iterable[ModelVariant]] = tuple
         self._seen: set[tuple[str, str, str]] = set()
+        self._measured: Callable[[], Mapping[tuple[str, int], tuple[ProviderStatus, ...]]] = dict
+        self._seen_providers: set[tuple[str, ...]] = set()
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """Record a finished request; `route` is the path template."""
@@ -149,9 +159,14 @@ class Metrics:
         MultiProcessCollector(registry)
         return generate_latest(registry)
 
-    def watch_loaded(self, loaded: Callable[[], Iterable[ModelVariant]]) -> None:
-        """Set the source of the loaded models, which are reported at each scrape."""
+    def watch_loaded(
+        self,
+        loaded: Callable[[], Iterable[ModelVariant]],
+        measured: Callable[[], Mapping[tuple[str, int], tuple[ProviderStatus, ...]]],
+    ) -> None:
+        """Set the sources of the loaded models and of their execution providers, which are reported at each scrape."""
         self._loaded = loaded
+        self._measured = measured
 
     def refresh(self) -> None:
         """Update all metrics, before a scrape.
@@ -167,6 +182,16 @@ class Metrics:
             self._model_info.labels(*labels).set(1)
             self._waiting.labels(*labels).set(served.queue.pending)
         self._seen |= now.keys()
+        providers: set[tuple[str, ...]] = {
+            (family, str(version), each.precision, each.provider, each.state)
+            for (family, version), statuses in self._measured().items()
+            for each in statuses
+        }
+        for combination in self._seen_providers - providers:
+            self._providers.labels(*combination).set(0)
+        for combination in providers:
+            self._providers.labels(*combination).set(1)
+        self._seen_providers |= providers
 
     def _gauge(
         self, name: str, help_text: str, labels: tuple[str, ...], across: Literal["livemax", "livesum"]

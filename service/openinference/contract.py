@@ -20,13 +20,13 @@ PLATFORM = "onnx_onnxv1"
 """Platform name of an ONNX model in onnxruntime, defined by the protocol."""
 
 
-def model_metadata(manifest: Manifest, versions: list[int], precision: Precision) -> ModelMetadata:
+def model_metadata(manifest: Manifest, versions: list[int], precision: Precision | None) -> ModelMetadata:
     """Model metadata of a version.
 
     Args:
         manifest: of the version.
         versions: all available versions.
-        precision: default precision of requests.
+        precision: default precision of requests; None if it is decided when the version is loaded.
     """
     spec, classes = manifest.input, len(manifest.class_names)
     shapes: Mapping[OutputName, tuple[int, ...]] = {
@@ -49,14 +49,15 @@ def model_metadata(manifest: Manifest, versions: list[int], precision: Precision
     )
 
 
-def response_parameters(manifest: Manifest, precision: Precision) -> dict[str, Parameter]:
+def response_parameters(manifest: Manifest, precision: Precision | None) -> dict[str, Parameter]:
     """Parameters of a version's responses.
 
     The protocol allows only strings, numbers and booleans, so the class names are one string with a name per line, in
     the order of the logits, as in Triton's label files.
     """
+    known: dict[str, Parameter] = {} if precision is None else {"precision": precision}
     return {
-        "precision": precision,
-        "temperature": manifest.calibration[precision].temperature,
+        **known,
+        "temperature": manifest.calibration_of(precision or "fp32").temperature,
         "labels": "\n".join(manifest.class_names),
     }

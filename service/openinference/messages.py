@@ -50,7 +50,7 @@ class RequestParameters(_ClientMessage):
     """Options of the whole response."""
 
     binary_data_output: bool = Field(False, description="encode outputs after the JSON instead of within")
-    precision: Precision | None = Field(None, description="fp32 or int8; default: the service's preference")
+    precision: Precision | None = Field(None, description="fp32, bf16 or int8; default: the service's preference")
     timeout: int | None = Field(
         None, ge=0, le=MAX_MICROSECONDS, description="timeout in microseconds, if shorter than the service's deadline"
     )

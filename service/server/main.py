@@ -7,6 +7,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from service.engine.provider_policy import provider_groups
 from service.observability.logging import configure_logging, log_settings
 from service.security.authenticator import read_keyring
 from service.server.announcement import announce_last
@@ -21,10 +22,13 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish accepted requests and return.
 
     Raises:
-        ConfigurationError: the address is not available, the key cannot be stored, or the broker cannot be started.
+        ConfigurationError: the address is not available, the key cannot be stored, the broker cannot be started, or an
+            execution provider is not installed.
     """
     configure_logging(settings.log_level, settings.log_format)
     read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+    if settings.providers != ("auto",):
+        provider_groups(settings.providers)  # fails early if one is missing
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker
     with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
         log_settings(log, settings)

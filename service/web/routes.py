@@ -54,7 +54,8 @@ for each in PAGES:
 @router.api_route("/ui/models/{model}/versions/{version}/card", methods=_METHODS)
 def card(model: str, version: Annotated[int, Path(ge=1)], request: Request) -> Response:
     """The model card of a version as HTML, for the page of the version."""
-    catalog = ModelCatalog(request.state.repository, request.state.engine.models.refusal)
+    models = request.state.engine.models
+    catalog = ModelCatalog(request.state.repository, models.refusal, models.providers)
     text = read_card(catalog.repository, catalog.manifest(model, version)).decode(errors="replace")
     path = f"{request.state.settings.root_path}/models/{quote(model)}/versions/{version}"
     found = Asset(card_html(text, path).encode(), HTML)

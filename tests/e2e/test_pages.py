@@ -77,6 +77,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         key: value for key, value in os.environ.items() if not key.startswith("DUET_") and key != "VIRTUAL_ENV"
     }
     settings = {"DUET_PORT": str(port), "DUET_TRAINING_PYTHON": str(training), "DUET_JOB_FREE_MIB": "0"}
+    settings["DUET_PROVIDERS"] = "cpu"  # as in the examples; other providers give slightly different probabilities
     process = subprocess.Popen(["make", "serve"], cwd=tree, env=inherited | settings, start_new_session=True)
     try:
         served = Site(f"127.0.0.1:{port}", tree / ".duet", tree / ".venv" / "bin")

@@ -23,7 +23,7 @@ def test_defaults_serve_this_machine_alone() -> None:
     settings = Settings()
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert settings.home == duet_home()
-    assert (settings.workers, settings.precision) == (1, "fp32")
+    assert (settings.workers, settings.precision) == (1, "auto")
     assert settings.model_threads == available_cores()
 
 
@@ -36,6 +36,9 @@ def test_environment_sets_every_field(monkeypatch: pytest.MonkeyPatch, tmp_path:
     settings = Settings()
     assert (settings.port, settings.home, settings.log_format) == (9123, tmp_path / "elsewhere", "text")
     assert (settings.precision, settings.model_threads) == ("int8", 3)
+    assert settings.providers == ("auto",)
+    monkeypatch.setenv("DUET_PROVIDERS", "openvino, cpu")
+    assert Settings().providers == ("openvino", "cpu")
 
 
 def test_empty_variable_equals_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +60,24 @@ def test_senseless_values_are_refused(name: str, value: str, monkeypatch: pytest
     monkeypatch.setenv(f"DUET_{name.upper()}", value)
     with pytest.raises(ValidationError, match=name):
         Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            "opnvino",
+            r"unknown .*'opnvino' \(did you mean 'openvino'\?\): use auto, cpu, openvino or cuda",
+        ),
+        ("cpu,cpu", "name each execution provider once"),
+        ("auto,cpu", "or auto alone"),
+        (",", "name each execution provider once"),
+    ],
+)
+def test_providers_that_are_none_are_a_clear_error(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_PROVIDERS", text)
+    with pytest.raises(ConfigurationError, match=f"^DUET_PROVIDERS: .*{problem}"):
+        read_settings()
 
 
 def test_thresholds_of_the_gate_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -51,7 +51,13 @@ def set_champions(models: Path, **champions: int) -> None:
 
 def settings_for(home: Path, **changes: Any) -> Settings:
     """Settings of a service over `home`, without shipped models, that follows promotions quickly."""
-    values: dict[str, Any] = {"allowed_hosts": "duet", "poll_seconds": 0.01, "threads": 2, "drain_notice_seconds": 0.2}
+    values: dict[str, Any] = {
+        "allowed_hosts": "duet",
+        "poll_seconds": 0.01,
+        "threads": 2,
+        "drain_notice_seconds": 0.2,
+        "providers": "cpu",
+    }
     return Settings(**({"home": home, "shipped_models": home / "none"} | values | changes))
 
 
@@ -61,7 +67,7 @@ class _App:
 
     def queue(self, family: str) -> ModelQueue:
         """Return the queue of the family's champion."""
-        return self.state["engine"].models.champions[family].variant().queue
+        return self.state["engine"].models.champions[family].default.queue
 
 
 @dataclass(frozen=True)
@@ -207,6 +213,7 @@ def service_process(home: Path, port: int = 0, /, **environment: str) -> Iterato
             "DUET_SHIPPED_MODELS": str(home / "none"),
             "DUET_EMBEDDED_BROKER": "0",
             "DUET_ALLOWED_HOSTS": "duet",
+            "DUET_PROVIDERS": "cpu",
             **environment,
         },
         stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ from core.images.tta_views import VIEW_WEIGHTS, averaged, views
 from core.repository.evaluation import EvaluatedData, Evaluation, Scores, StrangeKind
 from core.repository.manifest import (
     AveragedViewsRecord,
+    Bf16Record,
     Calibration,
     HeadlineMetrics,
     ParityRecord,
@@ -24,6 +25,7 @@ from core.statistics.calibration import log_loss, reliability, softmax
 from training.data.preprocessing import one_hot
 from training.data.split_dataset import Images
 from training.data.types import LabelledImages
+from training.evaluation.bf16 import accept_bf16, bf16_logits, bf16_provider
 from training.evaluation.calibrate import calibrate
 from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.scores import proportion, score
@@ -41,6 +43,7 @@ class EvaluationResult:
     calibration: dict[Precision, Calibration]
     averaged_views: dict[Precision, AveragedViewsRecord]
     quantization: QuantizationRecord
+    bf16: Bf16Record | None
     evaluation: Evaluation
     predictions: dict[Split, SplitPredictions]
     metrics: HeadlineMetrics
@@ -55,8 +58,9 @@ class EvaluationResult:
 def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> EvaluationResult:
     """Calibrate and evaluate the exported graph `model` and its int8 variant.
 
-    The holdout is used for calibration and int8 acceptance, the test images for scores only. model.int8.onnx is written
-    to the folder of `model`, and deleted if it is not accepted. With `validate`, the accuracy on the validation images
+    The holdout is used for calibration and the acceptance of int8 and bf16, the test images for scores only. bf16 is
+    judged if this machine can run it. model.int8.onnx is written to the folder of `model`, and deleted if it is not
+    accepted. With `validate`, the accuracy on the validation images
     is measured too; the network must not be trained on them.
 
     Raises:
@@ -71,6 +75,12 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
         graphs.pop("int8").unlink()
 
     calibration = {name: calibrate(holdout_logits[name], holdout.labels_N) for name in graphs}
+    bf16, provider = None, bf16_provider()
+    if provider is not None:
+        holdout_logits["bf16"] = bf16_logits(model, holdout.images_NHWC, provider, threads=threads)
+        bf16 = accept_bf16(
+            holdout_logits["bf16"], holdout_logits["fp32"], holdout.labels_N, calibration["fp32"], provider
+        )
     test_logits = {name: predict_logits(path, test.images_NHWC, threads=threads) for name, path in graphs.items()}
     ood = ood_images(test.images_NHWC)
     scores = {
@@ -89,9 +99,15 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
         calibration=calibration,
         averaged_views={name: evaluate_tta(path, images, threads=threads) for name, path in graphs.items()},
         quantization=quantization,
+        bf16=bf16,
         evaluation=Evaluation(data=evaluated_data(images), class_names=names, scores=scores),
         predictions={
-            "holdout": _predictions(images.split.holdout, holdout.labels_N, holdout_logits, calibration),
+            "holdout": _predictions(
+                images.split.holdout,
+                holdout.labels_N,
+                holdout_logits,
+                calibration if bf16 is None else {**calibration, "bf16": calibration["fp32"]},
+            ),
             "test": _predictions(np.arange(len(test)), test.labels_N, test_logits, calibration),
         },
         metrics=HeadlineMetrics(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from core.cpu import cpu_extensions
 from training.run.checkpoint import Dtype
-from training.run.environment import cpu_extensions
 
 _BFLOAT16_EXTENSIONS = frozenset({"amx_bf16", "avx512_bf16"})
 

@@ -22,6 +22,7 @@ def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
             _summary(manifest, scores),
             _table(scores),
             _quantized(manifest, evaluation),
+            _bf16(manifest),
             _explained(manifest),
             _making(manifest),
         ]
@@ -191,6 +192,22 @@ to {100 * difference.high:+.2f})."""
 The file contains its weights; its temperature is {calibration.temperature:.6f}. Quantized with \
 {record.calibration_images:,} training images:
 {record.method}.
+"""
+
+
+def _bf16(manifest: Manifest) -> str:
+    record = manifest.bf16
+    if record is None:
+        return ""
+    difference = record.holdout_difference
+    decision = "Accepted" if record.accepted else f"Not accepted, because it is {record.verdict}"
+    return f"""## bf16
+
+{decision}. `model.onnx` run in bf16 by {record.provider} gives the class of fp32 on {record.equal_classes:.2%} of \
+{record.images:,} holdout images.
+The holdout accuracy differs by {100 * difference.value:+.2f} points (95 % interval {100 * difference.low:+.2f} \
+to {100 * difference.high:+.2f}), with the temperature and thresholds of fp32. The prediction sets contain the true
+class of {record.coverage:.2%} of the images.
 """
 
 

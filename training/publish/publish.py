@@ -217,6 +217,7 @@ def _manifest(
         class_biases=class_biases,
         averaged_views=result.averaged_views,
         quantization=result.quantization,
+        bf16=result.bf16,
         gradient=gradient,
         metrics=result.metrics,
         parity=result.parity,

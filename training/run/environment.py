@@ -11,6 +11,7 @@ import torch
 
 import core
 import training
+from core.cpu import cpu_name
 from core.release import release
 from core.repository.manifest import EnvironmentRecord
 from core.repository.onnx_session import runtime_version
@@ -42,27 +43,3 @@ def source_digest() -> str:
             digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def cpu_name() -> str:
-    """CPU name as reported by the system, with the instruction set extensions relevant for inference."""
-    extensions = cpu_extensions()
-    name = _cpu_fields().get("model name") or platform.processor() or platform.machine()
-    return f"{name} ({', '.join(extensions)})" if extensions else name
-
-
-def cpu_extensions() -> tuple[str, ...]:
-    """Instruction set extensions of the processor that decide the speed of inference; empty outside Linux."""
-    flags = set(_cpu_fields().get("flags", "").split())
-    known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
-    return tuple(name for name in known if name in flags)
-
-
-def _cpu_fields() -> dict[str, str]:
-    """Fields of /proc/cpuinfo, of the last processor; empty on other systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.partition(":") for line in lines)
-    return {key.strip(): value.strip() for key, _, value in pairs}

@@ -68,7 +68,7 @@ class CompareQuery(ExplanationQuery):
     """Models, level of detail, and optional explanations."""
 
     models: str = Field("mlp,cnn", max_length=512, description="two or more, such as `mlp,cnn` or `cnn@1,cnn@2`")
-    precision: Precision | None = Field(None, description="fp32 or int8; default: as configured in the service")
+    precision: Precision | None = Field(None, description="fp32, bf16 or int8; default: as configured in the service")
     top_k: int = Field(3, ge=1, le=1000, description="number of classes to list per model")
     saliency: str | None = Field(
         None, max_length=512, description=f"explain each prediction by one or more of {', '.join(METHOD_NAMES)}"

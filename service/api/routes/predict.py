@@ -28,7 +28,7 @@ class PredictQuery(CropQuery, ModelQuery):
     """Model selection and level of detail."""
 
     precision: Precision | None = Field(
-        None, description="fp32 or int8; default: the preferred precision of the service"
+        None, description="fp32, bf16 or int8; default: the preferred precision of the service"
     )
     top_k: int = Field(3, ge=1, le=1000, description="number of classes to list, limited to the classes of the model")
     tta: bool = Field(

@@ -88,11 +88,6 @@ def test_auroc_interval_matches_its_scatter() -> None:
     assert np.mean(errors) == pytest.approx(np.std([one.value for one in found]), rel=0.15)
 
 
-<<<<<<< ours
-def test_auroc_of_separate_scores_is_one() -> None:
-    perfect = auroc(np.array([0.0, 1.0]), np.array([2.0, 3.0]))
-    assert (perfect.value, perfect.low, perfect.high) == (1.0, 1.0, 1.0)
-=======
 def test_scores_that_do_not_overlap_have_a_wide_interval() -> None:
     """Clopper and Pearson's lower end for as many successes as the smaller sample has scores."""
     perfect = auroc(np.arange(100.0), np.arange(100.0, 140.0))
@@ -129,6 +124,5 @@ def test_the_interval_stays_inside_the_range_of_areas() -> None:
 
 
 def test_too_few_scores() -> None:
->>>>>>> theirs
     with pytest.raises(ValueError, match="two of each"):
         auroc(np.array([0.0]), np.array([2.0, 3.0]))

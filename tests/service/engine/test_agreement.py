@@ -18,20 +18,24 @@ from service.engine.loaded_model import ModelVariant, load_model
 from service.engine.postprocess import Outputs
 from tests.service.engine.models import FAR
 from tests.support.onnx_models import write_onnx_version
+from tests.support.providers import cpu_policy
 
 MAX_BATCH = 32
 SAME = 1e-6
 
 
-def opened(repository: ModelRepository, family: str) -> list[ModelVariant]:
+async def opened(repository: ModelRepository, family: str) -> list[ModelVariant]:
     version = repository.champion(family) or max(repository.versions(family))
     with ThreadPoolExecutor(1) as loader:
-        return list(load_model(repository, family, version, max_batch=MAX_BATCH, loader=loader).precisions.values())
+        loaded = load_model(
+            repository, family, version, max_batch=MAX_BATCH, loader=loader, policy=cpu_policy(repository.home_models)
+        )
+        return [await loaded.variant(precision) for precision in loaded.manifest.calibration]
 
 
-def tiny(home: Path) -> list[ModelVariant]:
+async def tiny(home: Path) -> list[ModelVariant]:
     write_onnx_version(home / "cnn" / "1", "cnn", 1, int8=True)
-    return opened(ModelRepository(home, home / "none"), "cnn")
+    return await opened(ModelRepository(home, home / "none"), "cnn")
 
 
 def assert_same(served: ModelVariant, outputs: Outputs, expected: Outputs) -> None:
@@ -70,11 +74,11 @@ async def check(served: ModelVariant, count: int, threads: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, pytest.param(2, marks=pytest.mark.full)])
 async def test_batched_predictions_equal_single_predictions(tmp_path: Path, threads: int) -> None:
-    for served in tiny(tmp_path):
+    for served in await tiny(tmp_path):
         await check(served, 64, threads)
 
 
 @pytest.mark.parametrize("family", ["mlp", "cnn"])
 async def test_shipped_champions_predict_the_same_in_any_batch(tmp_path: Path, family: str) -> None:
-    for served in opened(ModelRepository(tmp_path, shipped_models()), family):
+    for served in await opened(ModelRepository(tmp_path, shipped_models()), family):
         await check(served, 64, threads=1)

@@ -192,7 +192,7 @@ def test_unserved_champion_is_shown(browser: Browser, models: Models) -> None:
     with visiting(browser, models.url) as visit:
         visit.expect("status of 503")
         visit.page.route(
-            "**/readyz", lambda route: route.fulfill(status=503, json=unready, content_type="application/problem+json")
+            "**/readyz*", lambda route: route.fulfill(status=503, json=unready, content_type="application/problem+json")
         )
         page = visit.open("/ui/models")
         expect(page.locator(".champion")).to_contain_text(f"No version is served: {reason}.")

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import Progress
 
+from core.cpu import cpu_name
 from core.errors import DataError
 from core.records.base import ReportedModel, write_report
 from core.records.explanations import Activations, Explanations
@@ -31,7 +32,6 @@ from training.analysis.report.collect import RecordStore
 from training.analysis.report.studies import augmentation_studies, tunings
 from training.analysis.robustness.measure import IMAGES, QUICK_IMAGES, measure_robustness
 from training.evaluation.training_fit import measure_training_fit
-from training.run.environment import cpu_name
 
 ProgressCallback = Callable[[str, int, int], None]
 BATCHES = (1, 32)

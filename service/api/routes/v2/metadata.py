@@ -108,7 +108,7 @@ async def v2_live() -> ServerLive:
 )
 async def v2_ready(state: StateDep) -> ServerReady:
     """Respond 200 if /readyz does, otherwise 503 with the reason."""
-    await monitoring.readyz(state)
+    monitoring.read_readiness(state)
     return ServerReady()
 
 
@@ -138,12 +138,8 @@ async def v2_version_ready(reference: VersionDep, state: StateDep) -> ModelReady
 
 def _metadata(reference: ModelRef, catalog: ModelCatalog, state: RequestState) -> ModelMetadata:
     manifest = catalog.resolve(reference)
-    preferred = state["settings"].precision
-    return model_metadata(
-        manifest,
-        catalog.repository.versions(manifest.family),
-        preferred if preferred in manifest.calibration else "fp32",
-    )
+    precision = state["engine"].models.default_precision(manifest)
+    return model_metadata(manifest, catalog.repository.versions(manifest.family), precision)
 
 
 async def _ready(reference: ModelRef, state: RequestState) -> ModelReady:

@@ -295,8 +295,7 @@ async def test_damaged_gradient_graph_keeps_predictions(tmp_path: Path) -> None:
 
 
 async def test_gradient_graph_is_loaded_once(fresh: RunningApp) -> None:
-    served = fresh.state["engine"].models.champions["cnn"].variant()
-    assert served
+    served = fresh.state["engine"].models.champions["cnn"].default
     assert served.gradient
     assert served.gradient._opening is None
     await asyncio.gather(*(as_json(fresh, gray_png(9)) for _ in range(3)))

@@ -33,7 +33,7 @@ export async function overview(place) {
 /** The served version of each family; /readyz also lists them in its 503 response. */
 async function readinessNow() {
   try {
-    return (await askJSON("/readyz")).models;
+    return (await askJSON("/readyz", { query: { verbose: true } })).models;
   } catch (error) {
     return error.fields?.models ?? [];
   }
@@ -50,6 +50,15 @@ function compareForm(families) {
   return h("form.compare-form.row", { action: "/ui/comparison", method: "get" },
     h("span", "Compare"), select("first", "First version", first), h("span", "with"), select("second", "Second version", second),
     h("button.button", { type: "submit" }, "Compare"));
+}
+
+/** Execution providers of the served version: those that run it, and those that were refused. */
+function runBy(serving) {
+  const providers = serving?.providers ?? [];
+  const running = providers.filter(({ state }) => state === "loaded").map(({ provider, precision, images_per_second: rate }) =>
+    `${provider} in ${precision}${rate === null ? "" : ` (${count(Math.round(rate))} images per second and thread)`}`);
+  const refused = providers.filter(({ state }) => state === "refused").map(({ provider, precision, reason }) => `${provider} in ${precision}: ${reason}`);
+  return running.length > 0 && h("p.small.muted", `Run by ${running.join(", ")}.`, refused.length > 0 && ` Refused: ${refused.join("; ")}.`);
 }
 
 function familySection(family, refresh) {
@@ -74,7 +83,7 @@ function familySection(family, refresh) {
     h("div.card.family.champion",
       champion === null
         ? h("p", "It has no champion: promote a version to serve it.")
-        : [h("p.champion-line", h("a", { href: versionAddress(model, champion) }, `${model}@${champion}`), " is served."), since(newest?.to_version === champion ? newest : null)],
+        : [h("p.champion-line", h("a", { href: versionAddress(model, champion) }, `${model}@${champion}`), " is served."), since(newest?.to_version === champion ? newest : null), runBy(serving)],
       serving?.reason && h("div.notice.bad", h("p", serving.served === null ? `No version is served: ${serving.reason}.` : `${model}@${serving.served}` + ` is served instead: ${serving.reason}.`))),
     versionList(family, refresh),
     moves.length > 0 && trailOf(model, trail));

@@ -86,7 +86,8 @@ function fillCard(card, prediction) {
   card.rest.hidden = rest.length === 0;
   fill(card.rest, h("summary", `${rest.length} more classes`), h("ul.bars", rest));
   card.rest.open = open;
-  card.notes.textContent = prediction.notes.length ? `Preprocessing: ${prediction.notes.join("; ")}.` : "No preprocessing.";
+  const notes = prediction.notes.length ? `Preprocessing: ${prediction.notes.join("; ")}.` : "No preprocessing.";
+  card.notes.textContent = `${notes} Precision: ${prediction.precision}.`;
 }
 
 /** Replace the rows; bars that stay are animated from their old values. */

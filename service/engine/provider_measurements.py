@@ -1,0 +1,81 @@
+"""Measurements of execution providers, remembered in DUET_HOME per version, machine and package versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from core.cpu import cpu_name
+from core.files.durable import atomic_replace
+from core.repository.manifest import Manifest, Precision, ProviderName
+from core.strict_model import StrictModel
+from service.engine.provider_check import LIMITS
+
+log = logging.getLogger("duet.models")
+MAX_FILES = 64
+"""Number of files that are kept: the newest."""
+_IDENTITY = (".onnx", ".safetensors")
+
+
+class Measurement(StrictModel):
+    """Result of one provider in one precision; without `refused`, it passed the check."""
+
+    provider: ProviderName
+    precision: Precision
+    images_per_second: float | None = Field(None, gt=0)
+    equal_classes: float | None = None
+    max_difference: float | None = None
+    refused: str | None = None
+
+
+class Measurements(StrictModel):
+    """All measurements of a version, and the probabilities of the `cpu` provider by graph file, [64][K] each."""
+
+    references: Mapping[str, tuple[tuple[float, ...], ...]] = Field(default_factory=dict)
+    results: tuple[Measurement, ...] = ()
+
+
+class MeasurementStore:
+    """Folder of measurements. A folder that cannot be written means that each process measures again."""
+
+    def __init__(self, folder: Path, versions: Sequence[str]) -> None:
+        """`versions` are the package versions of all providers."""
+        self._folder = folder
+        limits = {precision: asdict(each) for precision, each in LIMITS.items()}
+        self._conditions = [limits, cpu_name(), sorted(versions)]
+        self._reported = False
+
+    def read(self, manifest: Manifest) -> Measurements:
+        """The measurements of a version; empty if there are none for these files, limits, packages and this machine."""
+        try:
+            return Measurements.model_validate_json(self._path(manifest).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except (OSError, ValidationError) as error:
+            log.warning("measurements of %s cannot be read and are made again: %s", manifest.reference, error)
+        return Measurements()
+
+    def write(self, manifest: Manifest, measurements: Measurements) -> None:
+        """Store the measurements of a version and delete the oldest files."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            atomic_replace(self._path(manifest), measurements.model_dump_json().encode())
+            newest_first = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+            for path in newest_first[MAX_FILES:]:
+                path.unlink(missing_ok=True)
+        except OSError as error:  # also if another process deletes a file meanwhile
+            if not self._reported:
+                log.info("measurements of providers are not stored, each start measures again: %s", error.strerror)
+            self._reported = True
+
+    def _path(self, manifest: Manifest) -> Path:
+        graphs = {name: record.sha256 for name, record in manifest.files.items() if name.endswith(_IDENTITY)}
+        temperatures = {name: each.temperature for name, each in manifest.calibration.items()}
+        identity = json.dumps([self._conditions, graphs, temperatures], sort_keys=True)
+        return self._folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
