@@ -140,10 +140,14 @@ def test_versions_are_chosen_from_menus(browser: Browser, trainings: TrainingSit
             expect(teacher).to_have_value("")
             expect(second).to_have_count(0)
             start.select_option("mlp@1")
-            with page.expect_request("**/train") as sent:
+            visit.expect("status of 422")
+            with page.expect_response("**/train") as answered:
                 page.get_by_role("button", name="Start the training").click()
-            assert body_of(sent.value)["init_from"] == "mlp@1"
-            assert "distillation.teacher" not in body_of(sent.value)["overrides"]
+            sent_again = body_of(answered.value.request)
+            assert sent_again["init_from"] == "mlp@1"
+            assert "distillation.teacher" not in sent_again["overrides"]
+            expect(start).to_have_attribute("aria-invalid", "true")
+            expect(page.get_by_text("cannot start from mlp@1")).to_be_visible()  # its configuration is made up
     finally:
         for file in folder.iterdir():
             file.unlink()
