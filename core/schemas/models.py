@@ -129,7 +129,7 @@ class Move(ResponseModel):
     """Response of POST .../rollback and .../archive."""
 
     promotion: Promotion = Field(description="entry of the audit trail; entry 0 if nothing changed")
-    served: bool = Field(description="true if this process already serves the champion")
+    served: bool = Field(description="true if this process already serves the new champion; false without one")
     serving: ModelReadiness = Field(description="version that this process serves")
 
 

@@ -136,7 +136,8 @@ function moved(move) {
 }
 
 function done(text, move, refresh) {
-  toast(text, { kind: "good", detail: move.served ?? true ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
+  const late = move.serving?.champion && !move.served; // a deletion loads nothing, and an archived model has no champion
+  toast(text, { kind: "good", detail: !late ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
   refresh();
 }
 
