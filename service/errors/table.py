@@ -91,7 +91,7 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     resources.TrainingNotReadyError: (503, "training-not-ready", "No worker can run this job yet"),
     resources.TooManyQueuedJobsError: (429, "too-many-queued-jobs", "Too many queued jobs"),
     core.UnknownDatasetError: (404, "unknown-dataset", "There is no such data set"),
-    resources.DatasetMissingError: (409, "dataset-missing", "The data set is not there"),
+    resources.DatasetMissingError: (409, "dataset-missing", "The data set is missing"),
     resources.DatasetMediaTypeError: (
         415,
         "dataset-media-type",
