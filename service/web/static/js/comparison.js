@@ -42,7 +42,7 @@ async function show() {
   } catch (error) {
     if (error.name === "AbortError") return;
     for (const select of [first, second]) if (asked(select).includes("@") || !select.value) choose(select, asked(select));
-    fill(place, errorNotice(error), digests(error));
+    fill(place, errorNotice(error), possible(error));
   }
   place.removeAttribute("aria-busy");
 }
@@ -60,10 +60,13 @@ function sections(data, sides, reliability) {
   ];
 }
 
-/** Data digest of each version, if they were evaluated on different data. */
-function digests(error) {
-  if (!error.fields?.digests) return null;
-  return h("dl.facts.section", Object.entries(error.fields.digests).map(([name, digest]) => [h("dt", name), h("dd.mono.break", digest)]));
+/** Links to comparisons that are possible, if these two versions have different classes or test images. */
+function possible(error) {
+  const pairs = Object.entries(error.fields?.comparable ?? {}).filter(([, others]) => others.length);
+  return pairs.length ? h("dl.facts.section", pairs.map(([name, others]) => [
+    h("dt", `Compare ${name} with`),
+    h("dd.row", others.map((other) => h("a", { href: `?${new URLSearchParams({ first: name, second: other })}` }, other))),
+  ])) : null;
 }
 
 async function fillChoosers() {
