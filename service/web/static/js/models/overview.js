@@ -62,7 +62,7 @@ function familySection(family, refresh) {
     const move = await rollBack(model, champion);
     if (move) done(`${model}@${move.promotion.to_version} is the champion again.`, move, refresh);
   });
-  const retire = h("button.button.quiet", { type: "button" }, champion === null ? `Delete ${model}…` : "Archive…");
+  const retire = h("button.button.quiet", { type: "button" }, champion === null ? `Delete ${model}…` : `Archive ${model}…`);
   retire.addEventListener("click", async () => {
     const move = await (champion === null ? deleteModel(model, versions) : archive(model, champion));
     if (move) done(champion === null ? `${model} is deleted.` : `${model} is archived.`, move, refresh);
