@@ -43,15 +43,38 @@ class UnknownDatasetError(DataError):
 
 
 class DifferentImagesError(DataError):
-    """Two versions were evaluated on different images and cannot be compared."""
+    """Two versions have different classes or were evaluated on different images, and cannot be compared.
 
-    def __init__(self, digests: Mapping[str, str]) -> None:
-        """`digests` maps the reference of each version to the digest of its evaluation data."""
-        super().__init__(
-            f"{' and '.join(digests)} are not comparable, because they were evaluated on different images "
-            f"({' and '.join(digests.values())}): publish both again on the same data with `duet export`",
-            digests=dict(digests),
+    Attributes:
+        digests: digest of the evaluation data by reference of the version.
+        classes: names of the classes by reference, if they differ.
+    """
+
+    def __init__(
+        self,
+        digests: Mapping[str, str],
+        *,
+        classes: Mapping[str, Sequence[str]] | None = None,
+        comparable: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """`comparable` maps the reference of each version to versions that it can be compared with."""
+        self.digests, self.classes = dict(digests), classes
+        if classes:
+            listed = "; ".join(f"{reference}: {_shortened(names)}" for reference, names in classes.items())
+            cause = f"they have different classes ({listed})"
+        else:
+            cause = f"they were evaluated on different test images ({' and '.join(digests.values())})"
+        fields: dict[str, Any] = {"digests": self.digests}
+        advice = (
+            "choose two versions with the same classes and test images, such as two that were trained on the same data"
         )
+        if comparable is not None:
+            fields["comparable"] = {reference: list(others) for reference, others in comparable.items()}
+            advice += "".join(
+                f"; {reference} can be compared with {', '.join(others) or 'no other version'}"
+                for reference, others in comparable.items()
+            )
+        super().__init__(f"{' and '.join(digests)} cannot be compared, because {cause}: {advice}", **fields)
 
 
 class NotEvaluatedError(DataError):
@@ -221,3 +244,8 @@ def explain(error: ValidationError, *, at_most: int = 5) -> str:
     ]
     more = [f"and {len(problems) - at_most} more"] if len(problems) > at_most else []
     return "; ".join(problems[:at_most] + more)
+
+
+def _shortened(names: Sequence[str], *, at_most: int = 10) -> str:
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(names[:at_most]) + more

@@ -19,6 +19,7 @@ from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
 from core.repository.manifest import Precision, ProviderName
+from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
 
 MIB = 1024 * 1024
@@ -69,7 +70,9 @@ class Settings(BaseSettings):
     """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
     need a key for changing requests."""
 
-    root_path: str = Field("", pattern=r"^((/[A-Za-z0-9._~-]+)+)?$")
+    root_path: Annotated[
+        str, TextPattern(r"^((/[A-Za-z0-9._~-]+)+)?$", "use a path without a slash at its end, such as /duet")
+    ] = ""
     """Path below which a proxy publishes the service, such as /duet; pages, links and the OpenAPI document begin with
     it. The proxy may remove it from requests or not."""
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from core.comparison.comparable import comparable_versions
 from core.comparison.evaluated import EvaluatedVersion, current_scores
 from core.comparison.pairwise import Pairwise, ProbabilityScores, compare_predictions
 from core.comparison.schemas import EvaluatedModel, MetricsComparison
 from core.comparison.significance import significance
-from core.errors import DataError
+from core.errors import DataError, DifferentImagesError
 from core.records.latency import Latency
 from core.records.lookup import AnyVersionRecord, find_report
 from core.records.robustness import Robustness, RobustnessComparison, side_by_side
@@ -40,9 +41,17 @@ class VersionComparer:
 
         Raises:
             NotEvaluatedError: the predictions of a version cannot be read, or are of other images than the other's.
-            DifferentImagesError: the two were evaluated on different images.
+            DifferentImagesError: the two have different classes, or were evaluated on different images; the message
+                names versions that each can be compared with.
         """
-        pairwise = self._pairwise(first, second)
+        try:
+            pairwise = self._pairwise(first, second)
+        except DifferentImagesError as error:
+            comparable = {
+                version.manifest.reference: comparable_versions(self._repository, version)
+                for version in (first, second)
+            }
+            raise DifferentImagesError(error.digests, classes=error.classes, comparable=comparable) from None
         notes: list[str] = []
         robustness = self._robustness(first.manifest, second.manifest, notes)
         return MetricsComparison(

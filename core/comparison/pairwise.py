@@ -96,14 +96,17 @@ def compare_predictions(
     """Compare the stored fp32 predictions of two versions; each pair has the first version first.
 
     Raises:
-        DifferentImagesError: the versions were evaluated on different data.
-        NotEvaluatedError: the stored predictions are of different images or classes of the same data.
+        DifferentImagesError: the versions have different classes, or were evaluated on different data.
+        NotEvaluatedError: the stored predictions are of different images of the same data.
     """
-    if data[0].digest != data[1].digest:
-        raise DifferentImagesError({references[i]: data[i].digest for i in range(2)})
+    if class_names[0] != class_names[1] or data[0].digest != data[1].digest:
+        raise DifferentImagesError(
+            {references[i]: data[i].digest for i in range(2)},
+            classes={references[i]: class_names[i] for i in range(2)} if class_names[0] != class_names[1] else None,
+        )
     one, other = predictions
     same = np.array_equal(one.index, other.index) and np.array_equal(one.labels, other.labels)
-    if data[0] != data[1] or class_names[0] != class_names[1] or not same:
+    if data[0] != data[1] or not same:
         raise NotEvaluatedError(
             f"the stored predictions of {' and '.join(references)} are not of the same images: publish both again with "
             "`duet export`"

@@ -22,6 +22,7 @@ from core.files.durable import file_lock
 FOLDER_PREFIX = "folder:"
 """Prefix of such data sets in commands and jobs, as in `folder:pets`."""
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+NAME_RULE = "up to 64 lower-case letters, digits, - and _, starting with a letter or digit"
 RESERVED_NAMES = frozenset({"cifar10"})
 """Built-in data sets; CIFAR-10 is downloaded into the same folder."""
 MIN_CLASSES = 2
@@ -135,10 +136,7 @@ def dataset_folder(home: Path, name: str) -> Path:
         DataError: the name is not valid or reserved.
     """
     if not re.fullmatch(NAME_PATTERN, name):
-        raise DataError(
-            f"{name!r} is not a valid data set name: use up to 64 lower-case letters, digits, - and _, starting with a "
-            "letter or digit"
-        )
+        raise DataError(f"{name!r} is not a valid data set name: use {NAME_RULE}, such as my-pets")
     if name in RESERVED_NAMES:
         raise DataError(f"{name!r} is the name of a built-in data set: choose another name")
     return datasets_folder(home) / name

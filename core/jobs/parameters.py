@@ -9,17 +9,18 @@ from pydantic import Field, JsonValue
 from core.errors import ConfigurationError
 from core.images.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
 from core.recipes import RecipeConfig, recipe_config
-from core.repository.manifest import FamilyName
+from core.repository.manifest import FamilyName, VersionReference
 from core.strict_model import StrictModel
+from core.text_pattern import TextPattern
 
 JobKind = Literal["train", "evaluate", "download"]
 PromotionPolicy = Literal["never", "if_better", "always"]
 DATA_PATTERN = rf"^(cifar10|{FOLDER_PREFIX}{NAME_PATTERN.removeprefix('^').removesuffix('$')})$"
-REFERENCE_PATTERN = r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$"
 MAX_OVERRIDES = 100
 MAX_EVALUATED_VERSIONS = 100
-DataReference = Annotated[str, Field(pattern=DATA_PATTERN)]
-VersionReference = Annotated[str, Field(pattern=REFERENCE_PATTERN)]
+DataReference = Annotated[
+    str, TextPattern(DATA_PATTERN, "use cifar10, or folder:NAME for a data set of your own, such as folder:my-pets")
+]
 
 
 class TrainParameters(StrictModel):

@@ -10,8 +10,9 @@ from pydantic import Field, ValidationError, model_validator
 
 from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError, SettingsError
-from core.repository.manifest import Geometry
+from core.repository.manifest import Geometry, VersionReference
 from core.strict_model import StrictModel
+from core.text_pattern import TextPattern
 
 
 class Settings(StrictModel, allow_inf_nan=False):
@@ -145,6 +146,13 @@ class Optimization(Settings):
 
 
 _TEACHER = r"[a-z][a-z0-9_-]{0,31}(@[1-9][0-9]*)?"
+Teachers = Annotated[
+    str,
+    TextPattern(
+        rf"^{_TEACHER}(\+{_TEACHER}){{0,3}}$",
+        "a teacher is a version such as cnn@4, a family such as cnn, or up to 4 of them joined by +, such as cnn@4+mlp",
+    ),
+]
 
 
 class Distillation(Settings):
@@ -154,11 +162,11 @@ class Distillation(Settings):
     epochs cycle (Beyer et al. 2022, "Knowledge distillation: A good teacher is patient and consistent").
     """
 
-    teacher: str | None = Field(
-        None, pattern=rf"^{_TEACHER}(\+{_TEACHER}){{0,3}}$",
+    teacher: Teachers | None = Field(
+        None,
         description="version such as cnn@4, a family for its champion, or several joined by + for the mean of their "
         "probabilities; null: learn from the labels alone",
-    )  # fmt: skip
+    )
     view: Literal["augmented", "clean"] = Field(
         "augmented",
         description="images that the teacher sees: those of the student, or the unchanged images and their mirror "
@@ -217,9 +225,8 @@ class RecipeConfig(Settings):
         description="fit of images that are not square: crop to the center, pad with bars, or stretch; null: that of "
         "init_from, or crop",
     )
-    init_from: str | None = Field(
+    init_from: VersionReference | None = Field(
         None,
-        pattern=r"^[a-z][a-z0-9_-]{0,31}@[1-9][0-9]{0,8}$",
         description="version with the same network whose weights initialize the run, such as cnn@3; null: random",
     )
 

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from core.errors import CorruptEvaluationError, RepositoryError, UnknownEvaluationError, explain
 from core.files.durable import atomic_replace
 from core.files.regular import read_regular
-from core.repository.manifest import FAMILY_PATTERN, Precision, Sha256
+from core.repository.manifest import FamilyName, Precision, Sha256
 from core.statistics.intervals import ConfidenceInterval, proportion
 from core.strict_model import StrictModel
 
@@ -172,7 +172,7 @@ class EvaluationRecord(StrictModel):
 
     schema_version: Literal[1] = 1
     job: str = Field(pattern=JOB_PATTERN, description="id of the job that made the record")
-    family: str = Field(pattern=FAMILY_PATTERN)
+    family: FamilyName
     version: int = Field(ge=1)
     created_at: datetime
     data: str = Field(description="data set of the job, such as cifar10 or folder:pets")

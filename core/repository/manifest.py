@@ -18,11 +18,20 @@ from pydantic import Field
 from core.files.regular import open_regular, read_regular
 from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
+from core.text_pattern import TextPattern
 
 MANIFEST_NAME = "manifest.json"
 
 FAMILY_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
-FamilyName = Annotated[str, Field(pattern=FAMILY_PATTERN)]
+FAMILY_RULE = "up to 32 lower-case letters, digits, - and _, starting with a letter"
+FamilyName = Annotated[str, TextPattern(FAMILY_PATTERN, f"a family name has {FAMILY_RULE}, such as my-pets")]
+VersionReference = Annotated[
+    str,
+    TextPattern(
+        rf"{FAMILY_PATTERN.removesuffix('$')}@[1-9][0-9]{{0,8}}$",
+        "a version is named FAMILY@NUMBER, such as cnn@3",
+    ),
+]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "bf16", "int8"]

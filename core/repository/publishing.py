@@ -26,7 +26,7 @@ from core.files.durable import file_lock, sync, write_fsync
 from core.files.home import ensure_home
 from core.repository.alias_files import promoted_versions
 from core.repository.integrity import file_problems, unlisted_files
-from core.repository.manifest import FAMILY_PATTERN, MANIFEST_NAME, Manifest
+from core.repository.manifest import FAMILY_PATTERN, FAMILY_RULE, MANIFEST_NAME, Manifest
 from core.repository.repository import ModelRepository
 
 STAGING_NAME = ".staging"
@@ -93,10 +93,7 @@ def check_family_name(family: str) -> None:
         PublishError: the name is not valid.
     """
     if not re.fullmatch(FAMILY_PATTERN, family):
-        raise PublishError(
-            f"{family!r} is not a valid family name: use up to 32 lower-case letters, digits, - and _, "
-            "starting with a letter"
-        )
+        raise PublishError(f"{family!r} is not a valid family name: use {FAMILY_RULE}, such as my-pets")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -14,6 +15,7 @@ from core.repository.repository import Layer
 from core.schemas.api import ModelReadiness, ProviderStatus, ResponseModel
 from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
+from core.text_pattern import TextPattern
 
 
 class ModelSummary(ResponseModel):
@@ -85,15 +87,18 @@ class VersionCheck(ResponseModel):
 
 
 DEFAULT_REASON = "requested through the API"
-MAX_REASON = 1000
+_MAX_REASON = 1000
+Reason = Annotated[
+    str,
+    Field(min_length=1, max_length=_MAX_REASON),
+    TextPattern(r"\S", f"a reason has 1 to {_MAX_REASON:,} characters and is not only spaces"),
+]
 
 
 class PromoteRequest(StrictModel):
     """Body of POST /models/{model}/versions/{version}/promote; optional."""
 
-    reason: str | None = Field(
-        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
-    )
+    reason: Reason | None = Field(None, description="reason for the audit trail")
     force: bool = Field(False, description="promote even if the gate refuses; needs a reason")
 
     @field_validator("force")
@@ -107,17 +112,13 @@ class PromoteRequest(StrictModel):
 class RollbackRequest(StrictModel):
     """Body of POST /models/{model}/rollback; optional."""
 
-    reason: str | None = Field(
-        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
-    )
+    reason: Reason | None = Field(None, description="reason for the audit trail")
 
 
 class ArchiveRequest(StrictModel):
     """Body of POST /models/{model}/archive; optional."""
 
-    reason: str | None = Field(
-        None, min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"
-    )
+    reason: Reason | None = Field(None, description="reason for the audit trail")
 
 
 class Deletion(ResponseModel):
@@ -131,7 +132,7 @@ class Move(ResponseModel):
     """Response of POST .../rollback and .../archive."""
 
     promotion: Promotion = Field(description="entry of the audit trail; entry 0 if nothing changed")
-    served: bool = Field(description="true if this process already serves the champion")
+    served: bool = Field(description="true if this process already serves the new champion; false without one")
     serving: ModelReadiness = Field(description="version that this process serves")
 
 

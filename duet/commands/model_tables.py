@@ -20,13 +20,15 @@ from core.repository.manifest import Manifest
 from core.repository.repository import Layer
 from core.statistics.intervals import ConfidenceInterval
 
-_NARROW = ("check", "version", "layer", "created", "time", "champion", ">parameters")
+_UNBROKEN = ("check", "passed", "version", "layer", "created", "time", "family", "action")
+_WIDE = 100
+"""Width of a terminal from which a score and its interval are printed on one line."""
 _Row = tuple[str, ...]
 
 
 def print_summaries(rows: Iterable[dict[str, Any]]) -> None:
     """Print one line per version for `duet models list`; a `*` marks each champion."""
-    table = _table("version", "champion", "layer", "created", ">test accuracy", ">images", ">parameters", ">size")
+    table = _table("version", "", "layer", "created", ">test\naccuracy", ">images", ">parameters", ">size")
     damaged = []
     for row in rows:
         reference, mark = f"{row['family']}@{row['version']}", "*" if row["champion"] else ""
@@ -90,10 +92,11 @@ def print_comparison(comparison: MetricsComparison) -> None:
     console = Console()
     names = [f"{side.model}@{side.version}" for side in (comparison.first, comparison.second)]
     console.print(Text(comparison.significance.sentence))
-    console.print(_rows("", *(f">{name}" for name in names), ">difference", rows=_scores(comparison)))
+    scores = [row if console.width >= _WIDE else _stacked(row) for row in _scores(comparison)]
+    console.print(_rows("", *(f">{name}" for name in names), ">difference", rows=scores))
     console.print(
         _rows(
-            "class, recall",
+            "recall",
             ">images",
             *(f">{name}" for name in names),
             ">points",
@@ -102,6 +105,7 @@ def print_comparison(comparison: MetricsComparison) -> None:
             rows=_classes(comparison),
         )
     )
+    console.print("* significant at the 5 % level after Holm's correction over the classes", highlight=False)
     if comparison.robustness is not None:
         title = f"accuracy, {comparison.robustness.benchmark}"
         console.print(_rows(title, *(f">{name}" for name in names), ">points", rows=_robustness(comparison)))
@@ -121,12 +125,15 @@ def _mark(passed: bool) -> str:
 
 
 def _table(*columns: str, title: str | None = None) -> Table:
-    """Create an empty table; columns whose names start with `>` are right-aligned."""
-    table = Table(box=box.SIMPLE, title=title, title_justify="left")
+    """Create an empty table; columns whose names start with `>` are right-aligned, and their figures do not wrap."""
+    table = Table(box=box.SIMPLE, title=title, title_justify="left", collapse_padding=True)
     for column in columns:
         right = column.startswith(">")
         table.add_column(
-            column.removeprefix(">"), justify="right" if right else "left", overflow="fold", no_wrap=column in _NARROW
+            column.removeprefix(">"),
+            justify="right" if right else "left",
+            overflow="fold",
+            no_wrap=right or column in _UNBROKEN,
         )
     return table
 
@@ -180,9 +187,9 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
     yield _shares("top-2 accuracy", first.scores.top2_accuracy, second.scores.top2_accuracy)
     one, other = first.probability, second.probability
     yield _shares("calibration error", one.ece, other.ece, comparison.ece_difference)
-    perfect = (each.ece_if_calibrated for each in (one, other))
-    beside = (f"{each.mean:.2%} (95th percentile {each.percentile_95:.2%})" for each in perfect)
-    yield "  of a perfectly calibrated model", *beside, ""
+    perfect = [each.ece_if_calibrated for each in (one, other)]
+    yield "  if calibrated, mean", *(f"{each.mean:.2%}" for each in perfect), ""
+    yield "  if calibrated, 95th percentile", *(f"{each.percentile_95:.2%}" for each in perfect), ""
     yield _numbers("log loss", one.log_loss, other.log_loss, comparison.log_loss_difference)
     yield _numbers("Brier score", one.brier, other.brier, comparison.brier_difference)
     agreement = f"{comparison.paired.agreement:.1%}"
@@ -193,7 +200,7 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
 def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
     for row in comparison.per_class:
         figures = f"{row.first.value:.1%}", f"{row.second.value:.1%}", _points(row.difference)
-        yield row.label, f"{row.images:,}", *figures, f"{row.holm_p:.2g}", "significant" if row.significant else ""
+        yield row.label, f"{row.images:,}", *figures, f"{row.holm_p:.2g}", "*" if row.significant else ""
 
 
 def _robustness(comparison: MetricsComparison) -> Iterable[_Row]:
@@ -223,6 +230,11 @@ def _training(side: EvaluatedModel) -> str:
     cost = side.cost
     epochs = f"{cost.epochs} epochs, {cost.training_seconds / 60:.1f} min"
     return epochs if cost.teacher_seconds is None else f"{epochs}, teacher {cost.teacher_seconds / 60:.1f} min"
+
+
+def _stacked(row: _Row) -> _Row:
+    """The row with the intervals below their values."""
+    return tuple(cell.replace(" (", "\n(") for cell in row)
 
 
 def _milliseconds(latency: Latency | None) -> str:

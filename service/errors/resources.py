@@ -112,7 +112,7 @@ class DatasetMissingError(ProblemError):
     def __init__(self, root: str = "") -> None:
         """`root` is DUET_ROOT_PATH."""
         super().__init__(
-            "CIFAR-10 is not there: POST /datasets/cifar10/download downloads it (170 MB) as a job, or set "
+            "CIFAR-10 is not downloaded: POST /datasets/cifar10/download downloads it (170 MB) as a job, or set "
             "DUET_DATA_DIR to a folder that contains cifar-10-batches-py and restart the service",
             data="cifar10",
             download=f"{root}/datasets/cifar10/download",

@@ -40,7 +40,7 @@ class Comparisons:
             UnknownFamilyError, UnknownVersionError: no such version.
             VersionRefusedError: the manifest or the stored evaluation of a version is damaged.
             NotEvaluatedError: a version has no stored evaluation, or predictions of other images than the other one.
-            DifferentImagesError: the versions were evaluated on different images.
+            DifferentImagesError: the versions have different classes, or were evaluated on different images.
             DeadlineExceededError: the deadline passed before the comparison was ready.
         """
 

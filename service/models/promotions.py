@@ -170,10 +170,11 @@ class Promotions:
         self._gate.shutdown(wait=True, cancel_futures=True)
 
     async def _serve(self, promotion: Promotion) -> Move:
-        """Load the new champion and report whether it is served."""
+        """Load the new champion, if there is one, and report whether it is served."""
         await self._models.poll()
         serving = self._models.readiness_of(promotion.family)
-        return Move(promotion=promotion, served=serving.served == promotion.to_version, serving=serving)
+        served = promotion.to_version is not None and serving.served == promotion.to_version
+        return Move(promotion=promotion, served=served, serving=serving)
 
     def _report(self, family: str, version: int) -> GateReport:
         existing = self._repository.versions(family)

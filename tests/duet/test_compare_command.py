@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,21 @@ def test_compare_prints_the_verdict_then_the_figures(
     assert row("clean") == "clean 90.0% 50.0%"
     assert row("rotation").startswith("rotation 45.0% 25.0% +20.00 (")
     assert row("one image, one thread") == "one image, one thread 2.50 ms not measured"
+
+
+def test_compare_does_not_break_figures_at_80_columns(
+    duet: Duet, repository: ModelRepository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    printed = []
+    for columns in ("200", "80"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert duet("models", "compare", "cnn", "mlp@1") == 0
+        printed.append(capsys.readouterr().out)
+    wide, narrow = printed
+    assert max(map(len, narrow.splitlines())) <= 80
+    interval = re.compile(r"\([-+.\d%]+ to [-+.\d%]+\)")
+    assert len(interval.findall(wide)) > 15
+    assert sorted(interval.findall(narrow)) == sorted(interval.findall(wide))
 
 
 def test_compare_prints_the_time_of_the_teacher(

@@ -92,6 +92,23 @@ def test_list_as_json(duet: Duet) -> None:
     }
 
 
+def test_list_fits_a_terminal_of_80_columns(
+    duet: Duet, repository: ModelRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    manifest = write_version(repository.home_models / "my-pets" / "1", "my-pets", 1)
+    cost = manifest.cost.model_copy(update={"parameters": 12_345_678})
+    changed = manifest.model_copy(update={"cost": cost})
+    (repository.home_models / "my-pets" / "1" / "manifest.json").write_text(changed.to_json())
+    listed = duet("models", "list").out
+    assert all(len(line) <= 80 for line in listed.splitlines())
+    day = f"{CREATED_AT.astimezone():%Y-%m-%d}"
+    assert ["my-pets@1", "home", day, "90.00%", "10", "12,345,678", "34", "B"] in rows_of(listed)
+    assert ["version", "layer", "created", "accuracy", "images", "parameters", "size"] in [
+        line.split() for line in listed.splitlines()
+    ]
+
+
 def test_list_continues_past_a_damaged_manifest(duet: Duet, repository: ModelRepository) -> None:
     (repository.folder("cnn", 1) / "manifest.json").write_text("{")
     outcome = duet("models", "list")

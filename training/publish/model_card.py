@@ -59,7 +59,7 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
     return f"""
 # {manifest.reference}
 
-A {manifest.architecture} trained by the recipe `{manifest.recipe}` on {data}: **{accuracy.value:.2%}**
+This {manifest.architecture} was trained by the recipe `{manifest.recipe}` on {data}: **{accuracy.value:.2%}**
 of {manifest.data.counts["test"]:,} test images are correct from one view of each image (95 % interval \
 {accuracy.low:.2%} to {accuracy.high:.2%}).
 

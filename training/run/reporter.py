@@ -51,7 +51,7 @@ class ConsoleReporter:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
-        self._validation = ""
+        self._validation: tuple[int, float] | None = None
         self._task: TaskID | None = None
         self._progress = bars(self._console)
 
@@ -75,20 +75,19 @@ class ConsoleReporter:
 
     def step(self, *, epoch: int, loss: float, accuracy: float) -> None:
         """Advance the progress bar."""
-        if self._task is not None:
-            figures = f"epoch {epoch}  loss {loss:.3f}  train {accuracy:.1%}{self._validation}"
-            self._progress.update(self._task, advance=1, figures=figures)
+        self._show(epoch, loss, accuracy, advance=1)
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Print the metrics of the epoch above the bar."""
+        """Print the metrics of the epoch above the bar, and show the same ones in the bar, which stays at the end."""
         line = f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}"
         if record.validation_accuracy is not None:
-            self._validation = f"  validation {record.validation_accuracy:.1%}"
+            self._validation = (record.epoch, record.validation_accuracy)
             line += f"  validation {record.validation_accuracy:.2%} (loss {record.validation_loss:.4f})"
         self._console.print(f"{line}  {record.seconds:.1f} s", highlight=False)
+        self._show(record.epoch, record.train_loss, record.train_accuracy, advance=0)
 
     def fit_ended(self) -> None:
-        """Remove the progress bar."""
+        """Stop the progress bar; its last line stays."""
         self._progress.stop()
 
     def writing(self, what: Written) -> None:
@@ -97,6 +96,16 @@ class ConsoleReporter:
     def note(self, text: str) -> None:
         """Print the message."""
         self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+    def _show(self, epoch: int, loss: float, accuracy: float, *, advance: int) -> None:
+        """Show the metrics in the bar; a validation accuracy of an earlier epoch is marked with that epoch."""
+        if self._task is None:
+            return
+        figures = f"epoch {epoch}  loss {loss:.3f}  train {accuracy:.1%}"
+        if self._validation is not None:
+            validated, value = self._validation
+            figures += f"  validation {value:.1%}" + (f" (epoch {validated})" if validated != epoch else "")
+        self._progress.update(self._task, advance=advance, figures=figures)
 
 
 def bars(console: Console) -> Progress:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import get_args
+from typing import Annotated, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.requests import Request
 
 from core.images.decode import Crop
 from core.records.explanations import SMOOTHGRAD_NOISE
+from core.text_pattern import TextPattern
 from service.engine.decoder import Upload
 from service.errors import InvalidParametersError
 from service.saliency.methods import Baseline, MethodName, Parameters, count_windows
@@ -19,6 +20,12 @@ from service.state import state_of
 METHOD_NAMES: tuple[MethodName, ...] = get_args(MethodName)
 MAX_STEPS = 64
 MAX_WINDOWS = 256
+CropText = Annotated[
+    str,
+    TextPattern(
+        r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$", "a crop is left,top,width,height in whole pixels, such as 10,20,200,200"
+    ),
+]
 """With these limits one method takes about a second of one core for the cnn."""
 _WINDOWS_PER_SIDE = 8
 
@@ -37,9 +44,8 @@ class CropQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    crop: str | None = Field(
+    crop: CropText | None = Field(
         None,
-        pattern=r"^\d{1,6},\d{1,6},\d{1,6},\d{1,6}$",
         description="use only a part of the image: left,top,width,height in pixels of the upright image",
     )
 

@@ -12,6 +12,7 @@ from core.images.dataset_deletion import delete_dataset as delete_folder
 from core.images.labelled_folders import (
     MAX_LABEL_CHARACTERS,
     NAME_PATTERN,
+    NAME_RULE,
     RESERVED_NAMES,
     LabelledFolder,
     dataset_names,
@@ -27,7 +28,8 @@ from core.schemas.datasets import (
     detail,
     summary,
 )
-from core.schemas.models import DEFAULT_REASON, MAX_REASON
+from core.schemas.models import DEFAULT_REASON, Reason
+from core.text_pattern import TextPattern
 from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
@@ -71,7 +73,11 @@ _BODY: dict[str, Any] = {
     }
 }
 
-Name = Annotated[str, Path(pattern=NAME_PATTERN, description="name of the data set; jobs refer to it as folder:NAME")]
+Name = Annotated[
+    str,
+    TextPattern(NAME_PATTERN, f"the name of a data set has {NAME_RULE}, such as my-pets"),
+    Path(description="name of the data set; jobs refer to it as folder:NAME"),
+]
 Label = Annotated[
     str | None,
     Query(
@@ -80,10 +86,7 @@ Label = Annotated[
         description="class of all images in the request, if they are not in a zip",
     ),
 ]
-Reason = Annotated[
-    str | None,
-    Query(min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"),
-]
+ReasonQuery = Annotated[Reason | None, Query(description="reason for the audit trail")]
 
 
 @router.get("", responses={**success(load_example("datasets"), "All data sets"), **responses(NotReadyError)})
@@ -173,7 +176,7 @@ async def add_images(
         **responses(*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError, HomeNotWritableError),
     },
 )
-def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reason = None) -> DatasetDetail:
+def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: ReasonQuery = None) -> DatasetDetail:
     """Delete a data set permanently; versions that were trained on it remain.
 
     An entry with the reason is kept; `duet datasets history` prints it.

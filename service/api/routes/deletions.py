@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from core.errors import BrokerUnavailableError, ChampionDeletionError, NoChampionError, ShippedVersionError
-from core.schemas.models import DEFAULT_REASON, MAX_REASON, ArchiveRequest, Deletion, Move
+from core.schemas.models import DEFAULT_REASON, ArchiveRequest, Deletion, Move, Reason
 from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, MODEL_ERRORS, success
 from service.api.deps import CALLER_ERRORS, AdminCaller, StateDep
@@ -27,10 +27,7 @@ _DELETION_ERRORS = (
     BrokerUnavailableError,
     DeadlineExceededError,
 )
-Reason = Annotated[
-    str | None,
-    Query(min_length=1, max_length=MAX_REASON, pattern=r"\S", description="reason for the audit trail"),
-]
+ReasonQuery = Annotated[Reason | None, Query(description="reason for the audit trail")]
 
 
 @router.post(
@@ -58,7 +55,7 @@ async def archive_model(model: ModelName, state: StateDep, caller: AdminCaller, 
     },
 )
 async def delete_version(
-    model: ModelName, version: VersionNumber, state: StateDep, caller: AdminCaller, reason: Reason = None
+    model: ModelName, version: VersionNumber, state: StateDep, caller: AdminCaller, reason: ReasonQuery = None
 ) -> Deletion:
     """Delete a version permanently. Its number is not used again.
 
@@ -76,7 +73,7 @@ async def delete_version(
         **responses(*_DELETION_ERRORS),
     },
 )
-async def delete_model(model: ModelName, state: StateDep, caller: AdminCaller, reason: Reason = None) -> Deletion:
+async def delete_model(model: ModelName, state: StateDep, caller: AdminCaller, reason: ReasonQuery = None) -> Deletion:
     """Delete a model with all its versions permanently. Archive it first: a model with a champion is not deleted."""
     return await state["promotions"].delete(
         model, None, in_use=await _in_use(state), actor=caller.actor, reason=reason or DEFAULT_REASON

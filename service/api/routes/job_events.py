@@ -19,7 +19,7 @@ from service.api.deps import JobServiceDep, StateDep
 from service.api.routes.jobs import JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses
 from service.jobs.event_feed import EventFeed
-from service.jobs.store.records import EVENT_ID_PATTERN, event_order
+from service.jobs.store.records import EventId, event_order
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RECONNECT_MS = 2000
@@ -33,10 +33,7 @@ _EXAMPLE = (
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 LastEventId = Annotated[
-    str | None,
-    Header(
-        alias="Last-Event-ID", pattern=EVENT_ID_PATTERN, description="id of the last received event, sent by browsers"
-    ),
+    EventId | None, Header(alias="Last-Event-ID", description="id of the last received event, sent by browsers")
 ]
 
 
@@ -45,9 +42,7 @@ class EventsQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    after: str = Field(
-        FIRST, pattern=EVENT_ID_PATTERN, description="only events after this id, such as `events` of a job"
-    )
+    after: EventId = Field(FIRST, description="only events after this id, such as `events` of a job")
 
 
 def render_event(stored: StoredEvent) -> bytes:

@@ -13,6 +13,7 @@ from core.errors import JobFinishedError, JobNotFoundError, JobNotRetryableError
 from core.jobs.parameters import JobKind
 from core.jobs.records import JobState
 from core.schemas.jobs import JobAnswer, JobList
+from core.text_pattern import TextPattern
 from service.api.common.job_responses import BROKER_ERRORS, job_answer, job_path
 from service.api.common.openapi import success
 from service.api.deps import CALLER_ERRORS, JobsCaller, JobServiceDep, StateDep
@@ -35,6 +36,11 @@ NEXT_OFFSET = "X-Duet-Next-Offset"
 _LOG_EXAMPLE = "epoch 1/3: train loss 1.2841, validation accuracy 0.6422\n"
 
 
+Cursor = Annotated[
+    str, TextPattern(rf"^{JOB_ID_PATTERN}$", "use the `next_cursor` of the previous page, 32 digits and letters a to f")
+]
+
+
 class JobsQuery(BaseModel):
     """Filter and page of a job list."""
 
@@ -43,7 +49,7 @@ class JobsQuery(BaseModel):
     kind: JobKind | None = Field(None, description="train, evaluate or download; default: all")
     state: JobState | None = Field(None, description="default: any")
     limit: int = Field(50, ge=1, le=200, description="maximum number of jobs on a page")
-    cursor: str | None = Field(None, pattern=JOB_ID_PATTERN, description="`next_cursor` of the previous page")
+    cursor: Cursor | None = Field(None, description="`next_cursor` of the previous page")
 
 
 @router.get(

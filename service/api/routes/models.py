@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import FileResponse, Response
 
 from core.schemas.models import ModelDetail, ModelList, VersionCheck, VersionDetail
+from core.text_pattern import TextPattern
 from service.api.common.openapi import BINARY, MODEL_ERRORS, PNG, VERSION_ERRORS, content, success
 from service.api.deps import CatalogDep
 from service.api.examples import load_example
@@ -19,11 +20,14 @@ router = APIRouter(prefix="/models", tags=["models"])
 ModelName = Annotated[str, Path(max_length=64, description="model family")]
 VersionNumber = Annotated[int, Path(ge=1, le=999_999_999, description="version number")]
 Figure = Annotated[
-    str, Path(pattern=r"^[a-z0-9_-]{1,64}\.png$", description="file name as in the card, such as history.png")
+    str,
+    TextPattern(r"^[a-z0-9_-]{1,64}\.png$", "use the file name of a figure as in the card, such as history.png"),
+    Path(description="file name as in the card, such as history.png"),
 ]
-
 FileName = Annotated[
-    str, Path(pattern=r"^[A-Za-z0-9._-]{1,64}$", description="file name as in the manifest, such as model.onnx")
+    str,
+    TextPattern(r"^[A-Za-z0-9._-]{1,64}$", "use the name of a file as in the manifest, such as model.onnx"),
+    Path(description="file name as in the manifest, such as model.onnx"),
 ]
 
 

@@ -8,12 +8,14 @@ from inspect import getdoc
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header
+from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import IdempotencyConflictError, IdempotencyInFlightError
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES, RecipeConfig
 from core.schemas.jobs import JobAccepted, Recipe, RecipeList
+from core.text_pattern import TextPattern
 from service.api.common.job_responses import BROKER_ERRORS, job_accepted, job_path
 from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, VERSION_ERRORS, success
@@ -64,12 +66,16 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[
+        str,
+        Field(min_length=1, max_length=255),
+        TextPattern(
+            r"^[\x21-\x7e]+$", "an idempotency key has 1 to 255 ASCII characters without spaces, such as a UUID"
+        ),
+    ]
+    | None,
     Header(
         alias="Idempotency-Key",
-        min_length=1,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
         description="text chosen by the client; a repeated request with the same key does not create a second job",
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import orjson
 
@@ -22,13 +22,20 @@ from core.jobs.events import (
     to_text,
 )
 from core.jobs.records import JobFailure, JobRecord
+from core.text_pattern import TextPattern
 
 PROGRESS_PREFIX = "progress."
 MAX_RESUMPTIONS = 1
 """Number of times that a job is resumed after its own process has crashed."""
 MAX_LOST_WORKERS = 10
 """Number of times in a row, without a checkpoint, that a job is resumed after it lost its worker or was stopped."""
-EVENT_ID_PATTERN = r"^[0-9]{1,15}(-[0-9]{1,9})?$"
+EventId = Annotated[
+    str,
+    TextPattern(
+        r"^[0-9]{1,15}(-[0-9]{1,9})?$",
+        "an event id is the `id` of an event or the `events` of a job, such as 1767323111000-0",
+    ),
+]
 
 
 def read_record(job_id: str, fields: Mapping[str, str]) -> JobRecord:

@@ -162,6 +162,20 @@ def test_different_data_is_refused(repository: ModelRepository) -> None:
     with pytest.raises(DifferentImagesError) as caught:
         compared(repository, "cnn@1", "cnn@3")
     assert caught.value.fields["digests"] == {"cnn@1": "d" * 64, "cnn@3": "e" * 64}
+    assert caught.value.fields["comparable"] == {"cnn@1": ["mlp@1", "cnn@2"], "cnn@3": []}
+    assert str(caught.value).endswith(
+        "cnn@1 can be compared with mlp@1, cnn@2; cnn@3 can be compared with no other version"
+    )
+
+
+def test_other_classes_are_refused_and_comparable_versions_named(repository: ModelRepository) -> None:
+    names = ("hamster", "rabbit", "c", "d", "e")
+    for version in (1, 2):
+        write_onnx_version(repository.home_models / "pets" / str(version), "pets", version, classes=names)
+    (repository.home_models / "mlp" / "1" / "evaluation.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DifferentImagesError, match="different classes") as caught:
+        compared(repository, "cnn@1", "pets@1")
+    assert caught.value.fields["comparable"] == {"cnn@1": ["cnn@2"], "pets@1": ["pets@2"]}
 
 
 def test_version_without_evaluation_is_refused(repository: ModelRepository) -> None:

@@ -109,6 +109,23 @@ def test_different_data_are_refused_with_both_digests() -> None:
     with pytest.raises(DifferentImagesError, match=r"a{64}.*b{64}") as caught:
         compare_predictions(REFERENCES, (DATA, other), (NAMES, NAMES), (first, first))
     assert caught.value.fields["digests"] == {"mlp@1": "a" * 64, "cnn@2": "b" * 64}
+    assert "different test images" in str(caught.value)
+    assert "duet export" not in str(caught.value), "`duet export` keeps the images of a version"
+
+
+def test_different_classes_are_refused_with_their_names() -> None:
+    first = answers(1, 1.0)
+    for other in (DATA, DATA.model_copy(update={"digest": "b" * 64})):
+        with pytest.raises(
+            DifferentImagesError, match=r"different classes \(mlp@1: cat, dog, owl; cnn@2: cat, dog, fox\)"
+        ):
+            compare_predictions(REFERENCES, (DATA, other), (NAMES, ("cat", "dog", "fox")), (first, first))
+
+
+def test_long_lists_of_classes_are_shortened() -> None:
+    first, many = answers(1, 1.0), tuple(f"c{k}" for k in range(12))
+    with pytest.raises(DifferentImagesError, match="cnn@2: c0, c1, c2, c3, c4, c5, c6, c7, c8, c9 and 2 more"):
+        compare_predictions(REFERENCES, (DATA, DATA), (NAMES, many), (first, first))
 
 
 def test_images_in_another_order_are_refused() -> None:

@@ -99,6 +99,22 @@ async def test_bad_parameters_are_named(shared: RunningApp, path: str, parameter
     assert "Value error" not in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "words"),
+    [
+        ("GET", "/datasets/My Pets", "the name of a data set has up to 64 lower-case letters, digits, - and _"),
+        ("GET", "/models/cnn/versions/1/figures/History.PNG", "use the file name of a figure as in the card"),
+        ("POST", "/saliency?crop=1,2,3", "a crop is left,top,width,height in whole pixels, such as 10,20,200,200"),
+    ],
+)
+async def test_text_of_another_form_is_explained_in_words(
+    shared: RunningApp, method: str, path: str, words: str
+) -> None:
+    problem = assert_problem(await shared.client.request(method, path, files=FILE), 422, "invalid-parameters")
+    assert words in problem["detail"]
+    assert "pattern" not in problem["detail"]
+
+
 async def test_unknown_addresses_and_methods_are_problems_too(shared: RunningApp) -> None:
     problem = assert_problem(await shared.client.get("/predictions"), 404, "not-found")
     assert "/predictions" in problem["detail"]

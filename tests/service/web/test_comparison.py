@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from core.repository.manifest import read_manifest
 from tests.support.browser import (
@@ -82,6 +83,23 @@ def test_champions_are_compared(visit: Visit, site: ServiceProcess) -> None:
         f"{data['second']['cost']['parameters']:,}"
     )
     expect(costs.get_by_role("row", name=re.compile("Inference time per image, fp32"))).to_contain_text("2.6 ms")
+
+
+@pytest.mark.parametrize(
+    ("query", "versions"),
+    [("", (MLP, CNN)), (f"?first={OLDER}&second=mlp", (OLDER, MLP)), (f"?first={CNN}", (CNN, CNN))],
+)
+def test_menus_name_the_versions_while_they_are_compared(visit: Visit, query: str, versions: tuple[str, str]) -> None:
+    waiting: list[Route] = []
+    visit.page.route("**/metrics/compare?*", lambda route: waiting.append(route))
+    page = visit.open(f"/ui/comparison{query}")
+    expect(page.get_by_text("Comparing")).to_be_visible()
+    for label, version in zip(("First version", "Second version"), versions, strict=True):
+        expect(page.get_by_label(label)).to_have_value(version)
+    page.get_by_label("First version").select_option(OLDER)
+    assert f"?first={OLDER}&second={versions[1]}" in unquote(page.url)
+    for route in waiting:
+        route.abort()
 
 
 def test_classes_by_recall_precision_and_f1(visit: Visit, site: ServiceProcess) -> None:
@@ -179,13 +197,13 @@ def test_versions_that_are_not_comparable_give_an_error(visit: Visit) -> None:
     expect(page.get_by_role("alert")).to_contain_text("unknown model 'vit'")
     expect(page.get_by_label("First version")).to_have_value("vit")
     page.get_by_label("First version").select_option("cnn@90")
-    expect(page.get_by_role("alert")).to_contain_text("not comparable")
-    digest = read_manifest(shipped_folder("cnn", champion("cnn"))).data.digest
-    expect(page.locator("#comparison dl")).to_contain_text("d" * 64)
-    expect(page.locator("#comparison dl")).to_contain_text(digest)
+    expect(page.get_by_role("alert")).to_contain_text("different classes")
     assert_accessible(page)
+    page.locator("#comparison").get_by_role("link", name=OLDER, exact=True).click()
+    page.wait_for_url(re.compile(f"first={CNN}&second={OLDER}".replace("@", "(@|%40)")))
+    expect(page.get_by_label("Second version")).to_have_value(OLDER)
     page.get_by_label("First version").select_option(MLP)
-    page.get_by_role("heading", name=f"{CNN} is more accurate than {MLP}").wait_for()
+    page.get_by_role("heading", name=f"{OLDER} is more accurate than {MLP}").wait_for()
 
 
 def test_class_names_are_shown_as_text(visit: Visit) -> None:

@@ -57,7 +57,7 @@ def test_missing_data_is_marked_and_its_download_offered(browser: Browser, train
         expect(offer).to_be_visible()
         sign_in(page)
         page.get_by_role("button", name="Start the training").click()
-        expect(page.get_by_role("alert")).to_contain_text("CIFAR-10 is not there")
+        expect(page.get_by_role("alert")).to_contain_text("CIFAR-10 is not downloaded")
         assert_accessible(page)
         assert_fits(page)
         offer.click()
@@ -76,7 +76,7 @@ def test_missing_data_is_marked_and_its_download_offered(browser: Browser, train
         page.wait_for_url(f"**/ui/jobs?job={job}")  # the one that runs
         page.get_by_role("button", name="Cancel", exact=True).click()
         question = page.get_by_role("dialog", name="Cancel this download?")
-        expect(question).to_contain_text("What has arrived is kept")
+        expect(question).to_contain_text("Downloaded data is kept")
         question.get_by_role("button", name="Cancel the download").click()
         expect(page.locator(".badge").first).to_have_text("Cancelled")
         expect(page.get_by_role("button", name="Retry")).to_be_visible()
@@ -140,10 +140,14 @@ def test_versions_are_chosen_from_menus(browser: Browser, trainings: TrainingSit
             expect(teacher).to_have_value("")
             expect(second).to_have_count(0)
             start.select_option("mlp@1")
-            with page.expect_request("**/train") as sent:
+            visit.expect("status of 422")
+            with page.expect_response("**/train") as answered:
                 page.get_by_role("button", name="Start the training").click()
-            assert body_of(sent.value)["init_from"] == "mlp@1"
-            assert "distillation.teacher" not in body_of(sent.value)["overrides"]
+            sent_again = body_of(answered.value.request)
+            assert sent_again["init_from"] == "mlp@1"
+            assert "distillation.teacher" not in sent_again["overrides"]
+            expect(start).to_have_attribute("aria-invalid", "true")
+            expect(page.get_by_text("cannot start from mlp@1")).to_be_visible()  # its configuration is made up
     finally:
         for file in folder.iterdir():
             file.unlink()

@@ -337,7 +337,7 @@ def test_versions_are_deleted_and_a_model_is_archived(browser: Browser, tmp_path
         expect(version_row(page, "pets@2")).to_have_count(0)
 
         pets = page.get_by_role("region", name="pets")
-        pets.get_by_role("button", name="Archive…").click()
+        pets.get_by_role("button", name="Archive pets…").click()
         page.get_by_label("Reason").fill("replaced")
         page.get_by_role("dialog").get_by_role("button", name="Archive").click()
         expect(pets).to_contain_text("It has no champion")

@@ -12,6 +12,8 @@ import { choose } from "./parts/choose.js";
 import { errorNotice } from "./toast.js";
 import { service } from "./root.js";
 
+// Models that GET /metrics/compare compares without parameters.
+const DEFAULTS = { first: "mlp", second: "cnn" };
 const place = byId("comparison");
 const [first, second] = [byId("first"), byId("second")];
 let asking = new AbortController();
@@ -21,11 +23,10 @@ async function show() {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  const asked = new URLSearchParams(location.search);
+  const query = { first: asked(first), second: asked(second) };
   if (place.hasChildNodes()) place.setAttribute("aria-busy", "true");
   else fill(place, h("p.loading", "Comparing"));
   try {
-    const query = { first: asked.get("first"), second: asked.get("second") };
     const data = await askJSON("/metrics/compare", { query, signal });
     const sides = sidesOf(data);
     choose(first, sides[0].name);
@@ -40,9 +41,8 @@ async function show() {
     chart = drawn;
   } catch (error) {
     if (error.name === "AbortError") return;
-    choose(first, asked.get("first"));
-    choose(second, asked.get("second"));
-    fill(place, errorNotice(error), digests(error));
+    for (const select of [first, second]) if (asked(select).includes("@") || !select.value) choose(select, asked(select));
+    fill(place, errorNotice(error), possible(error));
   }
   place.removeAttribute("aria-busy");
 }
@@ -60,24 +60,40 @@ function sections(data, sides, reliability) {
   ];
 }
 
-/** Data digest of each version, if they were evaluated on different data. */
-function digests(error) {
-  if (!error.fields?.digests) return null;
-  return h("dl.facts.section", Object.entries(error.fields.digests).map(([name, digest]) => [h("dt", name), h("dd.mono.break", digest)]));
+/** Links to comparisons that are possible, if these two versions have different classes or test images. */
+function possible(error) {
+  const pairs = Object.entries(error.fields?.comparable ?? {}).filter(([, others]) => others.length);
+  return pairs.length ? h("dl.facts.section", pairs.map(([name, others]) => [
+    h("dt", `Compare ${name} with`),
+    h("dd.row", others.map((other) => h("a", { href: `?${new URLSearchParams({ first: name, second: other })}` }, other))),
+  ])) : null;
 }
 
 async function fillChoosers() {
   const { models } = await askJSON("/models");
   for (const select of [first, second]) {
-    const chosen = select.value;
+    const chosen = select.value || versionOf(asked(select), models);
     fill(select, models.map(({ model, champion, versions }) => h("optgroup", { label: model }, versions.toReversed().map((version) =>
       h("option", { value: `${model}@${version}` }, `${model}@${version}${version === champion ? ", champion" : ""}`)))));
     if (chosen) choose(select, chosen);
+    else select.selectedIndex = -1; // the comparison is still loading: the first option would be a guess
   }
 }
 
+/** Reference of `select` in the address, or the model that the service compares by default. */
+function asked(select) {
+  return new URLSearchParams(location.search).get(select.id) ?? DEFAULTS[select.id];
+}
+
+/** "cnn" -> "cnn@4", its champion; "" if it has none. */
+function versionOf(reference, models) {
+  if (reference.includes("@")) return reference;
+  const champion = models.find(({ model }) => model === reference)?.champion;
+  return champion ? `${reference}@${champion}` : "";
+}
+
 function chosen() {
-  history.pushState(null, "", `?${new URLSearchParams({ first: first.value, second: second.value })}`);
+  history.pushState(null, "", `?${new URLSearchParams({ first: first.value || asked(first), second: second.value || asked(second) })}`);
   show();
 }
 

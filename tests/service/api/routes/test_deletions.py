@@ -87,7 +87,7 @@ async def test_champions_and_shipped_versions_are_not_deleted(running: RunningAp
 async def test_model_is_archived_and_then_deleted(running: RunningApp) -> None:
     answer = await running.client.post("/models/pets/archive", json={"reason": "replaced"}, headers=AS_ADMIN)
     move = Move.model_validate_json(answer.content)
-    assert (move.promotion.action, move.served, move.serving.served) == ("archive", True, None)
+    assert (move.promotion.action, move.served, move.serving.served) == ("archive", False, None)
     assert "pets@1" not in loaded(running)
     assert_problem(await predicted(running, "?model=pets"), 404, "unknown-version")
     assert "pets" not in [model["model"] for model in (await running.client.get("/readyz")).json()["models"]]
@@ -101,7 +101,8 @@ async def test_model_is_archived_and_then_deleted(running: RunningApp) -> None:
 async def test_archived_model_is_served_again_after_a_rollback(running: RunningApp) -> None:
     await running.client.post("/models/pets/archive", headers=AS_ADMIN)
     answer = await running.client.post("/models/pets/rollback", headers=AS_ADMIN)
-    assert Move.model_validate_json(answer.content).promotion.to_version == 1
+    move = Move.model_validate_json(answer.content)
+    assert (move.promotion.to_version, move.served, move.serving.served) == (1, True, 1)
     assert (await predicted(running, "?model=pets")).status_code == 200
 
 

@@ -57,6 +57,7 @@ async def test_different_data_is_refused_with_both_digests(running: RunningApp) 
     problem = assert_problem(answer, 409, "different-data")
     assert problem["digests"] == {"mlp@1": "d" * 64, "cnn@2": OTHER_DATA}
     assert OTHER_DATA in problem["detail"]
+    assert problem["comparable"] == {"mlp@1": ["cnn@1"], "cnn@2": []}
 
 
 async def test_version_without_predictions_is_refused(running: RunningApp) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
 from core.jobs.events import FIRST, Note
-from service.jobs.store.records import EVENT_ID_PATTERN, event_order, stored_event
+from service.jobs.store.records import EventId, event_order, stored_event
 from service.jobs.store.store import JobStore
 from tests.support.jobs import entries, notes, running
 
@@ -24,5 +26,10 @@ def test_event_order_is_the_order_of_the_stream() -> None:
     ids = sorted(shuffled, key=event_order)
     assert ids == [FIRST, "5-1", "99-0", "100-0", "100-2", "100-10"]
     assert sorted(ids) != ids
-    assert all(re.match(EVENT_ID_PATTERN, event_id) for event_id in ids)
-    assert not any(re.match(EVENT_ID_PATTERN, text) for text in ("", "-", "1-", "-1", "$", "+", "1-1-1", "x"))
+    assert TypeAdapter(list[EventId]).validate_python(ids) == ids
+
+
+@pytest.mark.parametrize("text", ["", "-", "1-", "-1", "$", "+", "1-1-1", "x"])
+def test_other_texts_are_no_event_ids(text: str) -> None:
+    with pytest.raises(ValidationError, match="such as 1767323111000-0"):
+        TypeAdapter(EventId).validate_python(text)

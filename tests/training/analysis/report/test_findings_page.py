@@ -11,6 +11,7 @@ import pytest
 from jinja2 import FileSystemLoader
 
 from core.errors import ConfigurationError, DataError
+from core.repository.evaluation import StrangeImages
 from core.statistics.intervals import ConfidenceInterval
 from training.analysis.report import render
 from training.analysis.report.findings import Findings, VersionResults
@@ -78,6 +79,20 @@ def test_broken_claims_are_quoted(shipped: Findings) -> None:
     assert text.startswith("the records contradict 2 claims of findings.md.j2: rewrite these sentences")
     assert '- accuracy: "- **Clean pictures of the ten classes: cnn@4.** It classifies 94.9%' in text
     assert '- accuracy difference: "cnn@4 is more accurate than mlp@4' in text
+
+
+def test_flag_on_real_images_is_shown_where_it_is_measured(shipped: Findings) -> None:
+    measured = StrangeImages(
+        kind="digits", images=1797, auroc=ConfidenceInterval(value=0.8, low=0.79, high=0.81), flag_rate=0.423
+    )
+    C = shipped.second.reference
+    made_up = tuple(one for one in shipped.second.scores.strange or () if one.kind != "digits")
+    for strange in (made_up, (*made_up, measured)):
+        scores = shipped.second.scores.model_copy(update={"strange": strange})
+        page = findings_page(dataclasses.replace(shipped, second=dataclasses.replace(shipped.second, scores=scores)))
+        sentence = f"- {C} flags 42.3% of 1,797 handwritten digits, which are real images of no class: AUROC 0.800"
+        assert (sentence in page) == (f"| {C} | digits | 0.800 | 42.3% |" in page) == (measured in strange)
+        assert (f"`duet evaluate {C}` measures the flag on handwritten digits" in page) == (measured not in strange)
 
 
 def test_claims_fail_with_exchanged_records(shipped: Findings) -> None:

@@ -29,7 +29,7 @@ export function confusion(data, sides) {
     h("div.row.spread", h("h2", { id: "confusion" }, "Confusion matrices"),
       h("fieldset.choice", h("legend.visually-hidden", "Cells"), [["rates", "Share of the row in %"], ["counts", "Images"]].map(([unit, name]) => h("label",
         h("input", { type: "radio", name: "cells", value: unit, checked: unit === "rates", onchange: () => draw(unit) }), name)))),
-    h("p.small.muted", "Rows are true classes, columns are predicted classes; correct predictions are on the diagonal. A darker cell is a larger share of its row. Point at a cell, or move with the arrow keys."),
+    h("p.small.muted", "Rows are true classes, columns are predicted classes; correct predictions are on the diagonal. The stronger the color, the larger the share of the row. Point at a cell, or move with the arrow keys."),
     readout, place);
 }
 

@@ -54,7 +54,7 @@ export function colorOf({ kind, parameters }) {
  */
 export function lineOf({ state, progress, result, error, kind, claimed_at: claimed }, now = Date.now(), at = now) {
   if (state === "failed") return error ? error.message : "";
-  if (state === "succeeded") return { train: trainedLine, evaluate: evaluatedLine, download: () => "All files are there." }[kind](result);
+  if (state === "succeeded") return { train: trainedLine, evaluate: evaluatedLine, download: () => "All files are downloaded." }[kind](result);
   // A job that is queued again still has the progress of its last attempt.
   if (state === "queued" || FINAL.has(state)) return "";
   const { stage, epoch, epochs, step, steps, accuracy, seconds_left: left } = progress ?? {};

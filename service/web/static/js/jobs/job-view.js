@@ -222,7 +222,7 @@ class JobPage {
 const RESULTS = {
   train: (job, story) => trained(job, story.promotion),
   evaluate: (job) => evaluated(job.result),
-  download: () => h("div.notice.good.stack-tight", h("p", "CIFAR-10 is there, and every file has its published md5."), h("p", h("a.button", { href: "?new=train" }, "New training"))),
+  download: () => h("div.notice.good.stack-tight", h("p", "CIFAR-10 is downloaded, and the md5 of every file is right."), h("p", h("a.button", { href: "?new=train" }, "New training"))),
 };
 
 function lossText({ since, reason }, { state, kind }) {
@@ -237,7 +237,7 @@ function cancelQuestion({ state, kind }) {
     ? "It has not started. You can retry it later."
     : { train: "It stops within seconds. The checkpoint of its last complete epoch is kept, and a retry resumes from it.",
       evaluate: "It stops within seconds. Results that are complete are kept.",
-      download: "It stops within seconds. What has arrived is kept, and a retry resumes there." }[kind];
+      download: "It stops within seconds. Downloaded data is kept, and a retry resumes there." }[kind];
   const what = { train: "training", evaluate: "evaluation", download: "download" }[kind];
   return { title: `Cancel this ${what}?`, text, label: `Cancel the ${what}`, keep: state === "queued" ? "Keep it in the queue" : "Keep it running" };
 }

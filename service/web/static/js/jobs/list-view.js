@@ -43,7 +43,7 @@ export function listView(place) {
       busy = page.entries.some((entry) => entry.busy);
     } catch (error) {
       if (mine !== round) return;
-      fill(status, h("div.stack-tight", errorNotice(error), shown.size > 0 && h("p.small.muted", `The list is as of ${clock(heard)}.`)));
+      fill(status, h("div.stack-tight", errorNotice(error), shown.size > 0 && h("p.small.muted", `Last update: ${clock(heard)}.`)));
       busy = true;
     }
     if (!document.hidden) timer = setTimeout(refresh, busy ? BUSY_MS : IDLE_MS);

@@ -72,7 +72,7 @@ function familySection(family, refresh) {
     const move = await rollBack(model, champion);
     if (move) done(`${model}@${move.promotion.to_version} is the champion again.`, move, refresh);
   });
-  const retire = h("button.button.quiet", { type: "button" }, champion === null ? `Delete ${model}…` : "Archive…");
+  const retire = h("button.button.quiet", { type: "button" }, champion === null ? `Delete ${model}…` : `Archive ${model}…`);
   retire.addEventListener("click", async () => {
     const move = await (champion === null ? deleteModel(model, versions) : archive(model, champion));
     if (move) done(champion === null ? `${model} is deleted.` : `${model} is archived.`, move, refresh);
@@ -146,7 +146,8 @@ function moved(move) {
 }
 
 function done(text, move, refresh) {
-  toast(text, { kind: "good", detail: move.served ?? true ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
+  const late = move.serving?.champion && !move.served; // a deletion loads nothing, and an archived model has no champion
+  toast(text, { kind: "good", detail: !late ? null : `It is not served yet: ${move.serving.reason ?? "it is being loaded"}` });
   refresh();
 }
 
