@@ -38,6 +38,7 @@ from service.datasets.uploads import DatasetUploader
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
+from service.engine.memory import return_memory_regularly
 from service.engine.model_manager import ModelManager
 from service.http.admission import PREDICT
 from service.http.cors import CrossOriginAccess
@@ -162,7 +163,7 @@ async def _running(
     comparisons = Comparisons(repository, layers)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(engine.models.watch(), *refreshing)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         yield AppState(
             settings=settings,
@@ -185,6 +186,7 @@ async def _running(
             site=read_site(settings.root_path),
             samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
         )
+        lifecycle.on_closing()
     background.cancel()
     with suppress(asyncio.CancelledError):
         await background

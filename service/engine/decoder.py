@@ -8,6 +8,7 @@ delay another with one. They have a lower priority than the event loop and the m
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
@@ -29,6 +30,7 @@ from service.engine.queue import DisconnectSource, DrainRate
 from service.errors import (
     DeadlineExceededError,
     InvalidParametersError,
+    NotReadyError,
     TooManyPixelsError,
     UnreadableImageError,
     UnsupportedImageFormatError,
@@ -46,6 +48,7 @@ WAITING_IMAGES = 16
 
 _INITIAL_SECONDS_PER_IMAGE = 0.05
 _NICENESS = 5
+log = logging.getLogger("duet.decoder")
 
 
 class Upload(NamedTuple):
@@ -170,7 +173,13 @@ class Decoder:
     ) -> list[DecodedImage]:
         if is_quick(content, max_bytes=THREAD_BYTES, max_pixels=min(THREAD_PIXELS, self.max_pixels)):
             return decode_images(content, inputs, max_pixels=self.max_pixels, crop=crop)
-        return self._processes.decode(content, inputs, max_pixels=self.max_pixels, crop=crop, until=deadline)
+        try:
+            return self._processes.decode(content, inputs, max_pixels=self.max_pixels, crop=crop, until=deadline)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            log.error("no decoder process can be started: %s", error)
+            raise NotReadyError("images of this kind cannot be decoded at the moment") from error
 
     def _start(self) -> None:
         """Start waiting calls on free threads, one client after the other."""

@@ -12,6 +12,7 @@ import queue
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,7 +82,7 @@ class DecoderProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: socket.socket | None = None
-        self._killed = False
+        self._killed = threading.Event()
 
     def decode(
         self, data: bytes, inputs: Sequence[ModelInput], *, max_pixels: int, crop: Crop | None, until: float
@@ -92,7 +93,7 @@ class DecoderProcess:
             return self._exchange(data, inputs, max_pixels=max_pixels, crop=crop, until=until)
         except ConnectionError as error:
             status = self.stop()
-            if self._killed:
+            if self._killed.is_set():
                 raise
             if not used_before:
                 log.error("a decoder process died: %s", describe_end(status))
@@ -102,7 +103,7 @@ class DecoderProcess:
 
     def kill(self) -> None:
         """Kill the process; no other is started. Safe to call from another thread."""
-        self._killed = True
+        self._killed.set()
         process = self._process
         if process is not None:
             process.kill()
@@ -141,7 +142,7 @@ class DecoderProcess:
             raise ImageError("the decoder failed on the image: save it as a PNG and send that") from error
 
     def _start(self) -> socket.socket:
-        if self._killed:
+        if self._killed.is_set():
             raise ConnectionError("the decoder is closed")
         here, there = socket.socketpair()
         try:
@@ -162,7 +163,7 @@ class DecoderProcess:
         finally:
             there.close()
         self._connection = here
-        if self._killed:  # `kill` was called in between
+        if self._killed.is_set():  # `kill` was called in between
             self._process.kill()
         return here
 

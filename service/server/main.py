@@ -7,9 +7,11 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from service.engine.memory import limit_free_memory
 from service.observability.logging import configure_logging, log_settings
 from service.security.authenticator import read_keyring
 from service.server.announcement import announce_last
+from service.server.exit_watchdog import ExitWatchdog
 from service.server.server import BACKLOG, bind_socket, serve_on
 from service.server.workers import supervise
 from service.settings import Settings, mistyped_variables
@@ -23,6 +25,7 @@ def serve(settings: Settings) -> None:
     Raises:
         ConfigurationError: the address is not available, the key cannot be stored, or the broker cannot be started.
     """
+    limit_free_memory()
     configure_logging(settings.log_level, settings.log_format)
     read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker
@@ -39,6 +42,7 @@ def serve(settings: Settings) -> None:
         else:
             bound.listen(BACKLOG)
             serve_on(bound, settings, announce_started)
+    ExitWatchdog().start()
 
 
 def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:

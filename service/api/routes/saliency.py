@@ -26,13 +26,13 @@ from service.api.common.openapi import (
     image_body,
     success,
 )
-from service.api.deps import StateDep
+from service.api.deps import StateDep, check_evaluations
 from service.api.examples import load_example
 from service.errors import DeadlineExceededError, responses
 from service.http.fast_routes import FastRoute
 from service.http.request_body import DisconnectWatcher
 from service.saliency.explainer import class_index
-from service.saliency.methods import METHODS, MethodName
+from service.saliency.methods import METHODS, MethodName, count_evaluations
 from service.state import state_of
 
 router = APIRouter(tags=["explain"], route_class=FastRoute)
@@ -102,6 +102,7 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     target = None if query.target is None else class_index(query.target, served.labels)
     parameters = query.parameters(*served.size)
+    await check_evaluations(request, count_evaluations(query.methods, parameters, *served.size))
     explainer.check_capacity()
     upload = await read_image(request)
     client = DisconnectWatcher(request.scope, request.receive)
