@@ -67,8 +67,7 @@ async def check_evaluations(request: Request, evaluations: int) -> None:
     """
     if evaluations <= MAX_EVALUATIONS:
         return
-    header, credentials = await _HEADER(request), await _BEARER(request)
-    key = header if header is not None else credentials and credentials.credentials
+    key = await _presented(await _HEADER(request), await _BEARER(request))
     authenticator = state_of(request)["authenticator"]
     caller = await authenticator.caller(request.headers, key, await _COOKIE(request), client_address(request))
     if caller is None:

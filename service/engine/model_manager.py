@@ -91,7 +91,7 @@ class ModelManager:
         self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
-        self._reading: asyncio.Future[Mapping[str, int]] | None = None
+        self._reading: asyncio.Task[dict[str, int]] | None = None
         self._refreshed_once = False
         self._refreshing = asyncio.Lock()
 
@@ -225,12 +225,12 @@ class ModelManager:
         Raises:
             RepositoryError: they cannot be read, or the file system does not respond.
         """
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(asyncio.to_thread(self._repository.champions))
-        await asyncio.wait([self._reading], timeout=READ_SECONDS)
-        if not self._reading.done():
+        reading = self._reading or asyncio.create_task(asyncio.to_thread(self._repository.champions))
+        self._reading = reading
+        await asyncio.wait([reading], timeout=READ_SECONDS)
+        if not reading.done():
             raise RepositoryError(f"the champions were not read within {READ_SECONDS:g} s: their files do not respond")
-        reading, self._reading = self._reading, None
+        self._reading = None
         return reading.result()
 
     async def _drop_removed(self) -> None:

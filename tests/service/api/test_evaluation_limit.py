@@ -19,7 +19,8 @@ from tests.support.service import RunningApp, running_app, set_champions, settin
 
 KEY = "k" * 16
 RAW = {"content-type": "image/png"}
-LONG = "method=integrated_gradients,smoothgrad&steps=32&samples=64"
+LONG = "method=integrated_gradients,smoothgrad&steps=4&samples=2"
+LIMIT = 10
 
 
 @pytest.mark.parametrize(
@@ -57,14 +58,17 @@ async def explaining(tmp_path: Path) -> AsyncIterator[RunningApp]:
 @pytest.mark.parametrize(
     ("path", "evaluations"),
     [
-        (f"/saliency?{LONG}", 1 + 3 * 32 + 1 + 3 * 64),
-        (f"/compare?{LONG.replace('method', 'saliency')}", 2 * (1 + 3 * 32 + 1 + 3 * 64)),
+        (f"/saliency?{LONG}", 1 + 3 * 4 + 1 + 3 * 2),
+        (f"/compare?{LONG.replace('method', 'saliency')}", 2 * (1 + 3 * 4 + 1 + 3 * 2)),
     ],
 )
-async def test_long_explanation_needs_a_key(explaining: RunningApp, path: str, evaluations: int) -> None:
+async def test_long_explanation_needs_a_key(
+    explaining: RunningApp, monkeypatch: pytest.MonkeyPatch, path: str, evaluations: int
+) -> None:
+    monkeypatch.setattr("service.api.deps.MAX_EVALUATIONS", LIMIT)
     client = explaining.client
     problem = assert_problem(await client.post(path, content=gray_png(9), headers=RAW), 422, "too-many-evaluations")
-    assert (problem["evaluations"], problem["limit"]) == (evaluations, MAX_EVALUATIONS)
+    assert (problem["evaluations"], problem["limit"]) == (evaluations, LIMIT)
     wrong = await client.post(path, content=gray_png(9), headers=RAW | {"x-api-key": "wrong"})
     assert_problem(wrong, 401, "key-refused")
     for header in ({"x-api-key": KEY}, {"authorization": f"Bearer {KEY}"}):
