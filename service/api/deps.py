@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -54,6 +54,8 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+OPTIONAL_KEY: dict[str, Any] = {"security": [{}, {"key": []}, {"bearer": []}, {"session": []}]}
+"""OpenAPI fragment of a route on which a key raises a limit."""
 MAX_EVALUATIONS = 220
 """Evaluations of models that a request without a key may need; about a second of one core for the `cnn` that ships."""
 

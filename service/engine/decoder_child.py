@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ MAX_HEAD_BYTES = 65_536
 _FILE_COPIES = 4
 """Copies of the file in memory: as received, without metadata, and in the decoder."""
 _SPARE_BYTES = 32_000_000
+_TRACEBACK_CHARACTERS = 4_000
 
 _LENGTHS = struct.Struct(">QQ")
 
@@ -115,19 +117,21 @@ def _answer(head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
             max_pixels=head["max_pixels"],
             crop=Crop(*head["crop"]) if head["crop"] else None,
         )
-    except ImageError as error:
+    except (ImageError, MemoryError) as error:
         problem = _memory_problem(error, data)
         return {"error": type(problem).__name__, "message": str(problem)}, b""
+    except Exception as error:  # a bug, which the service reports
+        return {"failure": "".join(traceback.format_exception(error))[-_TRACEBACK_CHARACTERS:]}, b""
     finally:
         _limit_memory(None)
     notes = [{"notes": image.notes, "original_size": image.original_size} for image in images]
     return {"images": notes}, b"".join([image.pixels_HWC.tobytes() for image in images])
 
 
-def _memory_problem(error: ImageError, data: bytes) -> ImageError:
+def _memory_problem(error: ImageError | MemoryError, data: bytes) -> ImageError:
     """The error, or that the memory was not enough; libwebp reports both a damaged file and too little memory alike."""
     limit = f"{MAX_DECODE_BYTES / 1e6:.0f} MB of memory"
-    if isinstance(error.__cause__, MemoryError):
+    if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return ImageTooLargeError(f"decoding the image takes more than {limit}, the limit: save it as a PNG")
     if type(error) is ImageError and data.startswith(b"RIFF"):
         return ImageError(f"the WebP image is damaged or truncated, or takes more than {limit}: save it as a PNG")
@@ -139,8 +143,9 @@ def _limit_memory(more_bytes: int | None) -> None:
     if sys.platform == "linux":
         with Path("/proc/self/statm").open(encoding="ascii") as file:
             mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        limit = resource.RLIM_INFINITY if more_bytes is None else mapped + more_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        _, hard = resource.getrlimit(resource.RLIMIT_AS)
+        limit = hard if more_bytes is None else mapped + more_bytes
+        resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 if __name__ == "__main__":

@@ -148,7 +148,15 @@ class DecoderProcess:
         try:
             # Its environment has neither keys nor passwords. One thread of OpenBLAS maps little memory.
             environment = {name: value for name, value in os.environ.items() if not name.startswith("DUET_")}
-            arguments = ["-P", "-m", "service.engine.decoder_child", str(os.getpid()), str(there.fileno())]
+            arguments = [
+                "-P",
+                "-W",
+                "ignore",
+                "-m",
+                "service.engine.decoder_child",
+                str(os.getpid()),
+                str(there.fileno()),
+            ]
             self._process = subprocess.Popen(
                 [sys.executable, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -173,8 +181,11 @@ def _decoded(answer: dict[str, Any], payload: bytearray, inputs: Sequence[ModelI
 
     Raises:
         ImageError: the answer is an error.
+        RuntimeError: the answer is a bug of the decoder.
         ValueError, KeyError, TypeError: it has another form.
     """
+    if "failure" in answer:
+        raise RuntimeError(f"the decoder process failed: {answer['failure']}")
     if "error" in answer:
         raise _ERRORS[answer["error"]](answer["message"])
     images, start = [], 0

@@ -21,7 +21,7 @@ from service.api.common.content_negotiation import preferred
 from service.api.common.explanation_response import explanation_facts, panels, with_values
 from service.api.common.image_queries import METHOD_NAMES, CropQuery, ExplanationQuery, named_methods, read_image
 from service.api.common.openapi import EXPLANATION_ERRORS, IMAGE_ERRORS, PNG, content, image_body
-from service.api.deps import check_evaluations
+from service.api.deps import OPTIONAL_KEY, check_evaluations
 from service.api.examples import load_example
 from service.engine.decoder import Upload
 from service.engine.loaded_model import ModelVariant
@@ -117,7 +117,7 @@ class CompareQuery(ExplanationQuery):
     "/compare",
     response_model=CompareResponse,
     responses={**_SUCCESS, **responses(*IMAGE_ERRORS, PrecisionNotPublishedError, *EXPLANATION_ERRORS)},
-    openapi_extra=image_body(many=False),
+    openapi_extra={**image_body(many=False), **OPTIONAL_KEY},
 )
 async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
     """Compare the predictions of both families, or of any versions, for one image.

@@ -15,7 +15,7 @@ from core.repository.manifest import Precision
 from core.schemas.api import PredictResponse
 from service.api.common.image_queries import CropQuery, ModelQuery
 from service.api.common.openapi import EVALUATION_ERRORS, IMAGE_ERRORS, image_body, success
-from service.api.deps import check_evaluations
+from service.api.deps import OPTIONAL_KEY, check_evaluations
 from service.api.examples import load_example
 from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError, responses
 from service.http.admission import PREDICT
@@ -46,7 +46,7 @@ class PredictQuery(CropQuery, ModelQuery):
         **success(load_example("predict"), "One prediction per image, in order"),
         **responses(*IMAGE_ERRORS, *EVALUATION_ERRORS, PrecisionNotPublishedError, ViewsNotMeasuredError),
     },
-    openapi_extra=image_body(many=True),
+    openapi_extra={**image_body(many=True), **OPTIONAL_KEY},
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Classify one or more images.

@@ -26,7 +26,7 @@ from service.api.common.openapi import (
     image_body,
     success,
 )
-from service.api.deps import StateDep, check_evaluations
+from service.api.deps import OPTIONAL_KEY, StateDep, check_evaluations
 from service.api.examples import load_example
 from service.errors import DeadlineExceededError, responses
 from service.http.fast_routes import FastRoute
@@ -86,7 +86,7 @@ class SaliencyQuery(ExplanationQuery, ModelQuery):
     "/saliency",
     response_model=SaliencyResponse,
     responses={**_SUCCESS, **responses(*IMAGE_ERRORS, *EXPLANATION_ERRORS)},
-    openapi_extra=image_body(many=False),
+    openapi_extra={**image_body(many=False), **OPTIONAL_KEY},
 )
 async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
     """Compute saliency maps for one image by one or several methods.

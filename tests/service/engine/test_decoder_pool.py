@@ -75,6 +75,12 @@ def test_errors_keep_their_class_and_message(pool: DecoderPool) -> None:
         assert type(raised.value) is error
 
 
+def test_bug_of_the_decoder_is_reported_with_its_traceback(pool: DecoderPool) -> None:
+    with pytest.raises(RuntimeError, match="in _answer"):
+        pool.decode(WEBP, INPUTS, max_pixels="many", crop=None, until=far())  # type: ignore[arg-type]
+    decode(pool)
+
+
 @LINUX
 def test_memory_of_an_image_is_limited(pool: DecoderPool) -> None:
     with pytest.raises(ImageError, match="takes more than 150 MB of memory"):
