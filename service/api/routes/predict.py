@@ -35,7 +35,8 @@ class PredictQuery(CropQuery, ModelQuery):
     top_k: int = Field(3, ge=1, le=1000, description="number of classes to list, limited to the classes of the model")
     tta: bool = Field(
         False,
-        description="test-time augmentation: average over six views; more accurate, but six times the work",
+        description="test-time augmentation: average over six views; more accurate, but six times the work; without a "
+        "key, at most 36 images",
     )
 
 
