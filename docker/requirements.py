@@ -1,4 +1,4 @@
-"""Requirements of the worker's image: torch.txt (large, changes rarely) and others.txt (base, serve, openvino and training)."""
+"""Requirements of the worker image: torch.txt (large, changes rarely) and others.txt (everything else)."""
 
 import sys
 import tomllib

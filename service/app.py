@@ -38,6 +38,7 @@ from service.datasets.uploads import DatasetUploader
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
 from service.engine.engine import Engine
+from service.engine.memory import return_memory_regularly
 from service.engine.model_manager import ModelManager
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import ProviderPolicy, provider_groups
@@ -164,7 +165,7 @@ async def _running(
     comparisons = Comparisons(repository, layers)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(engine.models.watch(), *refreshing)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         yield AppState(
             settings=settings,
@@ -187,6 +188,7 @@ async def _running(
             site=read_site(settings.root_path),
             samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
         )
+        lifecycle.on_closing()
     background.cancel()
     with suppress(asyncio.CancelledError):
         await background

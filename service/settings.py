@@ -186,6 +186,16 @@ class Settings(BaseSettings):
         """Number of model threads per worker."""
         return self.threads or max(1, available_cores() // self.workers)
 
+    @property
+    def folders(self) -> dict[str, Path | None]:
+        """Paths of the server by the setting that names them; responses show the name instead of the path."""
+        return {
+            "DUET_HOME": self.home,
+            "DUET_SHIPPED_MODELS": self.shipped_models,
+            "DUET_DATA_DIR": self.data_dir,
+            "DUET_TRAINING_PYTHON": self.training_python,
+        }
+
     @field_validator("home", "shipped_models", "training_python", "data_dir")
     @classmethod
     def _make_absolute(cls, path: Path | None) -> Path | None:

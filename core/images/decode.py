@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,9 @@ from core.images.limits import (
     has_end_marker,
     megapixels,
 )
-from core.repository.manifest import Geometry
+
+if TYPE_CHECKING:
+    from core.repository.manifest import Geometry
 
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {

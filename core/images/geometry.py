@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from core.repository.manifest import Geometry
+if TYPE_CHECKING:  # the decoder process starts faster without pydantic
+    from core.repository.manifest import Geometry
 
 PAD_COLOR = (128, 128, 128)
 """Color of the bars of a padded image: mid-gray, which adds the least contrast to most images."""

@@ -8,12 +8,12 @@ before its size can be read. `check_structure` reads the structure of the file i
 from __future__ import annotations
 
 import os
-import re
 import struct
 
 from PIL.ImageFile import ImageFile
 
 from core.errors import ConfigurationError, ImageError, ImageTooLargeError
+from core.images.header_size import JPEG_FRAMES, JPEG_MARKER, PNG_SIGNATURE, SEQUENTIAL, webp_size
 from core.images.tiff_limits import check_tiff
 
 MAX_PIXELS = 25_000_000
@@ -31,16 +31,10 @@ MAX_SCAN_PIXELS = 24 * MAX_PIXELS
 MAX_RLE_PIXELS = 1_000_000
 """Pixels of a run-length encoded BMP, which Pillow decodes in Python, about ten megapixels per second."""
 
-# Markers with a segment, and the end marker: no stuffed zero, fill byte, restart marker, TEM or SOI.
-_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
-_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _FIRST_APP, _EXIF, _ADOBE, _LAST_APP, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
-_IHDR = b"\0\0\0\x0dIHDR"
-_SEQUENTIAL = frozenset({0xC0, 0xC1})
 # Pixels pass the decoder; these chunks change how. Others (text, profiles, times) may be huge and are never used.
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"})
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BMP_RLE = {1, 2}
 
 
@@ -69,7 +63,7 @@ def check_structure(data: bytes, *, max_pixels: int) -> bytes:
     Raises:
         ImageTooLargeError: decoding would take too much time or memory; the message names the limit.
     """
-    if data.startswith(_PNG_SIGNATURE):
+    if data.startswith(PNG_SIGNATURE):
         return _without_ancillary_chunks(data)
     if data.startswith(b"\xff\xd8"):
         check_scans(data)
@@ -127,24 +121,6 @@ def check_memory(image: ImageFile, data: bytes, *, converted_pixels: int) -> Non
         )
 
 
-def is_quick(data: bytes, *, max_bytes: int, max_pixels: int) -> bool:
-    """True for a small PNG or baseline JPEG, whose decoding takes well under a millisecond."""
-    if len(data) > max_bytes:
-        return False
-    if data.startswith(_PNG_SIGNATURE):
-        if data[8:16] != _IHDR or len(data) < 24:
-            return False
-        width, height = struct.unpack_from(">II", data, 16)
-    elif data.startswith(b"\xff\xd8"):
-        marker, start = next(((kind, at) for kind, at in _segments(data) if kind in _JPEG_FRAMES), (0, 0))
-        if marker not in _SEQUENTIAL or len(data) < start + 9:
-            return False
-        height, width = struct.unpack_from(">HH", data, start + 5)
-    else:
-        return False
-    return 0 < int(width) * int(height) <= max_pixels
-
-
 def has_end_marker(data: bytes) -> bool:
     """False for a JPEG that ends before its end marker."""
     segments = _segments(data)
@@ -166,13 +142,13 @@ def _too_many(what: str, limit: int) -> ImageTooLargeError:
 
 
 def _without_ancillary_chunks(data: bytes) -> bytes:
-    parts, position, dropped = [_PNG_SIGNATURE], len(_PNG_SIGNATURE), False
+    parts, position, dropped = [PNG_SIGNATURE], len(PNG_SIGNATURE), False
     for _ in range(MAX_SEGMENTS + 1):
         if position + 8 > len(data):
             break
         (length,) = struct.unpack_from(">I", data, position)
         kind, end = data[position + 4 : position + 8], position + 12 + length
-        if (kind == b"IHDR") != (position == len(_PNG_SIGNATURE)):
+        if (kind == b"IHDR") != (position == len(PNG_SIGNATURE)):
             raise ImageError("the PNG image is damaged, because it must begin with its only IHDR: save it again")
         if kind in _PNG_CHUNKS or kind[:1].isupper():
             parts.append(data[position:end])
@@ -211,7 +187,7 @@ def _segments(data: bytes) -> list[tuple[int, int]]:
         ImageTooLargeError: more than `MAX_SEGMENTS`.
     """
     segments, position = [], 2
-    while found := _JPEG_MARKER.search(data, position):
+    while found := JPEG_MARKER.search(data, position):
         marker, start = found[1][0], found.start()
         segments.append((marker, start))
         if len(segments) > MAX_SEGMENTS:
@@ -231,10 +207,10 @@ def _frame(data: bytes) -> tuple[bool, int, int, list[tuple[int, int]], int]:
     segments = _segments(data)
     scans = sum(marker == _START_OF_SCAN for marker, _ in segments)
     for marker, start in segments:
-        if marker in _JPEG_FRAMES and len(data) >= start + 10 + 3 * data[start + 9 : start + 10][0]:
+        if marker in JPEG_FRAMES and len(data) >= start + 10 + 3 * data[start + 9 : start + 10][0]:
             height, width, components = struct.unpack_from(">HHB", data, start + 5)
             factors = [data[start + 11 + 3 * number] for number in range(components)]
-            return marker in _SEQUENTIAL, width, height, [(factor >> 4, factor & 15) for factor in factors], scans
+            return marker in SEQUENTIAL, width, height, [(factor >> 4, factor & 15) for factor in factors], scans
     raise ImageError("the JPEG image is damaged or truncated: send the whole file")
 
 
@@ -266,15 +242,9 @@ def _coefficient_bytes(data: bytes) -> int:
 
 def _check_webp(data: bytes, max_pixels: int) -> None:
     """Check the canvas, which libwebp allocates when Pillow opens the file."""
-    kind, header = data[12:16], data[20:30]
-    if kind == b"VP8X" and len(header) == 10:
-        check_size((1 + int.from_bytes(header[4:7], "little"), 1 + int.from_bytes(header[7:10], "little")), max_pixels)
-    elif kind == b"VP8 " and len(header) == 10:
-        width, height = struct.unpack_from("<HH", header, 6)
-        check_size((width & 0x3FFF, height & 0x3FFF), max_pixels)
-    elif kind == b"VP8L" and len(header) >= 5:
-        bits = int.from_bytes(header[1:5], "little")
-        check_size((1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)), max_pixels)
+    size = webp_size(data)
+    if size is not None:
+        check_size(size, max_pixels)
 
 
 def _check_gif(data: bytes) -> None:

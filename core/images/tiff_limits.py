@@ -74,6 +74,16 @@ def check_tiff(data: bytes) -> int:
     return tile_bytes
 
 
+def tiff_size(data: bytes) -> tuple[int, int]:
+    """Width and height of the first image.
+
+    Raises:
+        ImageError: as `check_tiff`.
+    """
+    tags = _directory(data)
+    return tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
+
+
 def _directory(data: bytes) -> dict[int, int]:
     """First value of each tag that decides about memory."""
     order = "<" if data[:2] == b"II" else ">"

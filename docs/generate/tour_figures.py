@@ -16,14 +16,14 @@ from duet import Client
 IMAGES = ROOT / "docs" / "images"
 PICTURE = IMAGES / "cat.jpg"
 METHODS = ("smoothgrad", "integrated_gradients", "grad_cam", "occlusion")
-COMPARED_METHODS = "integrated_gradients,occlusion"
+COMPARED_METHODS = "input_x_gradient,occlusion"
 
 
 def draw_pictures(address: str) -> None:
     """Write the figures from the responses of the service at `address`."""
     with Client(address) as client:
         _draw_predictions(client.compare(PICTURE), IMAGES / "answer.png")
-        (IMAGES / "saliency.png").write_bytes(client.saliency_picture(PICTURE, method=METHODS))
+        (IMAGES / "saliency.png").write_bytes(client.saliency_picture(PICTURE, method=METHODS, steps=20))
     (IMAGES / "saliency-compared.png").write_bytes(_compared_maps(address))
 
 

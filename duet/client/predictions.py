@@ -64,7 +64,8 @@ class PredictionMethods(Methods):
             version: version number; by default the champion.
             precision: fp32, bf16 or int8; by default the service's.
             top_k: number of classes to list; by default the service's.
-            tta: test-time augmentation: average the probabilities of six views, at six times the cost.
+            tta: test-time augmentation: average the probabilities of six views, at six times the cost. Without an API
+                key, at most 36 images.
             crop: classify only this part: left, top, width and height in pixels of the upright image.
 
         Returns:

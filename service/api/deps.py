@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Security
 from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
@@ -17,6 +17,7 @@ from service.errors import (
     KeyRequiredError,
     ProblemError,
     ScopeRequiredError,
+    TooManyEvaluationsError,
     TooManyWrongKeysError,
 )
 from service.jobs.service import JobService
@@ -51,6 +52,28 @@ CookieSession = Annotated[str | None, Security(_COOKIE)]
 def client_address(request: Request) -> str:
     """Address of the client; empty if it is not known."""
     return request.client.host if request.client else ""
+
+
+OPTIONAL_KEY: dict[str, Any] = {"security": [{}, {"key": []}, {"bearer": []}, {"session": []}]}
+"""OpenAPI fragment of a route on which a key raises a limit."""
+MAX_EVALUATIONS = 220
+"""Evaluations of models that a request without a key may need; about a second of one core for the `cnn` that ships."""
+
+
+async def check_evaluations(request: Request, evaluations: int) -> None:
+    """Check that a request without a key needs few evaluations of models; one with any valid key may need more.
+
+    Raises:
+        TooManyEvaluationsError: it needs more than MAX_EVALUATIONS and has no key.
+        KeyRefusedError, TooManyWrongKeysError, CrossOriginError: see `Authenticator.caller`.
+    """
+    if evaluations <= MAX_EVALUATIONS:
+        return
+    key = await _presented(await _HEADER(request), await _BEARER(request))
+    authenticator = state_of(request)["authenticator"]
+    caller = await authenticator.caller(request.headers, key, await _COOKIE(request), client_address(request))
+    if caller is None:
+        raise TooManyEvaluationsError(evaluations, MAX_EVALUATIONS)
 
 
 async def _state(request: Request) -> RequestState:

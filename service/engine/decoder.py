@@ -1,17 +1,18 @@
-"""Image decoding: uploaded bytes to pixels. Small PNG and baseline JPEG files are decoded inline, others on threads.
+"""Image decoding: uploaded bytes to pixels, inline, on threads or in processes, depending on what a file may cost.
 
-Threads take turns between clients, so that one client with many large images does not delay another with one. They have
-a lower priority than the event loop and the models.
+Small PNG and baseline JPEG files are decoded inline, larger ones on threads. Large images and all other files go to
+processes that can be killed. Threads take turns between clients, so that one client with many large images does not
+delay another with one. They have a lower priority than the event loop and the models.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future as Handle
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,15 @@ from typing import Any, NamedTuple, TypeVar
 from core.errors import CropError, ImageError, ImageTooLargeError, UnsupportedImageError
 from core.images.decode import Crop, DecodedImage, decode_images
 from core.images.geometry import ModelInput
+from core.images.header_size import header_size, is_quick
 from core.images.libtiff import silence_libtiff
-from core.images.limits import is_quick
+from service.engine.decoder_pool import DecoderPool
+from service.engine.fair_queue import DecoderCall, FairQueue
 from service.engine.queue import DisconnectSource, DrainRate
 from service.errors import (
     DeadlineExceededError,
     InvalidParametersError,
-    QueueFullError,
+    NotReadyError,
     TooManyPixelsError,
     UnreadableImageError,
     UnsupportedImageFormatError,
@@ -36,9 +39,16 @@ from service.errors import (
 # Small images are decoded inline: a thread hand-over would take longer than decoding.
 INLINE_BYTES = 16 * 1024
 INLINE_PIXELS = 64 * 64
+# PNG and baseline JPEG files up to this size are decoded on threads, because their cost is known. Their buffers are
+# small, so that the memory of the service stays small too.
+THREAD_BYTES = 2 * 1024 * 1024
+THREAD_PIXELS = 1_000_000
+WAITING_IMAGES = 16
+"""Images of the largest size that may be decoded or wait for it at the same time, per thread; about four seconds."""
 
 _INITIAL_SECONDS_PER_IMAGE = 0.05
 _NICENESS = 5
+log = logging.getLogger("duet.decoder")
 
 
 class Upload(NamedTuple):
@@ -49,13 +59,6 @@ class Upload(NamedTuple):
 
 
 Result = TypeVar("Result")
-
-
-class _Job(NamedTuple):
-    """A call that waits for a thread; `result` is done early if its request has failed."""
-
-    call: Callable[[], Any]
-    result: asyncio.Future[Any]
 
 
 class Decoder:
@@ -70,12 +73,14 @@ class Decoder:
         silence_libtiff()
         self._threads = threads
         self.max_pixels = max_pixels
-        self._queue_size = queue_size
-        self._pending = 0
         self._running = 0
-        self._waiting: dict[str, deque[_Job]] = {}
-        """Jobs by client address. The first client is served next, and then moves to the end."""
         self._drain_rate = DrainRate(_INITIAL_SECONDS_PER_IMAGE / threads)
+        self._queue = FairQueue(
+            max_calls=queue_size,
+            max_pixels=WAITING_IMAGES * threads * max_pixels,
+            seconds_for=self._drain_rate.seconds_for,
+        )
+        self._processes = DecoderPool(threads)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode", initializer=_lower_priority)
 
     async def decode(
@@ -101,33 +106,45 @@ class Decoder:
         Raises:
             InvalidParametersError: the crop is not within the image.
             UnreadableImageError: the file is not an image, is damaged, has an unsupported format or too many pixels.
-            QueueFullError: too many large images are queued.
+            QueueFullError, TooManyPixelsWaitingError: too many large images are queued.
             DeadlineExceededError: the deadline passed before the image was decoded.
         """
-        decode = partial(decode_images, upload.content, inputs, crop=crop)
+        content, max_pixels = upload.content, self.max_pixels
         try:
-            if is_quick(upload.content, max_bytes=INLINE_BYTES, max_pixels=min(INLINE_PIXELS, self.max_pixels)):
-                return decode(max_pixels=self.max_pixels)
-            return await self.run(partial(decode, max_pixels=self.max_pixels), deadline, client)
+            if is_quick(content, max_bytes=INLINE_BYTES, max_pixels=min(INLINE_PIXELS, max_pixels)):
+                return decode_images(content, inputs, max_pixels=max_pixels, crop=crop)
+            width, height = header_size(content) or (max_pixels, 1)
+            call = partial(self._decode_on_thread, content, inputs, crop, deadline)
+            return await self.run(call, deadline, client, pixels=min(width * height, max_pixels))
         except CropError as error:
             raise InvalidParametersError([("crop", str(error))]) from error
         except ImageError as error:
             raise _problem(error, upload, index) from error
 
-    async def run(self, call: Callable[[], Result], deadline: float, client: DisconnectSource | None = None) -> Result:
+    async def run(
+        self,
+        call: Callable[[], Result],
+        deadline: float,
+        client: DisconnectSource | None = None,
+        *,
+        pixels: int = 0,
+    ) -> Result:
         """Run a blocking call that reads data of a request, in turn with those of other clients.
 
+        Args:
+            call: must end soon after the deadline.
+            deadline: on the clock of `time.perf_counter`.
+            client: takes turns with other clients, and is watched.
+            pixels: of the image that the call decodes.
+
         Raises:
-            QueueFullError: too many calls are queued.
+            QueueFullError, TooManyPixelsWaitingError: too many calls are queued.
             DeadlineExceededError: the deadline passed before the call was complete.
         """
-        address = client.address if client is not None else ""
-        if self._pending >= self._queue_size and not self._displace(address):
-            raise self._full()
         queued = time.perf_counter()
-        job = _Job(call, asyncio.get_running_loop().create_future())
-        self._waiting.setdefault(address, deque()).append(job)
-        self._pending += 1
+        address = client.address if client is not None else ""
+        job = DecoderCall(call, address, pixels, asyncio.get_running_loop().create_future())
+        self._queue.put(job)
         self._start()
         if client is not None:
             client.add(job.result)
@@ -140,45 +157,35 @@ class Decoder:
                 "the data was not decoded before the deadline of the request: try again later"
             ) from None
         finally:
-            self._pending -= 1
-            self._discard(address, job)
+            self._queue.remove(job)
             del job  # an error in it would keep this frame and the body alive in a reference cycle
         self._drain_rate.record(1, oldest_queued=queued, finished=time.perf_counter())
         return result
 
     def close(self) -> None:
-        """Finish the images that are being decoded and stop the threads."""
+        """Kill the processes, finish the images that are being decoded on threads, and stop the threads."""
+        self._processes.kill()
         self._executor.shutdown(wait=True, cancel_futures=True)
+        self._processes.close()
 
-    def _full(self) -> QueueFullError:
-        return QueueFullError("decoding", self._pending, self._drain_rate.seconds_for(self._pending))
-
-    def _displace(self, address: str) -> bool:
-        """Reject the newest image of the client with the most waiting images, if it has more than this one."""
-        crowd = max(self._waiting.values(), key=len, default=deque[_Job]())
-        if len(crowd) <= len(self._waiting.get(address, ())) + 1:
-            return False
-        crowd.pop().result.set_exception(self._full())
-        return True
-
-    def _discard(self, address: str, job: _Job) -> None:
-        """Remove a job that has failed before a thread started it."""
-        jobs = self._waiting.get(address, ())
-        if job in jobs:
-            self._waiting[address].remove(job)
-            if not jobs:
-                del self._waiting[address]
+    def _decode_on_thread(
+        self, content: bytes, inputs: Sequence[ModelInput], crop: Crop | None, deadline: float
+    ) -> list[DecodedImage]:
+        if is_quick(content, max_bytes=THREAD_BYTES, max_pixels=min(THREAD_PIXELS, self.max_pixels)):
+            return decode_images(content, inputs, max_pixels=self.max_pixels, crop=crop)
+        try:
+            return self._processes.decode(content, inputs, max_pixels=self.max_pixels, crop=crop, until=deadline)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            log.error("no decoder process can be started: %s", error)
+            raise NotReadyError("images of this kind cannot be decoded at the moment") from error
 
     def _start(self) -> None:
-        """Start waiting jobs on free threads, one client after the other."""
-        while self._running < self._threads and self._waiting:
-            address = next(iter(self._waiting))
-            jobs = self._waiting.pop(address)
-            job = jobs.popleft()
-            if jobs:
-                self._waiting[address] = jobs
+        """Start waiting calls on free threads, one client after the other."""
+        while self._running < self._threads and (job := self._queue.take()) is not None:
             self._running += 1
-            handle = self._executor.submit(job.call)
+            handle = self._executor.submit(job.run)
             handle.add_done_callback(partial(self._deliver, job.result.get_loop(), job.result))
 
     def _deliver(

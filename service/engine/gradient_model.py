@@ -7,6 +7,7 @@ import logging
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import ref
 
 import numpy as np
 
@@ -24,6 +25,8 @@ _FEATURES = ("features", "feature_gradient")
 RUN_SECONDS = 0.004
 """Target duration of one run of an explanation: about as long as a prediction, which may have to wait for it."""
 MAX_IMAGES = 8
+IDLE_SECONDS = 60.0
+"""Time after the last explanation when the graph is closed; it holds as much memory as the prediction graph."""
 
 
 class Pace:
@@ -70,7 +73,7 @@ class GradientModel:
 
 
 class GradientGraph:
-    """The gradient graph of one loaded version; the open session is freed with the version."""
+    """The gradient graph of one loaded version; the open session is freed with the version, or when it is idle."""
 
     def __init__(self, manifest: Manifest, path: Path, loader: Executor) -> None:
         """`loader` is the thread that loads versions; it opens graphs one at a time."""
@@ -78,6 +81,7 @@ class GradientGraph:
         self._path = path
         self._loader = loader
         self._opening: asyncio.Future[GradientModel] | None = None
+        self._closing: asyncio.TimerHandle | None = None
 
     async def opened(self) -> GradientModel:
         """The open graph; concurrent callers share one opening.
@@ -88,14 +92,25 @@ class GradientGraph:
         if self._opening is None or (self._opening.done() and self._opening.exception()):
             self._opening = asyncio.get_running_loop().run_in_executor(self._loader, self._open)
         try:
-            return await asyncio.shield(self._opening)
+            opened = await asyncio.shield(self._opening)
         except Exception as error:  # onnxruntime has no common base class for its errors
             log.exception("could not open %s of %s", self._path.name, self._manifest.reference)
             reason = f"{self._path.name} cannot be opened ({type(error).__name__})"
             raise VersionRefusedError(self._manifest.family, self._manifest.version, reason) from error
+        if self._closing is not None:
+            self._closing.cancel()
+        self._closing = asyncio.get_running_loop().call_later(IDLE_SECONDS, _close, ref(self))
+        return opened
 
     def _open(self) -> GradientModel:
         return GradientModel(open_session(self._path, threads=1))
+
+
+def _close(graph: ref[GradientGraph]) -> None:
+    """Drop the session; explanations that use it finish on it."""
+    idle = graph()
+    if idle is not None:
+        idle._opening = None
 
 
 def _inputs(pixels_NHWC: Floats, target_K: Floats) -> dict[str, Floats]:

@@ -32,6 +32,8 @@ log = logging.getLogger("duet.models")
 Key = tuple[str, int]
 LOAD_SECONDS = 120.0
 """Time limit for loading a version, whose files may be on a file system that does not respond."""
+READ_SECONDS = 5.0
+"""Time limit for reading the champions; after it, other work continues with those that are known."""
 _LOADED_FIRST = ("cnn", "mlp")
 """Families that requests without a model name ask for."""
 
@@ -90,6 +92,7 @@ class ModelManager:
         self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
         self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
+        self._reading: asyncio.Task[dict[str, int]] | None = None
         self._refreshed_once = False
         self._refreshing = asyncio.Lock()
 
@@ -111,7 +114,7 @@ class ModelManager:
         # Locked: a refresh that read the champions before a promotion must not overwrite a later refresh.
         async with self._refreshing:
             try:
-                self._champion_numbers = await asyncio.to_thread(self._repository.champions)
+                self._champion_numbers = await self._read_champions()
                 self._alias_problem = None
             except RepositoryError as error:
                 if self._alias_problem is None:
@@ -239,6 +242,20 @@ class ModelManager:
     def close(self) -> None:
         """Finish the version that is being loaded, unless that takes long, and stop the loader thread."""
         self._loader.shutdown(wait=True, cancel_futures=True)
+
+    async def _read_champions(self) -> Mapping[str, int]:
+        """The champions in the repository. A read that outlasts its time limit is awaited again by the next call.
+
+        Raises:
+            RepositoryError: they cannot be read, or the file system does not respond.
+        """
+        reading = self._reading or asyncio.create_task(asyncio.to_thread(self._repository.champions))
+        self._reading = reading
+        await asyncio.wait([reading], timeout=READ_SECONDS)
+        if not reading.done():
+            raise RepositoryError(f"the champions were not read within {READ_SECONDS:g} s: their files do not respond")
+        self._reading = None
+        return reading.result()
 
     async def _drop_removed(self) -> None:
         """Drop the champions of archived families, and deleted versions; requests in flight finish on them."""

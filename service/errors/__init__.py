@@ -12,6 +12,8 @@ from service.errors.base import NotReadyError as NotReadyError
 from service.errors.base import ProblemError as ProblemError
 from service.errors.base import QueueFullError as QueueFullError
 from service.errors.base import RouteNotFoundError as RouteNotFoundError
+from service.errors.base import TooManyPixelsWaitingError as TooManyPixelsWaitingError
+from service.errors.base import TooManyRequestsError as TooManyRequestsError
 from service.errors.problem import EXAMPLE_REQUEST_ID as EXAMPLE_REQUEST_ID
 from service.errors.problem import PROBLEM_MEDIA_TYPE as PROBLEM_MEDIA_TYPE
 from service.errors.problem import Problem as Problem
@@ -34,6 +36,7 @@ from service.errors.requests import NoGradientError as NoGradientError
 from service.errors.requests import NoImageError as NoImageError
 from service.errors.requests import NotAcceptableError as NotAcceptableError
 from service.errors.requests import ScopeRequiredError as ScopeRequiredError
+from service.errors.requests import TooManyEvaluationsError as TooManyEvaluationsError
 from service.errors.requests import TooManyExplanationsError as TooManyExplanationsError
 from service.errors.requests import TooManyFilesError as TooManyFilesError
 from service.errors.requests import TooManyPixelsError as TooManyPixelsError

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import DuetError
+from core.images.limits import megapixels
 
 
 class ProblemError(DuetError):
@@ -51,6 +52,18 @@ class QueueFullError(TooManyRequestsError):
         """
         self.model, _, self.version = model.partition("@")
         super().__init__(f"{pending} images are waiting for {model}", retry_after_seconds)
+
+
+class TooManyPixelsWaitingError(TooManyRequestsError):
+    """The images of all clients that wait for decoding have too many pixels."""
+
+    def __init__(self, pixels: int, limit: int, retry_after_seconds: float) -> None:
+        """`pixels` are being decoded or waiting, of at most `limit`."""
+        super().__init__(
+            f"images of {megapixels(pixels)} are waiting for decoding, the limit of the service is {megapixels(limit)}",
+            retry_after_seconds,
+        )
+        self.fields["limit_pixels"] = limit
 
 
 class DeadlineExceededError(ProblemError):

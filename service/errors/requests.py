@@ -147,6 +147,18 @@ class TooManyExplanationsError(TooManyRequestsError):
         super().__init__(f"{running} explanations are running", retry_after_seconds)
 
 
+class TooManyEvaluationsError(ProblemError):
+    """A request without a key needs more evaluations of models than allowed."""
+
+    def __init__(self, evaluations: int, limit: int) -> None:
+        super().__init__(
+            f"the request needs {evaluations} evaluations of models (a gradient counts as three), the limit without a "
+            f"key is {limit}: ask for fewer images, models, methods, steps or windows, or send a key",
+            evaluations=evaluations,
+            limit=limit,
+        )
+
+
 class NotAcceptableError(ProblemError):
     """The client accepts none of the media types that the route produces."""
 

@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import count
 
@@ -40,9 +40,15 @@ _numbers = count()
 
 @dataclass
 class Lifecycle:
-    """Lifecycle of the server process; `draining` is set once, when the process is asked to stop."""
+    """Lifecycle of the server process.
+
+    Attributes:
+        draining: set once, when the process is asked to stop.
+        on_closing: called after the last request, before the parts of the service are closed.
+    """
 
     draining: bool = False
+    on_closing: Callable[[], None] = lambda: None
 
 
 class RequestMiddleware:

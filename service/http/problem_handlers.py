@@ -85,12 +85,7 @@ def problem_for(error: DuetError, scope: Mapping[str, Any]) -> Response:
 
 def _public(problem: Problem, settings: Settings) -> Problem:
     """The problem without paths of the server."""
-    folders = {
-        "DUET_HOME": settings.home,
-        "DUET_SHIPPED_MODELS": settings.shipped_models,
-        "DUET_DATA_DIR": settings.data_dir,
-        "DUET_TRAINING_PYTHON": settings.training_python,
-    }
+    folders = settings.folders
     return replace(problem, detail=hide_paths(problem.detail, **folders), fields=hide_paths(problem.fields, **folders))
 
 

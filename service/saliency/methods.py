@@ -6,7 +6,7 @@ H, W: height and width, C: channels, S: steps or samples.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -22,6 +22,9 @@ Doubles = npt.NDArray[np.float64]
 Window = tuple[slice, slice]
 Baseline = Literal["black", "white", "mean", "blur"]
 MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
+
+GRADIENT_EVALUATIONS = 3
+"""Evaluations of the model as which a gradient counts."""
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,13 @@ class Method:
         explain: the implementation.
         signed: negative values oppose the target.
         parameters: names of the fields of `Parameters` that it uses.
+        evaluations: number of model evaluations for an image of a height and width; see `count_evaluations`.
         needs_features: needs a model with feature maps.
     """
 
     explain: Explain
     signed: bool
+    evaluations: Callable[[Parameters, int, int], int]
     parameters: tuple[str, ...] = ()
     needs_features: bool = False
 
@@ -212,16 +217,45 @@ async def occlusion(runs: Runs, subject: Subject, parameters: Parameters) -> Att
     return Attribution(total_HW / count_HW)
 
 
+def _one_gradient(_: Parameters, _height: int, _width: int) -> int:
+    return GRADIENT_EVALUATIONS
+
+
 METHODS: Mapping[MethodName, Method] = MappingProxyType(
     {
-        "saliency": Method(saliency, signed=False),
-        "input_x_gradient": Method(input_x_gradient, signed=True),
-        "smoothgrad": Method(smoothgrad, signed=False, parameters=("samples", "noise", "seed")),
-        "integrated_gradients": Method(integrated_gradients, signed=True, parameters=("steps", "baseline")),
-        "grad_cam": Method(grad_cam, signed=False, needs_features=True),
-        "occlusion": Method(occlusion, signed=True, parameters=("window", "stride", "baseline")),
+        "saliency": Method(saliency, signed=False, evaluations=_one_gradient),
+        "input_x_gradient": Method(input_x_gradient, signed=True, evaluations=_one_gradient),
+        "smoothgrad": Method(
+            smoothgrad,
+            signed=False,
+            evaluations=lambda parameters, *_: GRADIENT_EVALUATIONS * parameters.samples,
+            parameters=("samples", "noise", "seed"),
+        ),
+        "integrated_gradients": Method(
+            integrated_gradients,
+            signed=True,
+            evaluations=lambda parameters, *_: GRADIENT_EVALUATIONS * parameters.steps + 1,
+            parameters=("steps", "baseline"),
+        ),
+        "grad_cam": Method(grad_cam, signed=False, evaluations=_one_gradient, needs_features=True),
+        "occlusion": Method(
+            occlusion,
+            signed=True,
+            evaluations=lambda parameters, height, width: count_windows(
+                height, width, parameters.window, parameters.stride
+            ),
+            parameters=("window", "stride", "baseline"),
+        ),
     }
 )
+
+
+def count_evaluations(methods: Iterable[MethodName], parameters: Parameters, height: int, width: int) -> int:
+    """Evaluations of a model that explain one image of this size by all methods, with its prediction.
+
+    A gradient counts as GRADIENT_EVALUATIONS: it takes about three times as long.
+    """
+    return 1 + sum(METHODS[method].evaluations(parameters, height, width) for method in methods)
 
 
 async def _gradient(runs: Runs, subject: Subject) -> Doubles:

@@ -7,10 +7,12 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from service.engine.memory import limit_free_memory
 from service.engine.provider_policy import provider_groups
 from service.observability.logging import configure_logging, log_settings
 from service.security.authenticator import read_keyring
 from service.server.announcement import announce_last
+from service.server.exit_watchdog import ExitWatchdog
 from service.server.server import BACKLOG, bind_socket, serve_on
 from service.server.workers import supervise
 from service.settings import Settings, mistyped_variables
@@ -25,6 +27,7 @@ def serve(settings: Settings) -> None:
         ConfigurationError: the address is not available, the key cannot be stored, the broker cannot be started, or an
             execution provider is not installed.
     """
+    limit_free_memory()
     configure_logging(settings.log_level, settings.log_format)
     read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
     if settings.providers != ("auto",):
@@ -43,6 +46,7 @@ def serve(settings: Settings) -> None:
         else:
             bound.listen(BACKLOG)
             serve_on(bound, settings, announce_started)
+    ExitWatchdog().start()
 
 
 def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:

@@ -21,6 +21,7 @@ from core.errors import ConfigurationError
 from service.app import create_app
 from service.http.admission import HttpProtocol
 from service.http.middleware import Lifecycle
+from service.server.exit_watchdog import ExitWatchdog
 from service.settings import DRAIN_SECONDS, Settings
 
 BACKLOG = 2048
@@ -32,10 +33,13 @@ log = logging.getLogger("duet.service")
 
 def serve_on(bound: socket.socket, settings: Settings, on_listening: Callable[[str], None]) -> None:
     """Serve on a socket until asked to stop; `on_listening` is called with the URL when requests are accepted."""
-    server = DrainingServer(settings, on_listening)
+    watchdog = ExitWatchdog()
+    server = DrainingServer(settings, on_listening, on_closing=watchdog.start)
     _tune_gc()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(server.serve(sockets=[bound]))
+        watchdog.start()
+    watchdog.cancel()
 
 
 def _tune_gc() -> None:
@@ -137,9 +141,21 @@ class DrainingServer(uvicorn.Server):
     uvicorn resets connections that are not accepted yet or whose request is not read yet; this server serves them.
     """
 
-    def __init__(self, settings: Settings, on_listening: Callable[[str], None]) -> None:
-        """Create the app; `on_listening` is called with the URL when requests are accepted."""
-        self._lifecycle = Lifecycle()
+    def __init__(
+        self,
+        settings: Settings,
+        on_listening: Callable[[str], None],
+        *,
+        on_closing: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Create the app.
+
+        Args:
+            settings: of the service.
+            on_listening: called with the URL when requests are accepted.
+            on_closing: called after the last request.
+        """
+        self._lifecycle = Lifecycle(on_closing=on_closing)
         super().__init__(
             uvicorn.Config(
                 create_app(settings, self._lifecycle),

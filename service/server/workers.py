@@ -22,8 +22,10 @@ from types import FrameType
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from service.engine.memory import limit_free_memory
 from service.observability.logging import configure_logging
 from service.observability.metrics import MULTIPROCESS_VARIABLE
+from service.server.exit_watchdog import ExitWatchdog
 from service.server.server import bind_socket, serve_on
 from service.settings import DRAIN_SECONDS, Settings
 from service.supervisor.supervised_process import Backoff
@@ -131,10 +133,12 @@ class _Supervisor:
 
 def run_worker(settings: Settings, sender: Connection) -> None:
     """Main function of a worker process: serve on the shared port until asked to stop or until the parent dies."""
+    limit_free_memory()
     threading.Thread(target=_follow_parent, daemon=True, name="parent").start()
     configure_logging(settings.log_level, settings.log_format)
     with bind_socket(settings, shared=True) as bound:
         serve_on(bound, settings, on_listening=sender.send)
+    ExitWatchdog().start()
 
 
 def _follow_parent() -> None:

@@ -13,15 +13,20 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
-    """Set the parent-death signal, niceness and lock, then execute the program."""
-    parent, orphaned, niceness, lock, *command = sys.argv[1:]
+def die_with(parent: int, orphaned: int) -> None:
+    """Receive the signal `orphaned` when the thread that started this process ends; exit if `parent` has ended."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(orphaned), 0, 0, 0)
-    if os.getppid() != int(parent):  # the parent died before prctl
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, orphaned, 0, 0, 0)
+    if os.getppid() != parent:  # the parent died before prctl
         sys.exit(1)
+
+
+def main() -> None:
+    """Set the parent-death signal, niceness and lock, then execute the program."""
+    parent, orphaned, niceness, lock, *command = sys.argv[1:]
+    die_with(int(parent), int(orphaned))
     os.nice(int(niceness))
     for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores them, and exec inherits that
         signal.signal(ignored, signal.SIG_DFL)

@@ -125,6 +125,57 @@ def webp_canvas(side: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(chunks) + 5) + b"WEBP" + chunks
 
 
+class _Bits:
+    """Writer of bits, the lowest bit of each byte first."""
+
+    def __init__(self) -> None:
+        self._bits: list[int] = []
+
+    def put(self, value: int, count: int) -> None:
+        """Append the `count` lowest bits of `value`, the lowest first."""
+        self._bits += [value >> bit & 1 for bit in range(count)]
+
+    def bytes(self) -> bytes:
+        """All bits, filled up with zeros."""
+        return np.packbits(np.array(self._bits, np.uint8), bitorder="little").tobytes()
+
+
+def webp_of_many_codes(side: int = 1_024) -> bytes:
+    """Lossless WebP of `side` x `side` pixels with Huffman codes of its own for each tile of 4x4 pixels.
+
+    libwebp stores tables of about 5 kB for each of these (at most 65,536) groups of codes before it reads a pixel; see
+    the specification of the WebP lossless bitstream, section 6.2.
+    """
+    tiles = -(-side // 4)
+    bits = _Bits()
+    bits.put(0x2F, 8)
+    for value, count in ((side - 1, 14), (side - 1, 14), (0, 1), (0, 3)):  # size, alpha, version
+        bits.put(value, count)
+    for value, count in ((0, 1), (0, 1), (1, 1), (0, 3)):  # no transform, no cache, many codes, tiles of 2^2 pixels
+        bits.put(value, count)
+    bits.put(0, 1)  # the image of tile numbers has no cache
+    for symbols, unused in ((256, 24), (256, 0)):  # its green and red: 256 codes of 8 bits each
+        bits.put(0, 1)
+        bits.put(8, 4)  # 12 lengths, in the order of the specification: only 0 and 8 occur, with one bit each
+        for length in (0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1):
+            bits.put(length, 3)
+        bits.put(0, 1)
+        for _ in range(symbols):
+            bits.put(1, 1)
+        bits.put(0, unused)
+    for _ in range(3):  # its blue, alpha and distance: one code of no bits
+        bits.put(0b0001, 4)
+    for number in range(tiles * tiles):
+        for byte in (number & 255, number >> 8 & 255):
+            bits.put(int(f"{byte:08b}"[::-1], 2), 8)
+    for _ in range(5 * tiles * tiles):  # green, red, blue, alpha and distance of each group: one code of no bits
+        bits.put(0b0001, 4)
+    lossless = bits.bytes()
+    lossless += bytes(len(lossless) % 2)
+    chunk = b"VP8L" + struct.pack("<I", len(lossless)) + lossless
+    return b"RIFF" + struct.pack("<I", len(chunk) + 4) + b"WEBP" + chunk
+
+
 def png_chunk(kind: bytes, data: bytes) -> bytes:
     """A PNG chunk with its checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -6,6 +6,8 @@ from core.errors import BrokerUnavailableError, DuetError
 from core.jobs.records import JobRecord
 from core.schemas.jobs import JobAccepted, JobAnswer, JobLinks
 from service.errors import DeadlineExceededError, JobsNotConfiguredError
+from service.errors.hidden_paths import hide_paths
+from service.settings import Settings
 
 BROKER_ERRORS: tuple[type[DuetError], ...] = (JobsNotConfiguredError, BrokerUnavailableError, DeadlineExceededError)
 
@@ -15,9 +17,11 @@ def job_path(job_id: str, root: str) -> str:
     return f"{root}/jobs/{job_id}"
 
 
-def job_answer(record: JobRecord, root: str) -> JobAnswer:
-    """The job with its links, below `root`."""
-    return JobAnswer.model_validate({**record.model_dump(), "links": _links(record, root)})
+def job_answer(record: JobRecord, settings: Settings) -> JobAnswer:
+    """The job with its links, and without paths of the server in the message of its error."""
+    fields = record.model_dump()
+    fields["error"] = hide_paths(fields["error"], **settings.folders)
+    return JobAnswer.model_validate({**fields, "links": _links(record, settings.root_path)})
 
 
 def job_accepted(record: JobRecord, root: str) -> JobAccepted:

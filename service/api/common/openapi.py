@@ -13,8 +13,10 @@ from core.errors import DuetError, UnknownFamilyError, UnknownVersionError
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
+    CrossOriginError,
     DeadlineExceededError,
     InvalidParametersError,
+    KeyRefusedError,
     MalformedBodyError,
     MethodDoesNotFitError,
     NoGradientError,
@@ -22,9 +24,12 @@ from service.errors import (
     NotAcceptableError,
     NotReadyError,
     QueueFullError,
+    TooManyEvaluationsError,
     TooManyExplanationsError,
     TooManyFilesError,
     TooManyPixelsError,
+    TooManyPixelsWaitingError,
+    TooManyWrongKeysError,
     UnknownTargetError,
     UnreadableImageError,
     UnsupportedEncodingError,
@@ -51,15 +56,25 @@ IMAGE_ERRORS: Errors = (
     UnreadableImageError,
     TooManyPixelsError,
     QueueFullError,
+    TooManyPixelsWaitingError,
     DeadlineExceededError,
 )
 """Errors of all routes that take images."""
+
+EVALUATION_ERRORS: Errors = (
+    TooManyEvaluationsError,
+    KeyRefusedError,
+    TooManyWrongKeysError,
+    CrossOriginError,
+)
+"""Additional errors of the routes on which a key allows more evaluations."""
 
 EXPLANATION_ERRORS: Errors = (
     NoGradientError,
     UnknownTargetError,
     MethodDoesNotFitError,
     TooManyExplanationsError,
+    *EVALUATION_ERRORS,
     NotAcceptableError,
 )
 """Additional errors of the routes that make explanations."""

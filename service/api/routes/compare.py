@@ -21,6 +21,7 @@ from service.api.common.content_negotiation import preferred
 from service.api.common.explanation_response import explanation_facts, panels, with_values
 from service.api.common.image_queries import METHOD_NAMES, CropQuery, ExplanationQuery, named_methods, read_image
 from service.api.common.openapi import EXPLANATION_ERRORS, IMAGE_ERRORS, PNG, content, image_body
+from service.api.deps import OPTIONAL_KEY, check_evaluations
 from service.api.examples import load_example
 from service.engine.decoder import Upload
 from service.engine.loaded_model import ModelVariant
@@ -31,7 +32,7 @@ from service.http.request_body import DisconnectWatcher
 from service.models.catalog import ModelRef
 from service.observability.logging import RequestContext
 from service.saliency.explainer import Explanation, class_index, fitting_gradients
-from service.saliency.methods import MethodName, Parameters
+from service.saliency.methods import MethodName, Parameters, count_evaluations
 from service.saliency.render import Layout, comparison_picture, picture
 from service.state import RequestState, state_of
 
@@ -116,7 +117,7 @@ class CompareQuery(ExplanationQuery):
     "/compare",
     response_model=CompareResponse,
     responses={**_SUCCESS, **responses(*IMAGE_ERRORS, PrecisionNotPublishedError, *EXPLANATION_ERRORS)},
-    openapi_extra=image_body(many=False),
+    openapi_extra={**image_body(many=False), **OPTIONAL_KEY},
 )
 async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> Response:
     """Compare the predictions of both families, or of any versions, for one image.
@@ -172,6 +173,11 @@ async def _compare_explained(request: Request, query: CompareQuery, versions: li
     exact = [await engine.loaded(each.family, each.version, "fp32", deadline=context.deadline) for each in versions]
     targets = [None if query.target is None else class_index(query.target, each.labels) for each in versions]
     parameters = [query.parameters(*each.size) for each in versions]
+    evaluations = [
+        count_evaluations(query.methods, parameter_set, *served.size)
+        for served, parameter_set in zip(exact, parameters, strict=True)
+    ]
+    await check_evaluations(request, sum(evaluations))
     explainer.check_capacity()
     upload = await read_image(request)
     client = DisconnectWatcher(request.scope, request.receive)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from pathlib import Path
 from typing import Annotated
 
 import orjson
@@ -18,8 +19,10 @@ from service.api.common.job_responses import BROKER_ERRORS
 from service.api.deps import JobServiceDep, StateDep
 from service.api.routes.jobs import JobId
 from service.errors import InvalidParametersError, TooManyStreamsError, responses
+from service.errors.hidden_paths import hide_paths
 from service.jobs.event_feed import EventFeed
 from service.jobs.store.records import EventId, event_order
+from service.settings import Settings
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RECONNECT_MS = 2000
@@ -45,10 +48,10 @@ class EventsQuery(BaseModel):
     after: EventId = Field(FIRST, description="only events after this id, such as `events` of a job")
 
 
-def render_event(stored: StoredEvent) -> bytes:
-    """The event in the server-sent events format, with a JSON object as data."""
+def render_event(stored: StoredEvent, folders: Mapping[str, Path | None]) -> bytes:
+    """The event in the server-sent events format, with a JSON object as data, without the paths of `folders`."""
     data = {
-        **stored.event.model_dump(mode="json"),
+        **hide_paths(stored.event.model_dump(mode="json"), **folders),
         "at": stored.at,
         "attempt": stored.attempt,
         "token": stored.token,
@@ -85,11 +88,11 @@ async def job_events(
     if record.finished and event_order(record.events) <= event_order(after):
         return Response(status_code=204)
     job_service.feed.check_capacity()
-    return EventSourceResponse(_stream(job_service.feed, job_id, after), headers=_HEADERS)
+    return EventSourceResponse(_stream(job_service.feed, job_id, after, state["settings"]), headers=_HEADERS)
 
 
-async def _stream(feed: EventFeed, job_id: str, after: str) -> AsyncIterator[bytes]:
+async def _stream(feed: EventFeed, job_id: str, after: str, settings: Settings) -> AsyncIterator[bytes]:
     yield format_sse_event(retry=RECONNECT_MS)
     async with aclosing(feed.follow(job_id, after)) as events:
         async for event in events:
-            yield KEEPALIVE_COMMENT if event is None else render_event(event)
+            yield KEEPALIVE_COMMENT if event is None else render_event(event, settings.folders)

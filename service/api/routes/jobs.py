@@ -66,7 +66,7 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServic
         state["context"].deadline,
     )
     return JobList(
-        jobs=tuple(job_answer(record, state["settings"].root_path) for record in page.records),
+        jobs=tuple(job_answer(record, state["settings"]) for record in page.records),
         next_cursor=page.next_cursor,
     )
 
@@ -81,7 +81,7 @@ async def list_jobs(query: Annotated[JobsQuery, Query()], job_service: JobServic
 async def get_job(job_id: JobId, job_service: JobServiceDep, state: StateDep) -> JobAnswer:
     """Describe one job: parameters, progress, result or error."""
     record = await job_service.call(lambda: job_service.store.get(job_id), state["context"].deadline)
-    return job_answer(record, state["settings"].root_path)
+    return job_answer(record, state["settings"])
 
 
 @router.post(
@@ -97,7 +97,7 @@ async def cancel_job(caller: JobsCaller, job_id: JobId, job_service: JobServiceD
     The request can be repeated.
     """
     record = await job_service.call(lambda: job_service.store.request_cancel(job_id), state["context"].deadline)
-    return job_answer(record, state["settings"].root_path)
+    return job_answer(record, state["settings"])
 
 
 @router.post(
@@ -127,7 +127,7 @@ async def retry_job(
     """Retry a failed or cancelled job; it resumes from its last checkpoint."""
     record = await job_service.call(lambda: job_service.retry(job_id, key_id=caller.key_id), state["context"].deadline)
     response.headers["Location"] = job_path(job_id, state["settings"].root_path)
-    return job_answer(record, state["settings"].root_path)
+    return job_answer(record, state["settings"])
 
 
 class LogQuery(BaseModel):

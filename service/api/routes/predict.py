@@ -10,10 +10,12 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.images.tta_views import VIEW_WEIGHTS
 from core.repository.manifest import Precision
 from core.schemas.api import PredictResponse
 from service.api.common.image_queries import CropQuery, ModelQuery
-from service.api.common.openapi import IMAGE_ERRORS, image_body, success
+from service.api.common.openapi import EVALUATION_ERRORS, IMAGE_ERRORS, image_body, success
+from service.api.deps import OPTIONAL_KEY, check_evaluations
 from service.api.examples import load_example
 from service.errors import PrecisionNotPublishedError, ViewsNotMeasuredError, responses
 from service.http.admission import PREDICT
@@ -33,7 +35,8 @@ class PredictQuery(CropQuery, ModelQuery):
     top_k: int = Field(3, ge=1, le=1000, description="number of classes to list, limited to the classes of the model")
     tta: bool = Field(
         False,
-        description="test-time augmentation: average over six views; more accurate, but six times the work",
+        description="test-time augmentation: average over six views; more accurate, but six times the work; without a "
+        "key, at most 36 images",
     )
 
 
@@ -42,9 +45,9 @@ class PredictQuery(CropQuery, ModelQuery):
     response_model=PredictResponse,
     responses={
         **success(load_example("predict"), "One prediction per image, in order"),
-        **responses(*IMAGE_ERRORS, PrecisionNotPublishedError, ViewsNotMeasuredError),
+        **responses(*IMAGE_ERRORS, *EVALUATION_ERRORS, PrecisionNotPublishedError, ViewsNotMeasuredError),
     },
-    openapi_extra=image_body(many=True),
+    openapi_extra={**image_body(many=True), **OPTIONAL_KEY},
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Classify one or more images.
@@ -59,6 +62,8 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     )
     state["served"] = served
     uploads = await state["body_reader"].read(request.scope["headers"], request.receive, deadline=context.deadline)
+    if query.tta:
+        await check_evaluations(request, len(uploads) * len(VIEW_WEIGHTS))
     with closing(DisconnectWatcher(request.scope, request.receive)) as client:
         predictions, timings = await engine.predict(
             served,

@@ -26,13 +26,13 @@ from service.api.common.openapi import (
     image_body,
     success,
 )
-from service.api.deps import StateDep
+from service.api.deps import OPTIONAL_KEY, StateDep, check_evaluations
 from service.api.examples import load_example
 from service.errors import DeadlineExceededError, responses
 from service.http.fast_routes import FastRoute
 from service.http.request_body import DisconnectWatcher
 from service.saliency.explainer import class_index
-from service.saliency.methods import METHODS, MethodName
+from service.saliency.methods import METHODS, MethodName, count_evaluations
 from service.state import state_of
 
 router = APIRouter(tags=["explain"], route_class=FastRoute)
@@ -86,7 +86,7 @@ class SaliencyQuery(ExplanationQuery, ModelQuery):
     "/saliency",
     response_model=SaliencyResponse,
     responses={**_SUCCESS, **responses(*IMAGE_ERRORS, *EXPLANATION_ERRORS)},
-    openapi_extra=image_body(many=False),
+    openapi_extra={**image_body(many=False), **OPTIONAL_KEY},
 )
 async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -> Response:
     """Compute saliency maps for one image by one or several methods.
@@ -102,6 +102,7 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
     served = state["served"] = await engine.loaded(query.model, query.version, "fp32", deadline=context.deadline)
     target = None if query.target is None else class_index(query.target, served.labels)
     parameters = query.parameters(*served.size)
+    await check_evaluations(request, count_evaluations(query.methods, parameters, *served.size))
     explainer.check_capacity()
     upload = await read_image(request)
     client = DisconnectWatcher(request.scope, request.receive)

@@ -17,7 +17,15 @@ from core.images.decode import DecodedImage, decode_images
 from core.images.geometry import ModelInput
 from service.engine import decoder as decoding
 from service.engine.decoder import Decoder, Upload
-from service.errors import ClientGoneError, DeadlineExceededError, QueueFullError, UnreadableImageError
+from service.engine.decoder_pool import DecoderPool
+from service.errors import (
+    ClientGoneError,
+    DeadlineExceededError,
+    NotReadyError,
+    QueueFullError,
+    TooManyPixelsWaitingError,
+    UnreadableImageError,
+)
 from tests.support.pictures import encode
 
 FAR = 1e9
@@ -31,7 +39,8 @@ def upload(side: int) -> Upload:
     return Upload("a.png", stream.getvalue())
 
 
-LARGE, SMALL = upload(200), upload(8)
+LARGE_SIDE = 200
+LARGE, SMALL = upload(LARGE_SIDE), upload(8)
 
 
 class Gate:
@@ -161,32 +170,90 @@ async def test_full_queue_rejects_the_client_with_the_most_images(gate: Gate) ->
     decoder.close()
 
 
+async def test_waiting_pixels_are_limited_for_all_clients(gate: Gate) -> None:
+    decoder = Decoder(threads=1, max_pixels=LARGE_SIDE**2, queue_size=96)
+    crowd, other = StayingClient("192.0.2.1"), StayingClient("192.0.2.2")
+    waiting = [
+        asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=crowd))
+        for _ in range(decoding.WAITING_IMAGES)
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyPixelsWaitingError, match=r"0\.64 megapixels are waiting .* limit .* 0\.64") as refused:
+        await decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=crowd)
+    assert refused.value.fields["retry_after_ms"] >= 1
+    honest = asyncio.create_task(decoder.decode(LARGE, 0, [INPUT], deadline=FAR, client=other))
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyPixelsWaitingError):
+        await waiting.pop()
+    gate.opened.set()
+    assert len(await asyncio.gather(*waiting, honest)) == decoding.WAITING_IMAGES
+    decoder.close()
+
+
+async def test_image_is_killed_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def endless(_: DecoderPool, *arguments: object, until: float, **options: object) -> list[DecodedImage]:
+        time.sleep(max(0.0, until - time.perf_counter()))
+        ended.set()
+        raise TimeoutError
+
+    monkeypatch.setattr(DecoderPool, "decode", endless)
+    decoder = Decoder(threads=1, max_pixels=1_000_000, queue_size=8)
+    webp = Upload(None, encode(Image.new("RGB", (8, 8)), "WEBP"))
+    with pytest.raises(DeadlineExceededError):
+        await decoder.decode(webp, 0, [INPUT], deadline=time.perf_counter() + 0.05)
+    assert await asyncio.to_thread(ended.wait, 60)
+    [image] = await decoder.decode(LARGE, 0, [INPUT], deadline=FAR)  # the thread is free again
+    assert image.original_size == (LARGE_SIDE, LARGE_SIDE)
+    decoder.close()
+
+
+async def test_process_that_cannot_be_started_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object, **options: object) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(DecoderPool, "decode", failing)
+    decoder = Decoder(threads=1, max_pixels=1_000_000, queue_size=8)
+    webp = Upload(None, encode(Image.new("RGB", (8, 8)), "WEBP"))
+    with pytest.raises(NotReadyError, match="cannot be decoded at the moment"):
+        await decoder.decode(webp, 0, [INPUT], deadline=FAR)
+    decoder.close()
+
+
 @pytest.mark.parametrize(
-    ("content", "inline"),
+    ("content", "where"),
     [
-        (encode(Image.new("RGB", (8, 8)), "PNG"), True),
-        (encode(Image.new("RGB", (8, 8)), "JPEG"), True),
-        (encode(Image.new("RGB", (8, 8)), "JPEG", progressive=True), False),
-        (encode(Image.new("RGB", (65, 65)), "PNG"), False),
-        (encode(Image.new("RGB", (8, 8)), "WEBP"), False),
-        (encode(Image.new("RGB", (8, 8)), "TIFF"), False),
-        (encode(Image.new("RGB", (8, 8)), "GIF"), False),
+        (encode(Image.new("RGB", (8, 8)), "PNG"), "event loop"),
+        (encode(Image.new("RGB", (8, 8)), "JPEG"), "event loop"),
+        (encode(Image.new("RGB", (65, 65)), "PNG"), "thread"),
+        (encode(Image.new("RGB", (1_000, 1_000)), "JPEG"), "thread"),
+        (encode(Image.new("RGB", (1_000, 1_001)), "JPEG"), "process"),
+        (encode(Image.new("RGB", (8, 8)), "JPEG", progressive=True), "process"),
+        (encode(Image.new("RGB", (8, 8)), "WEBP"), "process"),
+        (encode(Image.new("RGB", (8, 8)), "TIFF"), "process"),
+        (encode(Image.new("RGB", (8, 8)), "GIF"), "process"),
     ],
 )
-async def test_only_small_png_and_baseline_jpeg_are_decoded_inline(
-    content: bytes, inline: bool, monkeypatch: pytest.MonkeyPatch
+async def test_place_of_decoding_depends_on_the_cost(
+    content: bytes, where: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads: list[threading.Thread] = []
+    places: list[str] = []
 
-    def recorded(*arguments: Any, **options: Any) -> list[DecodedImage]:
-        threads.append(threading.current_thread())
+    def here(*arguments: Any, **options: Any) -> list[DecodedImage]:
+        places.append("event loop" if threading.current_thread() is threading.main_thread() else "thread")
         return decode_images(*arguments, **options)
 
-    monkeypatch.setattr(decoding, "decode_images", recorded)
-    decoder = Decoder(threads=1, max_pixels=1_000_000, queue_size=1)
+    def in_process(_: DecoderPool, *arguments: Any, until: float, **options: Any) -> list[DecodedImage]:
+        places.append("process")
+        return decode_images(*arguments, **options)
+
+    monkeypatch.setattr(decoding, "decode_images", here)
+    monkeypatch.setattr(DecoderPool, "decode", in_process)
+    decoder = Decoder(threads=1, max_pixels=2_000_000, queue_size=1)
     await decoder.decode(Upload(None, content), 0, [INPUT], deadline=FAR)
     decoder.close()
-    assert (threads == [threading.main_thread()]) is inline
+    assert places == [where]
 
 
 async def test_damaged_large_image_names_its_file(decoder: Decoder, gate: Gate) -> None:

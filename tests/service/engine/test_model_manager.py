@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +314,30 @@ async def test_hanging_version_does_not_block_others(home: Path, monkeypatch: py
         await until_reason(running, "cnn", "its files do not respond")
         assert (await predicted(running, "?model=cnn"))["version"] == 1
     release.set()
+
+
+async def test_champions_whose_file_never_answers_stop_no_other_work(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, champions, release, reads = home / "models", ModelRepository.champions, threading.Event(), list[int]()
+    write_onnx_version(models / "cnn" / "2", "cnn", 2)
+    async with running_app(settings_for(home)) as running:
+
+        def hang(self: ModelRepository) -> Mapping[str, int]:
+            reads.append(1)
+            release.wait()
+            return champions(self)
+
+        monkeypatch.setattr("service.engine.model_manager.READ_SECONDS", 0.05)
+        monkeypatch.setattr(ModelRepository, "champions", hang)
+        set_champions(models, cnn=2, mlp=1)
+        await until_reason(running, "cnn", "their files do not respond")
+        assert (await predicted(running, "?model=cnn"))["version"] == 1
+        assert (await predicted(running, "?model=cnn&version=2"))["version"] == 2
+        await running.state["engine"].models.poll()
+        assert len(reads) == 1  # no second thread waits
+        release.set()
+        await until_served(running, "cnn", 2)
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "weights.safetensors"])

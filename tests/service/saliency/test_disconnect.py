@@ -203,6 +203,7 @@ async def test_explanation_on_the_loop_ends_with_deadline_and_client(
     tmp_path: Path, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.app.MAX_EXPLANATIONS", 1)
+    monkeypatch.setattr("service.api.deps.MAX_EVALUATIONS", 1_000)
     write_explainable(tmp_path)
     settings = settings_for(tmp_path, threads=1, deadline_seconds=0.4)
     long = (

@@ -11,6 +11,7 @@ import pytest
 
 from core.jobs.records import JobRecord
 from service.api.common.job_responses import job_accepted, job_answer, job_path
+from service.settings import Settings
 from tests.support.onnx_models import gray_png
 from tests.support.service import RunningApp, running_app, settings_for
 
@@ -59,7 +60,7 @@ def test_links_of_jobs_are_below_the_root() -> None:
         result=None, error=None, events="0",
     )  # fmt: skip
     assert job_path(record.id, ROOT) == f"{ROOT}/jobs/{record.id}"
-    for links in (job_answer(record, ROOT).links, job_accepted(record, ROOT).links):
+    for links in (job_answer(record, Settings(root_path=ROOT)).links, job_accepted(record, ROOT).links):
         given = [link for link in links.model_dump().values() if link is not None]
         assert len(given) == 4
         assert all(link.startswith(f"{ROOT}/jobs/") for link in given)

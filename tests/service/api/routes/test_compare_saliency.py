@@ -60,7 +60,7 @@ def pixels(png: bytes) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 async def test_families_share_explanation_methods(explaining: RunningApp) -> None:
-    answer = await explained(explaining, gray_png(200), saliency=BOTH, target="light")
+    answer = await explained(explaining, gray_png(200), saliency=BOTH, target="light", samples=4, steps=8)
     assert answer.saliency
     assert [(one.model, one.version, one.target.label) for one in answer.saliency] == [
         ("mlp", 1, "light"),

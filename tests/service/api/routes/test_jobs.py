@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from core.jobs.events import Progress
+from core.jobs.events import Note, Progress
 from core.jobs.records import JobFailure
 from core.schemas.jobs import JobAnswer, JobList
 from tests.support.broker import Broker
@@ -28,6 +28,20 @@ async def test_job_reports_progress_and_result(jobs_app: RunningApp) -> None:
     assert (failed.state, failed.error) == ("failed", JobFailure(type="DataError", message="gone"))
     assert failed.finished_at is not None
     assert (failed.links.cancel, failed.links.retry) == (None, f"{path}/retry")
+
+
+async def test_paths_of_the_server_are_hidden_in_failures(jobs_app: RunningApp) -> None:
+    job_id, home = await submitted(jobs_app), jobs_app.state["settings"].home
+    failure = JobFailure(type="DataError", message=f"cannot read {home}/datasets/pets/a.png")
+    store = desk_of(jobs_app).store
+    store.finish(job_id, claimed(jobs_app, job_id, Note(text=f"saved {home}/runs/a")), "failed", error=failure)
+    failed = JobAnswer.model_validate(await job(jobs_app, job_id))
+    assert failed.error == JobFailure(type="DataError", message="cannot read DUET_HOME/datasets/pets/a.png")
+    assert store.get(job_id).error == failure
+    for path in (f"/jobs/{job_id}", "/jobs", f"/jobs/{job_id}/events"):
+        answer = (await jobs_app.client.get(path)).text
+        assert "DUET_HOME" in answer
+        assert str(home) not in answer
 
 
 async def test_jobs_are_paged_newest_first_and_filtered(jobs_app: RunningApp) -> None:

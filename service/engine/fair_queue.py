@@ -1,0 +1,109 @@
+"""Queue of the decoder: calls of several clients take turns, and their number and pixels are limited together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from service.errors import QueueFullError, TooManyPixelsWaitingError, TooManyRequestsError
+
+
+class DecoderCall:
+    """A call that waits for a thread.
+
+    Attributes:
+        run: blocks.
+        address: network address of the client.
+        pixels: of the image that it decodes, 0 for other calls.
+        result: done early if its request has failed.
+    """
+
+    __slots__ = ("address", "pixels", "result", "run")
+
+    def __init__(self, run: Callable[[], Any], address: str, pixels: int, result: asyncio.Future[Any]) -> None:
+        self.run = run
+        self.address = address
+        self.pixels = pixels
+        self.result = result
+
+
+class FairQueue:
+    """Calls of one process, waiting and running. The client whose turn it is gets one call started.
+
+    If a limit is reached, the newest waiting call of the client that uses most of it is rejected, unless that is the
+    client of the new call.
+    """
+
+    def __init__(self, *, max_calls: int, max_pixels: int, seconds_for: Callable[[int], float]) -> None:
+        """Create an empty queue.
+
+        Args:
+            max_calls: largest number of calls, running ones included.
+            max_pixels: largest number of pixels of them; a single call may have more.
+            seconds_for: expected time until a number of calls are complete.
+        """
+        self._max_calls = max_calls
+        self._max_pixels = max_pixels
+        self._seconds_for = seconds_for
+        self._admitted: set[DecoderCall] = set()
+        self._waiting: dict[str, deque[DecoderCall]] = {}
+        """Waiting calls by client. The first client is served next, and then moves to the end."""
+
+    def put(self, call: DecoderCall) -> None:
+        """Queue a call; the caller removes it at the end.
+
+        Raises:
+            QueueFullError: there are too many calls.
+            TooManyPixelsWaitingError: they have too many pixels.
+        """
+        while len(self._admitted) >= self._max_calls:
+            self._displace(call, lambda _: 1, self._queue_full())
+        while self._admitted and self._pixels() + call.pixels > self._max_pixels:
+            self._displace(call, lambda each: each.pixels, self._too_many_pixels())
+        self._admitted.add(call)
+        self._waiting.setdefault(call.address, deque()).append(call)
+
+    def take(self) -> DecoderCall | None:
+        """The next waiting call, one client after the other; None if none waits."""
+        if not self._waiting:
+            return None
+        address = next(iter(self._waiting))
+        calls = self._waiting.pop(address)
+        call = calls.popleft()
+        if calls:
+            self._waiting[address] = calls
+        return call
+
+    def remove(self, call: DecoderCall) -> None:
+        """Remove a call that is complete or has failed; no effect if it was removed before."""
+        self._admitted.discard(call)
+        calls = self._waiting.get(call.address, ())
+        if call in calls:
+            self._waiting[call.address].remove(call)
+            if not calls:
+                del self._waiting[call.address]
+
+    def _pixels(self) -> int:
+        return sum(call.pixels for call in self._admitted)
+
+    def _displace(self, new: DecoderCall, cost: Callable[[DecoderCall], int], error: TooManyRequestsError) -> None:
+        """Reject the newest call of the client with the largest waiting cost, or `new` if its client has no less."""
+
+        def waiting_cost(calls: deque[DecoderCall]) -> int:
+            return sum(map(cost, calls))
+
+        largest = max(self._waiting.values(), key=waiting_cost, default=deque[DecoderCall]())
+        if waiting_cost(largest) <= waiting_cost(self._waiting.get(new.address, deque())) + cost(new):
+            raise error
+        rejected = largest[-1]
+        self.remove(rejected)
+        if not rejected.result.done():
+            rejected.result.set_exception(error)
+
+    def _queue_full(self) -> QueueFullError:
+        return QueueFullError("decoding", len(self._admitted), self._seconds_for(len(self._admitted)))
+
+    def _too_many_pixels(self) -> TooManyPixelsWaitingError:
+        return TooManyPixelsWaitingError(self._pixels(), self._max_pixels, self._seconds_for(len(self._admitted)))

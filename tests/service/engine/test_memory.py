@@ -1,0 +1,53 @@
+"""Freed memory is returned to the operating system."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+
+import pytest
+
+from service.engine import memory
+
+CHURN = """
+import sys
+from service.engine.memory import limit_free_memory
+
+def resident_mb():
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * 4096 / 1e6
+
+if sys.argv[1] == "limited":
+    limit_free_memory()
+before, pins = resident_mb(), []
+for _ in range(3):
+    blocks = []
+    for _ in range(40):
+        blocks.append(bytearray(3_000_000))
+        pins.append(bytearray(100_000))
+    del blocks
+print(resident_mb() - before - sum(map(len, pins)) / 1e6)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the size of the process is looked up in /proc")
+def test_blocks_of_requests_are_returned_when_they_are_freed() -> None:
+    run = subprocess.run([sys.executable, "-c", CHURN, "limited"], capture_output=True, text=True, check=True)
+    assert float(run.stdout) < 15
+
+
+async def test_memory_is_returned_after_work_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    returned, work = asyncio.Event(), [0.0]
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(memory, "_CHECK_SECONDS", 0.001)
+    monkeypatch.setattr("time.process_time", lambda: work[0])
+    monkeypatch.setattr(memory, "return_free_memory", lambda: loop.call_soon_threadsafe(returned.set))
+    running = asyncio.create_task(memory.return_memory_regularly())
+    await asyncio.sleep(0.02)
+    assert not returned.is_set()
+    work[0] = 1.5
+    await returned.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
