@@ -14,6 +14,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKED = r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt|--require-hashes -r requirements-"
 ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
 
 
@@ -75,7 +76,7 @@ def test_installations_use_the_constraints() -> None:
     for recipe in recipes:
         for line in re.sub(r"\\\n\s*", "", recipe).splitlines():
             if " install " in line and "pip" in line and "--no-deps" not in line and ".venv-constraints" not in line:
-                assert re.search(r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt|--require-hashes -r requirements-", line), line
+                assert re.search(LOCKED, line), line
 
 
 def test_package_of_several_extras_has_one_bound() -> None:

