@@ -34,6 +34,7 @@ from benchmarks.cost.fairness import measure_fairness
 from core.files.home import shipped_models
 from service.api.common.image_queries import MAX_STEPS
 from tests.hostile.image_files import FILES, saved
+from tests.hostile.unusual_files import UNUSUAL
 
 CPU, MEMORY = "CPU, s", "memory above idle, MB"
 GOALS = (
@@ -128,7 +129,7 @@ def image_cases() -> list[Case]:
     """Single files of the hostile corpus, and forms of many images."""
     cases = [
         Case(file.name.replace("_", " "), "POST", "/predict", {"content": file.build(), "headers": _RAW})
-        for file in FILES
+        for file in [*FILES, *UNUSUAL]
     ]
     [rgba] = [case.arguments["content"] for case in cases if case.what == "png rgba"]
     small = draw_images(64, height=32, width=32).pngs
