@@ -27,7 +27,7 @@ def small(red: int = 0) -> Image.Image:
 
 def animated(file_format: str, frames: int) -> bytes:
     """Animation of different frames."""
-    return saved(small(), file_format, save_all=True, append_images=[small(red) for red in range(1, frames)])
+    return saved(small(), file_format, save_all=True, append_images=[small(97 * number) for number in range(1, frames)])
 
 
 def png_frame(number: int, side: int) -> bytes:
@@ -37,8 +37,10 @@ def png_frame(number: int, side: int) -> bytes:
 
 def png_of_huge_frames() -> bytes:
     """Animated PNG of 32x32 pixels that announces two billion frames, and whose second one has 900 megapixels."""
-    frames = png_frame(1, 30_000) + png_chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(bytes(100)))
-    return png_with(png_chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)), png_frame(0, 32), frames)
+    file = saved(small(), "PNG")
+    announced = png_chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)) + png_frame(0, 32)
+    second = png_frame(1, 30_000) + png_chunk(b"fdAT", struct.pack(">I", 2) + zlib.compress(bytes(100)))
+    return file[:33] + announced + file[33:-12] + second + file[-12:]
 
 
 def webp_of_many_frames() -> bytes:

@@ -34,7 +34,8 @@ TRAINING = {
 _PAUSE_SECONDS = (0.5, 6.0)
 _FULL_SECONDS = (1.0, 4.0)
 _MAX_STEP_SECONDS = 90
-_API_RESTART_SECONDS = 10.0
+_DEATH_SECONDS = 30.0
+"""Time that a killed process may need to die on a busy machine."""
 _DRAIN_SECONDS = 600.0
 
 
@@ -132,6 +133,8 @@ class Chaos:
         self._plan: list[str] = []
         self._full_until: float | None = None
         self._predictions = Predictions(stack.url)
+        kills = (self._kill_child, self._kill_worker, self._kill_broker, self._kill_api_process, self._kill_service)
+        self._actions = {**dict(zip(KILLS, kills, strict=True)), DISK: self._fill_disk, CLOCK: self._step_clock}
 
     def run(self) -> Figures:
         """Disturb until all disturbances have happened, and wait until all jobs have ended."""
@@ -183,14 +186,14 @@ class Chaos:
         if not self._plan:
             self._plan = self._random.sample(self._kinds, len(self._kinds))
         kind = self._plan[-1]
-        if not getattr(self, "_" + kind.lower().replace(" ", "_"))():
+        if not self._actions[kind]():
             return False
         self._plan.pop()
         self._left -= 1
         self._figures.disturbances[kind] += 1
         return True
 
-    def _child(self) -> bool:
+    def _kill_child(self) -> bool:
         running = [job for job in self._jobs if job.state == "running" and job.id and not job.child_killed]
         for job in self._random.sample(running, len(running)):
             for pid in processes_of(str(job.id)):
@@ -200,32 +203,35 @@ class Chaos:
                     return True
         return False
 
-    def _worker(self) -> bool:
+    def _kill_worker(self) -> bool:
         self._random.choice(self._stack.workers).kill()
         return True
 
-    def _broker(self) -> bool:
+    def _kill_broker(self) -> bool:
         if not self._stack.broker.is_running:
             return False
         self._stack.broker.kill()
         return True
 
-    def _api_process(self) -> bool:
+    def _kill_api_process(self) -> bool:
         processes = self._stack.service.workers
         if not processes:
             return False
-        killed = time.monotonic()
-        os.kill(self._random.choice(processes), signal.SIGKILL)
+        killed, chosen = time.monotonic(), self._random.choice(processes)
+        os.kill(chosen, signal.SIGKILL)
+        psutil.wait_procs(
+            [process for process in psutil.process_iter() if process.pid == chosen], timeout=_DEATH_SECONDS
+        )
         self._predictions.add_outage(killed, time.monotonic())
         return True
 
-    def _service(self) -> bool:
+    def _kill_service(self) -> bool:
         killed = time.monotonic()
         self._stack.kill_service()
         self._predictions.add_outage(killed, time.monotonic())
         return True
 
-    def _full_disk(self) -> bool:
+    def _fill_disk(self) -> bool:
         if self._full_until is not None:
             return False
         for job in self._jobs:
@@ -234,7 +240,7 @@ class Chaos:
         self._full_until = time.monotonic() + self._random.uniform(*_FULL_SECONDS)
         return True
 
-    def _clock_step(self) -> bool:
+    def _step_clock(self) -> bool:
         clock = self._stack.clock
         assert clock is not None
         seconds = self._random.randint(10, _MAX_STEP_SECONDS)

@@ -79,7 +79,7 @@ def _stepped(weights_FK: Weights, step: int) -> Weights:
     probabilities_NK = np.exp(logits_NK - logits_NK.max(axis=1, keepdims=True))
     probabilities_NK /= probabilities_NK.sum(axis=1, keepdims=True)
     probabilities_NK[np.arange(BATCH), labels_N] -= 1
-    return weights_FK - 0.1 / BATCH * features_NF.T @ probabilities_NK
+    return np.asarray(weights_FK - 0.1 / BATCH * features_NF.T @ probabilities_NK)
 
 
 def _publish(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import suppress
+from typing import Any
 
 import httpx
 
@@ -80,15 +81,15 @@ class Predictions:
         return f"{family}: {answer.status_code} {answer.text}"
 
 
-def call(method: str, url: str, **content: object) -> httpx.Response | None:
+def call(method: str, url: str, **content: Any) -> httpx.Response | None:
     """Call the API with a key; None if no API or no broker answers now.
 
     Raises:
         AssertionError: a server error other than 503 and 504.
     """
-    headers = {"x-api-key": API_KEY, **content.pop("headers", {})}  # type: ignore[dict-item]
+    headers = {"x-api-key": API_KEY, **content.pop("headers", {})}
     with suppress(httpx.TransportError):
-        answer = httpx.request(method, url, headers=headers, timeout=60, **content)  # type: ignore[arg-type]
+        answer = httpx.request(method, url, headers=headers, timeout=60, **content)
         if answer.status_code < 500:
             return answer
         assert answer.status_code in (503, 504, 507), f"{method} {url}: {answer.status_code} {answer.text}"
