@@ -222,6 +222,8 @@ class Chaos:
         psutil.wait_procs(
             [process for process in psutil.process_iter() if process.pid == chosen], timeout=_DEATH_SECONDS
         )
+        while not self._stack.service.listeners:  # the other one is still starting after an earlier kill
+            time.sleep(0.05)
         self._predictions.add_outage(killed, time.monotonic())
         return True
 

@@ -30,6 +30,7 @@ class Predictions:
         self.failures: list[str] = []
         self._url = url
         self._outages: list[tuple[float, float]] = []
+        self._started = time.monotonic()
         self._served: set[str] = {"cnn"}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -60,7 +61,7 @@ class Predictions:
                 self.outcomes["cut"] += 1
             else:
                 self.outcomes["failed"] += 1
-                self.failures.append(problem)
+                self.failures.append(f"{started - self._started:.1f} s: {problem}")
 
     def _problem(self, family: str) -> str | None:
         """Problem of one prediction: None if it was answered, empty if the family has no champion yet."""
