@@ -4,6 +4,9 @@ PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
 COMPILE = .venv-constraints/bin/uv pip compile pyproject.toml --quiet --python-version 3.11 --no-header --no-annotate
+# Lists with the hash of every file that may be installed, for the service's environment, on any platform.
+HASHED = .venv-constraints/bin/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --universal \
+  --upgrade --generate-hashes --constraint constraints.txt
 # Dependencies that torch pins exactly, with other packages for other platforms.
 OF_TORCH = ^(cuda|nvidia)-|^triton==
 PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
@@ -57,9 +60,11 @@ lint: .venv-dev/ready
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
 
-.venv/ready: pyproject.toml constraints.txt
+# The project itself has no hash: it is built from this checkout, with the locked build tools.
+.venv/ready: pyproject.toml requirements-serve.txt requirements-build.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,openvino]'
+	.venv/bin/python -m pip install $(PIP_QUIET) --require-hashes -r requirements-serve.txt -r requirements-build.txt
+	.venv/bin/python -m pip install $(PIP_QUIET) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv-training/ready: pyproject.toml constraints.txt
@@ -79,7 +84,8 @@ lint: .venv-dev/ready
 	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[serve,dev]' onnx
 	touch $@
 
-## constraints: lock the newest versions that pyproject.toml allows, and the oldest of the service's dependencies
+## constraints: lock the newest versions that pyproject.toml allows, the hashes of the service's dependencies, and their
+## oldest versions
 constraints:
 	$(PYTHON) -m venv --clear .venv-constraints
 	.venv-constraints/bin/python -m pip install $(PIP_QUIET) uv
@@ -87,6 +93,11 @@ constraints:
 	grep -vE '$(OF_TORCH)' .venv-constraints/newest.txt > constraints.txt
 	$(COMPILE) --extra serve --resolution lowest-direct --no-deps --output-file .venv-constraints/oldest.txt
 	cp .venv-constraints/oldest.txt constraints-oldest.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --output-file .venv-constraints/serve.txt
+	cp .venv-constraints/serve.txt requirements-serve.txt
+	printf '%s\n' 'hatchling>=1.27,<2' editables > .venv-constraints/build.in
+	$(HASHED) .venv-constraints/build.in --output-file .venv-constraints/build.txt
+	cp .venv-constraints/build.txt requirements-build.txt
 	rm -rf .venv-constraints
 
 ## clean: remove the environments

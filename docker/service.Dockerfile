@@ -13,10 +13,8 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=igno
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
-COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; print(*p['dependencies'], *p['optional-dependencies']['serve'], *p['optional-dependencies']['openvino'], sep='\n')" \
-      > requirements.txt \
-    && pip --python /opt/duet/venv/bin/python install --no-compile -r requirements.txt -c constraints.txt
+COPY requirements-serve.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --require-hashes -r requirements-serve.txt
 # Remove files that are never loaded:
 # - tests (except those of numpy's core, which numpy.testing imports), and compiler inputs of numpy and uvloop
 # - onnxruntime's shared C library (the Python binding links it statically) and its model tools
@@ -37,13 +35,16 @@ RUN cd /opt/duet/venv/lib/python3.11/site-packages \
     && strip --strip-unneeded uvloop/*.so httptools/parser/*.so \
     && echo /opt/duet/app > duet.pth
 
+# The build tools of this stage are not in the final image, which has the environment of the stage before.
 FROM dependencies AS build
+COPY requirements-build.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --require-hashes -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY core core
 COPY training training
 COPY service service
 COPY duet duet
-RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --target /opt/duet/app .
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --no-build-isolation --target /opt/duet/app .
 # Bytecode of the modules imported at start, including the standard library (the base image has none): the service
 # starts faster, and its file system can stay read-only. -P excludes the packages in the current folder.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache

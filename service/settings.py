@@ -121,6 +121,9 @@ class Settings(BaseSettings):
     """URL of the Redis broker for jobs, shared by all processes of a service, such as redis://:password@host:6379/0. If
     unset, `duet serve` starts a broker and a worker."""
 
+    redis_password_file: Path | None = None
+    """File with the password of the broker, added to a `redis_url` that has none."""
+
     embedded_broker: bool = True
     """Switch for the embedded broker: `duet serve` starts one if `redis_url` is unset. Jobs need a broker."""
 
@@ -196,7 +199,7 @@ class Settings(BaseSettings):
             "DUET_TRAINING_PYTHON": self.training_python,
         }
 
-    @field_validator("home", "shipped_models", "training_python", "data_dir")
+    @field_validator("home", "shipped_models", "training_python", "data_dir", "redis_password_file")
     @classmethod
     def _make_absolute(cls, path: Path | None) -> Path | None:
         return path and path.expanduser().absolute()

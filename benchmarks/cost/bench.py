@@ -38,6 +38,7 @@ from service.api.common.image_queries import MAX_STEPS
 from service.api.deps import MAX_EVALUATIONS
 from service.engine.decoder_child import IDLE_SECONDS
 from tests.hostile.image_files import FILES, saved, webp_of_many_codes
+from tests.hostile.unusual_files import UNUSUAL
 
 CPU, MEMORY = "CPU, s", "memory above idle, MB"
 GOALS = (
@@ -145,7 +146,7 @@ def image_cases() -> list[Case]:
     """Single files of the hostile corpus, and forms of many images."""
     cases = [
         Case(file.name.replace("_", " "), "POST", "/predict", {"content": file.build(), "headers": _RAW})
-        for file in FILES
+        for file in [*FILES, *UNUSUAL]
     ]
     [rgba] = [case.arguments["content"] for case in cases if case.what == "png rgba"]
     small = draw_images(64, height=32, width=32).pngs

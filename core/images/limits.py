@@ -12,7 +12,7 @@ import struct
 
 from PIL.ImageFile import ImageFile
 
-from core.errors import ConfigurationError, ImageError, ImageTooLargeError
+from core.errors import ConfigurationError, ImageError, ImageTooLargeError, UnsupportedImageError
 from core.images.header_size import JPEG_FRAMES, JPEG_MARKER, PNG_SIGNATURE, SEQUENTIAL, webp_size
 from core.images.tiff_limits import check_tiff
 
@@ -33,6 +33,8 @@ MAX_RLE_PIXELS = 1_000_000
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 _FIRST_APP, _EXIF, _ADOBE, _LAST_APP, _COMMENT = 0xE0, 0xE1, 0xEE, 0xEF, 0xFE
+# Baseline, extended and progressive, with Huffman or arithmetic coding. Others are lossless or hierarchical.
+_JPEG_DECODED = SEQUENTIAL | {0xC2, 0xC9, 0xCA}
 # Pixels pass the decoder; these chunks change how. Others (text, profiles, times) may be huge and are never used.
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf", b"acTL", b"fcTL"})
 _BMP_RLE = {1, 2}
@@ -62,6 +64,7 @@ def check_structure(data: bytes, *, max_pixels: int) -> bytes:
 
     Raises:
         ImageTooLargeError: decoding would take too much time or memory; the message names the limit.
+        UnsupportedImageError: a JPEG with 12 bits per sample, or with lossless or hierarchical coding.
     """
     if data.startswith(PNG_SIGNATURE):
         return _without_ancillary_chunks(data)
@@ -202,13 +205,17 @@ def _frame(data: bytes) -> tuple[bool, int, int, list[tuple[int, int]], int]:
     """Of a JPEG: sequential, width, height, sampling factors of each component, and number of scans.
 
     Raises:
+        UnsupportedImageError: a kind of JPEG that libjpeg does not decode.
         ImageError: the file has no complete frame header.
     """
     segments = _segments(data)
     scans = sum(marker == _START_OF_SCAN for marker, _ in segments)
     for marker, start in segments:
         if marker in JPEG_FRAMES and len(data) >= start + 10 + 3 * data[start + 9 : start + 10][0]:
-            height, width, components = struct.unpack_from(">HHB", data, start + 5)
+            bits, height, width, components = struct.unpack_from(">BHHB", data, start + 4)
+            if marker not in _JPEG_DECODED or bits != 8:
+                kind = f"{bits} bits per sample" if bits != 8 else "lossless or hierarchical coding"
+                raise UnsupportedImageError(f"JPEG images with {kind} are not supported: save it as a baseline JPEG")
             factors = [data[start + 11 + 3 * number] for number in range(components)]
             return marker in SEQUENTIAL, width, height, [(factor >> 4, factor & 15) for factor in factors], scans
     raise ImageError("the JPEG image is damaged or truncated: send the whole file")

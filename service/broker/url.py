@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 import redis.connection
 
 from core.errors import ConfigurationError
+from service.settings import Settings
 
 _SCHEMES = ("redis", "rediss", "unix")
 # The password may contain reserved characters: it ends at the last @ before the host, or before the socket's path.
@@ -41,6 +42,44 @@ def normalized(url: str) -> str:
         "DUET_REDIS_URL must begin with redis://, rediss:// or unix://, such as redis://127.0.0.1:6379/0 or "
         "redis://:PASSWORD@HOST:6379/0; percent-encode an @ in user name, path or query as %40"
     )
+
+
+def configured_url(settings: Settings) -> str | None:
+    """URL of the broker in the settings, with the password of DUET_REDIS_PASSWORD_FILE; None if no broker is set.
+
+    Raises:
+        ConfigurationError: the file cannot be read or is empty, or the URL is invalid.
+    """
+    if settings.redis_url is None:
+        return None
+    url, file = settings.redis_url.get_secret_value(), settings.redis_password_file
+    if file is None:
+        return url
+    try:
+        password = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigurationError(
+            f"DUET_REDIS_PASSWORD_FILE cannot be read ({reason}): name a file with the broker's password"
+        ) from error
+    if not password:
+        raise ConfigurationError("DUET_REDIS_PASSWORD_FILE is empty: write the broker's password to it")
+    return with_password(url, password)
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with this password, unless it has one.
+
+    Raises:
+        ConfigurationError: as `normalized`.
+    """
+    url = normalized(url)
+    if "password" in _options(url):
+        return url
+    scheme, _, rest = url.partition("://")
+    netloc, slash, tail = rest.partition("/")
+    user, _, host = netloc.rpartition("@")
+    return f"{scheme}://{user}:{quote(password, safe='')}@{host}{slash}{tail}"
 
 
 def kombu_url(url: str) -> str:

@@ -152,6 +152,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._in_head = False
         if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
             return  # the parser stops here, and `_parse` repeats this head without the request to upgrade
+        if not self.url.startswith((b"/", b"*")) and self.parser.get_method() != b"CONNECT":
+            self._read_absolute_target()
         if self.url.startswith(_PREDICT_URL) and self.parser.get_method() == b"POST" and self._can_respond():
             try:
                 self._admit()
@@ -161,6 +163,19 @@ class HttpProtocol(HttpToolsProtocol):
             except ProblemError:
                 pass  # the route raises it again
         super().on_headers_complete()
+
+    def _read_absolute_target(self) -> None:
+        """Split a target such as `http://host/predict` into path and Host, which replaces the header of that name.
+
+        See RFC 9112, section 3.2.2. A missing or repeated header stays an error.
+        """
+        target = httptools.parse_url(self.url)
+        self.url = (target.path or b"/") + (b"" if target.query is None else b"?" + target.query)
+        others = [header for header in self.headers if header[0] != b"host"]
+        given = len(self.headers) - len(others)
+        if given == 1 or (given == 0 and self.parser.get_http_version() == "1.0"):
+            host = b"[%s]" % target.host if b":" in target.host else target.host
+            self.headers[:] = [*others, (b"host", host if target.port is None else b"%s:%d" % (host, target.port))]
 
     def _parse(self, data: bytes | memoryview) -> None:
         """Parse received bytes.

@@ -17,6 +17,7 @@ from core.images.labelled_folders import folder_of
 from core.jobs.parameters import DownloadParameters, EvaluateParameters, JobKind, JobParameters, TrainParameters
 from core.jobs.records import JobRecord, JobState
 from core.repository.repository import ModelRepository
+from service.broker.url import configured_url
 from service.errors import DatasetMissingError, DeadlineExceededError, TooManyQueuedJobsError, TrainingNotReadyError
 from service.jobs.data_sets import has_cifar10
 from service.jobs.dispatch import Dispatcher
@@ -191,10 +192,10 @@ async def open_job_service(
     While it is open, this process takes part in job maintenance. `is_closing` returns whether the process is shutting
     down; event streams then end.
     """
-    if settings.redis_url is None:
+    url = configured_url(settings)
+    if url is None:
         yield None
         return
-    url = settings.redis_url.get_secret_value()
     store = JobStore.open(url)
     feed = EventFeed(connect_async(url), is_closing=is_closing)
     dispatcher = Dispatcher(url)

@@ -88,6 +88,6 @@ def test_only_the_proxy_has_a_port_and_only_locally(stack: Stack, inspected: dic
 
 
 def test_broker_appends_every_write_to_its_file(stack: Stack) -> None:
-    told = stack.inside("redis", "redis-cli", "config", "get", "append*")[1]
+    told = stack.inside("redis", "sh", "-c", "REDISCLI_AUTH=$(cat /data/password) redis-cli config get 'append*'")[1]
     assert "appendonly\nyes" in told
     assert "appendfsync\nalways" in told

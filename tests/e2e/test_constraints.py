@@ -14,6 +14,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKED = r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt|--require-hashes -r requirements-"
 ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
 
 
@@ -47,13 +48,35 @@ def test_constraints_name_no_package_index(name: str) -> None:
         assert re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", line), line
 
 
+def hashed(name: str) -> dict[str, list[str]]:
+    """Return the hashes of each `name==version` in a list of requirements."""
+    text = re.sub(r" *\\\n +", " ", (ROOT / name).read_text(encoding="utf-8"))
+    return {line.split()[0]: re.findall(r"--hash=sha256:([0-9a-f]{64})", line) for line in text.splitlines()}
+
+
+def test_service_is_installed_with_hashes_of_the_locked_versions() -> None:
+    service, build = hashed("requirements-serve.txt"), hashed("requirements-build.txt")
+    assert all(service.values())
+    assert all(build.values())
+    locked = {line.split("==")[0]: line for line in lines("constraints.txt")}
+    for requirement in [*service, *build]:
+        assert locked.get(requirement.split("==")[0], requirement) == requirement, "run: make constraints"
+    names = {requirement.split("==")[0] for requirement in service}
+    asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["serve"]]
+    assert {canonicalize_name(Requirement(line).name) for line in asked} <= names, "run: make constraints"
+    [backend] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    [locked_backend] = [Requirement(line) for line in build if line.startswith("hatchling==")]
+    assert Requirement(backend).specifier.contains(str(locked_backend.specifier).removeprefix("=="))
+    assert f"'{backend}' editables" in (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
 def test_installations_use_the_constraints() -> None:
     recipes = [(ROOT / path).read_text(encoding="utf-8") for path in ("Makefile", "docker/service.Dockerfile")]
     recipes.append((ROOT / "docker" / "worker.Dockerfile").read_text(encoding="utf-8"))
     for recipe in recipes:
         for line in re.sub(r"\\\n\s*", "", recipe).splitlines():
             if " install " in line and "pip" in line and "--no-deps" not in line and ".venv-constraints" not in line:
-                assert re.search(r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt", line), line
+                assert re.search(LOCKED, line), line
 
 
 def test_package_of_several_extras_has_one_bound() -> None:

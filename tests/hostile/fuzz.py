@@ -62,6 +62,7 @@ HEADS = (
     b"GET /readyz HTTP/1.1\r\nHost: duet\r\nAccept: */*\r\n\r\n",
     b'GET /models/cnn/1?x=1 HTTP/1.1\r\nHost: duet\r\nIf-None-Match: "a"\r\nRange: bytes=0-1\r\n\r\n',
     b"HEAD /metrics HTTP/1.0\r\n\r\n",
+    b"GET http://duet:80/models?x=1 HTTP/1.1\r\nHost: duet\r\n\r\n",
 )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.hostile.image_files import FILES, HostileFile
+from tests.hostile.unusual_files import UNUSUAL
 
 MAX_MEGABYTES = 150
 """Limit of the memory of one anonymous request."""
@@ -34,7 +35,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss is in KiB on Linux only")
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [*FILES, *UNUSUAL], ids=lambda file: file.name)
 def test_hostile_image_is_decoded_or_refused_in_bounded_memory(file: HostileFile, tmp_path: Path) -> None:
     path = tmp_path / file.name
     path.write_bytes(file.build())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,10 @@ START_TIMEOUT_S = 30.0
 class Broker:
     """A server process that keeps what it acknowledged over a SIGKILL; use `running_broker`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Start nothing yet; `environment` has variables that the server gets beside those of this process."""
         self.folder = folder
+        self._environment = {**os.environ, **(environment or {})}
         self.socket = folder / "s"
         self.url = f"unix://{self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,6 +41,10 @@ class Broker:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def start(self, *options: str) -> Self:
         """Start the server and wait until it answers; `options` are of its command line, such as --maxmemory 2mb."""
@@ -55,7 +62,11 @@ class Broker:
         ]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [str(get_binary_path()), *arguments, *options], stdout=log, stderr=log, cwd=self.folder
+                [str(get_binary_path()), *arguments, *options],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                env=self._environment,
             )
         self._wait()
         return self

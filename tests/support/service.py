@@ -184,8 +184,13 @@ class ServiceProcess:
 
     def _read_log(self) -> None:
         assert self.process.stderr
+        other = []
         for line in self.process.stderr:
-            self.log.append(json.loads(line))
+            try:
+                self.log.append(json.loads(line))
+            except json.JSONDecodeError:
+                other.append(line)
+        assert not other, f"lines of the log that are not JSON: {''.join(other)}"
 
 
 def child_processes(pid: int) -> list[int]:

@@ -13,7 +13,7 @@ from core.jobs.records import JobRecord
 from service.jobs.worker.child_process import Child
 from service.settings import Settings
 
-_SECRETS = ("DUET_REDIS_URL", "DUET_API_KEYS")
+_SECRETS = ("DUET_REDIS_URL", "DUET_REDIS_PASSWORD_FILE", "DUET_API_KEYS")
 """Variables withheld from the child, which reaches the broker only through its worker."""
 
 

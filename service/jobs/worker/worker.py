@@ -20,6 +20,7 @@ from core.errors import ConfigurationError
 from core.files.home import ensure_home
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.broker.address import broker_folder, embedded_url
+from service.broker.url import configured_url
 from service.jobs.celery_app import WORKER_OPTIONS
 from service.jobs.dispatch import Dispatcher
 from service.jobs.maintenance.loop import run_maintenance
@@ -93,9 +94,9 @@ def run_worker(settings: Settings) -> None:
 
 def _broker_url(settings: Settings) -> str:
     """URL of the broker in the settings, or of the one that `duet serve` runs on the same home, which must exist."""
-    if settings.redis_url is not None:
+    if (url := configured_url(settings)) is not None:
         ensure_home(settings.home)
-        return settings.redis_url.get_secret_value()
+        return url
     if not broker_folder(settings.home).is_dir():
         raise ConfigurationError(
             f"no service has run a broker in {settings.home}: start `duet serve` first, set DUET_HOME to the home of "

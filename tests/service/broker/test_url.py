@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from kombu.exceptions import OperationalError
+from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from core.errors import ConfigurationError
-from service.broker.url import kombu_tls, kombu_url, normalized
+from service.broker.url import configured_url, kombu_tls, kombu_url, normalized, with_password
 from service.jobs.celery_app import make_celery
 from service.jobs.store.redis_client import connect
+from service.settings import Settings
 
 
 def password_in(url: str) -> str:
@@ -78,6 +80,32 @@ def test_tls_options_are_those_of_redis_py() -> None:
     assert options is not None
     assert (options["ssl_ca_certs"], options["ssl_keyfile"], options["ssl_certfile"]) == ("/etc/ca.pem", "/k", "/c")
     assert options["ssl_cert_reqs"] == "required"
+
+
+@pytest.mark.parametrize(
+    ("url", "with_it"),
+    [
+        ("redis://redis:6379/0", "redis://:a%2Fb%23@redis:6379/0"),
+        ("rediss://user@host?db=3", "rediss://user:a%2Fb%23@host?db=3"),
+        ("unix:///run/s?db=1", "unix://:a%2Fb%23@/run/s?db=1"),
+        ("redis://:mine@host/0", "redis://:mine@host/0"),
+    ],
+)
+def test_password_is_added_to_a_url_without_one(url: str, with_it: str) -> None:
+    assert with_password(url, "a/b#") == with_it
+
+
+def test_password_file_belongs_to_the_configured_url(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    assert configured_url(Settings(redis_password_file=file)) is None
+    settings = Settings(redis_url=SecretStr("redis://host"), redis_password_file=file)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        configured_url(settings)
+    file.write_text("\n")
+    with pytest.raises(ConfigurationError, match="is empty"):
+        configured_url(settings)
+    file.write_text("hunter2\n")
+    assert configured_url(settings) == "redis://:hunter2@host"
 
 
 class Impostor:
