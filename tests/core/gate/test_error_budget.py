@@ -90,8 +90,11 @@ def test_attempt_number_counts_versions_on_the_same_data(tmp_path: Path) -> None
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     other = make_manifest().data.model_copy(update={"name": "others"})
     for version in (1, 2, 5, 6, 7):
-        fields = {"data": other} if version == 2 else {}
-        write_version(repository.home_models / "cnn" / str(version), "cnn", version, **fields)
+        folder = repository.home_models / "cnn" / str(version)
+        if version == 2:
+            write_version(folder, "cnn", version, data=other)
+        else:
+            write_version(folder, "cnn", version)
 
     def number(version: int, champion: int) -> int:
         return attempt_of(repository, repository.manifest("cnn", version), champion, 0.05).number

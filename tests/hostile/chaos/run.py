@@ -19,7 +19,7 @@ from core.jobs.records import FINAL_STATES
 from core.repository.repository import ModelRepository
 from tests.hostile.chaos.stack import Stack
 from tests.hostile.chaos.traffic import Predictions, call
-from tests.support.process_groups import processes_of
+from tests.support.children import processes_of
 
 KILLS = ("child", "worker", "broker", "API process", "service")
 DISK, CLOCK = "full disk", "clock step"

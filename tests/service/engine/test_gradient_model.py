@@ -17,7 +17,7 @@ async def test_idle_graph_is_closed_and_opened_again(tmp_path: Path, monkeypatch
     write_explainable(tmp_path)
     monkeypatch.setattr(gradient_model, "IDLE_SECONDS", 0.05)
     async with running_app(settings_for(tmp_path)) as app:
-        graph = app.state["engine"].models.champions["cnn"].variant().gradient
+        graph = app.state["engine"].models.champions["cnn"].default.gradient
         assert graph is not None
         for _ in range(2):
             assert graph._opening is None
