@@ -70,9 +70,9 @@ def test_teachers_are_joined_by_plus(teacher: str | None, references: tuple[str,
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"teacher": "cnn@5+"}, "teacher: .*pattern"),
-        ({"teacher": "cnn@5,cnn@4"}, "teacher: .*pattern"),
-        ({"teacher": "a+b+c+d+e"}, "teacher: .*pattern"),
+        ({"teacher": "cnn@5+"}, "teacher: a teacher is a version such as cnn@4"),
+        ({"teacher": "cnn@5,cnn@4"}, "teacher: a teacher is a version such as cnn@4"),
+        ({"teacher": "a+b+c+d+e"}, "teacher: a teacher is a version such as cnn@4"),
         ({"teacher": "cnn@4+cnn@4"}, "names a version twice"),
         ({"teacher": "cnn@5+cnn@4", "hint_weight": 1.0}, "hint_weight needs a single teacher"),
         ({"view": "clean", "hint_weight": 1.0}, "hint_weight needs a single teacher and the augmented view"),

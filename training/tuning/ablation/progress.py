@@ -38,9 +38,10 @@ class StudyProgress(ConsoleReporter):
         self._task = self._progress.add_task("  run", total=steps, completed=done, figures="")
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Show the validation accuracy of the epoch."""
+        """Show the metrics of the epoch in the bar of the run."""
         if record.validation_accuracy is not None:
             self._validation = (record.epoch, record.validation_accuracy)
+        self._show(record.epoch, record.train_loss, record.train_accuracy, advance=0)
 
     def fit_ended(self) -> None:
         """Remove the bar of the run."""
