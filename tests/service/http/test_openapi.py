@@ -171,7 +171,7 @@ def test_query_parameters_are_documented(document: dict[str, Any], name: str, ex
     assert set(parameters) == expected
     assert all(one["description"] for one in parameters.values())
     assert all(one["in"] == "query" and not one["required"] for one in parameters.values())
-    assert parameters["precision"]["schema"]["enum"] == ["fp32", "int8"]
+    assert parameters["precision"]["schema"]["enum"] == ["fp32", "bf16", "int8"]
     assert not any("null" in str(one["schema"]) for one in parameters.values())
     assert parameters["top_k"]["schema"]["minimum"] == 1
 

@@ -98,7 +98,7 @@ def test_parameters_of_other_servers_are_ignored() -> None:
         ({"inputs": [INPUT] * 17}, "inputs: Tuple should have at most 16 items"),
         ({"id": 42}, "id: Input should be a valid string"),
         ({"parameters": []}, "parameters: Input should be an object"),
-        ({"parameters": {"precision": "fp16"}}, "parameters.precision: Input should be 'fp32' or 'int8'"),
+        ({"parameters": {"precision": "fp16"}}, "parameters.precision: Input should be 'fp32', 'bf16' or 'int8'"),
         ({"parameters": {"binary_data_output": "true"}}, "binary_data_output: Input should be a valid boolean"),
         ({"parameters": {"timeout": -1}}, "parameters.timeout: Input should be greater"),
         ({"parameters": {"timeout": 2**64}}, "parameters.timeout: Input should be less"),

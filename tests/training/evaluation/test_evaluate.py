@@ -10,6 +10,7 @@ from core.repository.manifest import GRAPHS, Precision
 from core.statistics.calibration import softmax
 from tests.support.training_runs import let_int8_fail, let_int8_pass, small_fit, small_recipe
 from training.data.split_dataset import Images
+from training.evaluation.bf16 import bf16_provider
 from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.evaluation.ood import ood_images, score_ood
@@ -81,7 +82,19 @@ def test_rejected_int8_leaves_only_the_verdict(rejected: Evaluated) -> None:
     assert result.quantization.verdict == "less than 1.5 times as fast as float32"
     assert not (folder / GRAPHS["int8"]).exists()
     assert result.calibration.keys() == result.evaluation.scores.keys() == {"fp32"}
-    assert all(split.probabilities.keys() == {"fp32"} for split in result.predictions.values())
+    assert all(split.probabilities.keys() - {"bf16"} == {"fp32"} for split in result.predictions.values())
+
+
+def test_bf16_is_judged_on_the_holdout_where_the_machine_has_it(rejected: Evaluated, images: Images) -> None:
+    result, _ = rejected
+    assert "bf16" not in result.predictions["test"].probabilities
+    stored = result.predictions["holdout"].probabilities
+    assert (result.bf16 is not None) == ("bf16" in stored) == (bf16_provider() is not None)
+    if result.bf16 is not None:
+        assert result.bf16.images == len(images.part("holdout"))
+        assert result.bf16.max_difference == pytest.approx(
+            float(np.abs(stored["bf16"] - stored["fp32"]).max()), abs=1e-5
+        )
 
 
 def test_headline_metrics_are_those_of_float32(accepted: Evaluated, rejected: Evaluated) -> None:
