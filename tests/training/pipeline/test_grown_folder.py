@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from core.gate import costs
-from core.gate.promotion import promote_on_evidence
+from core.gate.promotion import Policy, promote_on_evidence
 from core.gate.report import GateReport, GateThresholds
 from core.repository.image_keys import (
     CHAMPION_PREDICTIONS_NAME,
@@ -50,7 +50,7 @@ def train(home: Path, *, epochs: int, image_size: int = 8, learning_rate: float 
     )  # fmt: skip
 
 
-def promote(home: Path, manifest: Manifest, policy: str) -> GateReport:
+def promote(home: Path, manifest: Manifest, policy: Policy) -> GateReport:
     return promote_on_evidence(
         repository_of(home), "colors", manifest.version, policy=policy, thresholds=THRESHOLDS, actor="ada", reason="r"
     ).report  # fmt: skip
