@@ -90,16 +90,8 @@ def test_attempt_number_counts_versions_on_the_same_data(tmp_path: Path) -> None
     repository = ModelRepository(tmp_path / "home" / "models", tmp_path / "shipped")
     data = make_manifest().data
     for version in (1, 2, 5, 6, 7):
-<<<<<<< HEAD
-        folder = repository.home_models / "cnn" / str(version)
-        if version == 2:
-            write_version(folder, "cnn", version, data=other)
-        else:
-            write_version(folder, "cnn", version)
-=======
         trained_on = data.model_copy(update={"name": "others" if version == 2 else data.name})
         write_version(repository.home_models / "cnn" / str(version), "cnn", version, data=trained_on)
->>>>>>> w-gate
 
     def number(version: int, champion: int) -> int:
         return attempt_of(repository, repository.manifest("cnn", version), champion, 0.05).number
