@@ -1,4 +1,4 @@
-"""CPU of this machine: its name and the instruction set extensions that decide the speed of inference."""
+"""CPU of this machine: its name and the instruction set extensions that matter for the speed of inference."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def cpu_name() -> str:
 
 
 def cpu_extensions() -> tuple[str, ...]:
-    """Instruction set extensions of the processor that decide the speed of inference; empty outside Linux."""
+    """Instruction set extensions of the processor that matter for the speed of inference; empty outside Linux."""
     flags = set(_cpu_fields().get("flags", "").split())
     known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
     return tuple(name for name in known if name in flags)
 
 
 def _cpu_fields() -> dict[str, str]:
-    """Fields of /proc/cpuinfo, of the last processor; empty on other systems."""
+    """Fields of the last processor in /proc/cpuinfo; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -20,9 +20,9 @@ class StrictModel(BaseModel):
 
 
 def read_json_lines(path: Path, model: type[Model]) -> list[Model]:
-    """Return the valid lines of an append-only file, in the order written; empty without the file.
+    """Return the valid lines of an append-only file, in the order written; empty if the file does not exist.
 
-    Lines that do not validate, such as one that a kill tore, are skipped.
+    Lines that do not validate, such as a line cut off by a kill, are skipped.
 
     Raises:
         OSError: the file cannot be read, or is not a regular file.

@@ -1,4 +1,4 @@
-"""Pattern of a string field, with an error message in words instead of the regular expression."""
+"""Pattern of a string field whose error message describes valid values instead of showing the regular expression."""
 
 from __future__ import annotations
 

@@ -91,12 +91,12 @@ class Settings(BaseSettings):
 
     providers: Annotated[tuple[ProviderName | Literal["auto"], ...], NoDecode] = ("auto",)
     """Execution providers that run the models, separated by commas, the preferred one first: cpu, openvino, cuda. With
-    auto, the fastest of those that are installed. Each must give the answers of cpu, which is used if no other one
-    does."""
+    auto, the fastest installed one. The predictions of each must agree with those of cpu, which is used if no other
+    provider passes this check."""
 
     precision: Precision | Literal["auto"] = "auto"
-    """Precision of requests that name none: fp32; bf16 where an execution provider has it; int8 for versions that have
-    it; auto is the faster one of fp32 and bf16. Other versions and machines use fp32."""
+    """Precision of requests that do not name one: fp32, bf16, int8, or auto, the faster of fp32 and bf16. fp32 is used
+    if no execution provider has bf16 or the version has no int8 graph."""
 
     max_batch: int = Field(32, ge=1, le=4096)
     """Maximum number of images per model run."""
@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     unset, `duet serve` starts a broker and a worker."""
 
     redis_password_file: Path | None = None
-    """File with the password of the broker, added to a `redis_url` that has none."""
+    """File with the password of the broker, used if `redis_url` has none."""
 
     embedded_broker: bool = True
     """Switch for the embedded broker: `duet serve` starts one if `redis_url` is unset. Jobs need a broker."""
@@ -191,7 +191,7 @@ class Settings(BaseSettings):
 
     @property
     def folders(self) -> dict[str, Path | None]:
-        """Paths of the server by the setting that names them; responses show the name instead of the path."""
+        """Paths of the server by the setting that defines them; responses show the name instead of the path."""
         return {
             "DUET_HOME": self.home,
             "DUET_SHIPPED_MODELS": self.shipped_models,

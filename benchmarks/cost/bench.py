@@ -52,7 +52,7 @@ LARGE = ("png rgba", "webp largest", "jpeg allowed scans", "tiff rgba")
 """Files of the corpus that those clients send."""
 _TIMEOUT_SECONDS = 120.0
 _RETURN_SECONDS = 20.0
-"""Time in which the service returns memory, after its idle parts have ended."""
+"""Time for the service to return freed memory, after its idle parts have closed."""
 _RAW = {"Content-Type": "application/octet-stream"}
 
 
@@ -123,7 +123,7 @@ def family(service: psutil.Process) -> list[psutil.Process]:
 
 
 def measure(service: psutil.Process, client: httpx.Client, case: Case) -> tuple[int, dict[str, float]]:
-    """Send a request; return its status, the CPU seconds of all processes, and their peaks above the memory before."""
+    """Send a request; return its status, and the CPU seconds and the additional peak memory of all processes."""
     before = family(service)
     for process in before:
         (Path("/proc") / str(process.pid) / "clear_refs").write_text("5", encoding="ascii")  # resets the peak
@@ -154,7 +154,7 @@ def image_cases() -> list[Case]:
     most = MAX_EVALUATIONS // len(VIEW_WEIGHTS)
     return [
         *cases,
-        Case("lossless WebP of many codes", "POST", "/predict", {"content": webp_of_many_codes(), "headers": _RAW}),
+        Case("lossless WebP with many codes", "POST", "/predict", {"content": webp_of_many_codes(), "headers": _RAW}),
         Case(f"{most} small images, averaged views", "POST", "/predict?tta=true", _form(small[:most])),
         Case("64 small images, averaged views", "POST", "/predict?tta=true", _form(small)),
         Case("2 RGBA images of 25 megapixels", "POST", "/predict", _form([rgba] * 2)),

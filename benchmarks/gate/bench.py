@@ -1,8 +1,8 @@
-"""Simulation of the gate's error rates: false promotions, power, and loss by repeated cheaper versions.
+"""Simulation of the gate's error rates: false promotions, power, and accuracy lost to a sequence of cheaper versions.
 
 Each image has the same probability of four outcomes: both versions right, only the candidate, only the champion, or
-none. The outcomes of a sequence of candidates are drawn independently given those of the champion. The tests are those
-of `core.gate.decide`; guards are left out, since they can only refuse.
+neither. The outcomes of a sequence of candidates are drawn independently given those of the champion. The tests are
+those of `core.gate.decide`; guards are left out, because they can only refuse a version.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ATTEMPTS = 20
 GAINS = (0.5, 0.9, 1.8)
 """True gains in points."""
 CREEP_DISCORDANT, CREEP_STEP = 0.01, -0.002
-"""Cheaper versions that resemble the champion, as by pruning: share that exactly one gets right, and true gain each."""
+"""Cheaper versions that resemble the champion, such as pruned ones: discordant share, and true gain of each version."""
 GOALS = (
     Goal("*: equal versions, a promotion in 20 attempts, %", "<=", 5.0),
     Goal("*: cheaper versions, accuracy lost in 20 attempts, points", "<=", 0.5),
@@ -39,7 +39,7 @@ GOALS = (
 
 @dataclass(frozen=True)
 class Setting:
-    """Champion's accuracy, share of images that exactly one version gets right, and holdout images."""
+    """Champion's accuracy, share of images that exactly one version gets right, and number of holdout images."""
 
     name: str
     accuracy: float
@@ -99,7 +99,7 @@ def simulate(
 
 
 def false_promotions(setting: Setting, sequences: int, random: np.random.Generator) -> tuple[float, float]:
-    """Share of sequences of 20 equal candidates with a gain, with the budget and with 5 % for each attempt."""
+    """Share of sequences of 20 equally accurate candidates of which one passes: with the budget, and at 5 % each."""
     promoted = np.zeros(2)
     for _ in range(sequences):
         champion_N = _champion(setting, random)
@@ -114,7 +114,7 @@ def false_promotions(setting: Setting, sequences: int, random: np.random.Generat
 def power(
     setting: Setting, gain: float, number: int, sequences: int, random: np.random.Generator
 ) -> tuple[float, float]:
-    """Share of candidates with this true gain that pass as attempt `number`, and at 5 % for each attempt."""
+    """Share of candidates with this true gain that pass as attempt `number`, and at 5 % without the budget."""
     p_values = []
     for _ in range(sequences):
         champion_N = _champion(setting, random)
@@ -126,9 +126,9 @@ def power(
 
 
 def creeping_loss(setting: Setting, sequences: int, random: np.random.Generator) -> tuple[float, float]:
-    """Mean true accuracy lost after 20 cheaper candidates, each 0.2 points worse than the champion of its time.
+    """Mean true accuracy lost after 20 cheaper candidates, each 0.2 points worse than the last champion.
 
-    The second value is that of the comparison with the last champion at 95 % confidence.
+    The second value is for a gate that compares with the last champion at 95 % confidence.
     """
     lost = np.zeros(2)
     setting = replace(setting, discordant=CREEP_DISCORDANT)
@@ -165,7 +165,7 @@ def _candidates(
 
 
 def _gain_p(candidate_N: Rights, champion_N: Rights) -> float:
-    """McNemar's two-sided p; 1 without a gain."""
+    """Two-sided p-value of McNemar's test; 1 if there is no gain."""
     only_candidate, only_champion = _discordant(candidate_N, champion_N)
     return _mcnemar(only_candidate, only_champion) if only_candidate > only_champion else 1.0
 

@@ -79,9 +79,9 @@ def read_evaluated(repository: ModelRepository, manifest: Manifest) -> Evaluated
 def current_scores(scores: Scores, manifest: Manifest, probability: ProbabilityScores, *, images: int) -> Scores:
     """Complete the published fp32 scores of a version from its manifest and predictions.
 
-    Evaluations before schema fields `calibration_images` and `if_calibrated` (all versions that ship) have a coverage
-    band that ignores the calibration images, no calibration error of a perfectly calibrated model, and intervals of
-    areas near 1 that are too narrow.
+    Evaluations without the fields `calibration_images` and `if_calibrated` (those of all versions that ship) have a
+    coverage band that ignores the number of calibration images, no calibration error of a perfectly calibrated model,
+    and too narrow intervals for areas near 1.
     """
     sets, reliability = scores.prediction_sets, scores.reliability
     if sets.calibration_images is None:

@@ -80,7 +80,7 @@ class Pairwise(StrictModel):
     log_loss_difference: ConfidenceInterval = Field(description="first minus second, with the same resamples of images")
     brier_difference: ConfidenceInterval
     ece_difference: ConfidenceInterval = Field(
-        description="first minus second; the interval is corrected for the bootstrap's bias, as that of `ece`"
+        description="first minus second; the interval is corrected for the bootstrap's bias, like that of `ece`"
     )
     per_class: tuple[ClassDifference, ...]
 

@@ -1,7 +1,8 @@
 """Most accurate champion so far, the reference for non-inferiority.
 
-Compared with the last champion only, a sequence of cheaper versions could lose the non-inferiority margin again with
-each promotion. The report in the audit trail of each promotion names the most accurate champion until then.
+If versions were only compared with the last champion, a sequence of cheaper versions could lose up to the
+non-inferiority margin with each promotion. The report of each promotion in the audit trail names the most accurate
+champion until then.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from core.repository.repository import ModelRepository
 def best_champion(repository: ModelRepository, family: str, champion: int) -> int:
     """The most accurate champion until now, by the report of the last promotion of the version `champion`.
 
-    It is `champion` itself if that was not compared when it was promoted, or if the other version was deleted.
+    This is `champion` itself if it was promoted without a comparison, or if the more accurate version was deleted.
 
     Raises:
         RepositoryError: the audit trail is damaged.
@@ -30,7 +31,7 @@ def best_champion(repository: ModelRepository, family: str, champion: int) -> in
 
 
 def _report_of(evidence: dict[str, object] | None) -> int | None:
-    """`best_after` of the report of a trail entry; None without one, or if another release wrote it."""
+    """`best_after` of the report in a trail entry; None without a report, or if another release wrote it."""
     try:
         return GateReport.model_validate((evidence or {})["gate"]).best_after
     except (KeyError, ValidationError):

@@ -1,9 +1,9 @@
-"""Gate decision: a gain or a lower cost lets a version pass, guards can stop it.
+"""Gate decision: a version passes by a gain or a lower cost, unless a guard stops it.
 
 A version passes if it is significantly more accurate than the champion, or cheaper than the champion and not inferior
-to the best champion so far, and all guards pass: no class, calibration, robustness or cost is worse than its limit. The
-level of both tests is that of the attempt, so that repeated attempts do not succeed by chance. A guard fails only if
-the whole interval is beyond the limit, so that chance on a small holdout does not stop a version.
+to the best champion so far, and all guards pass: no class, calibration, robustness or cost is worse than its limit.
+Both tests use the level of the attempt, so that repeated attempts do not succeed by chance. A guard fails only if the
+whole interval is beyond the limit, so that chance on a small holdout does not stop a version.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def decide(
         costs: of the candidate, relative to the champion.
         thresholds: limits of the gate.
         attempt: share of the error budget; the first one by default.
-        best: candidate and most accurate champion so far on the images of both; by default that is the champion.
+        best: the candidate and the most accurate champion so far, on images of both; None if that is the champion.
     """
     attempt = attempt or attempt_at(thresholds.significance, 1)
     comparison = compare(candidate, champion)

@@ -1,4 +1,4 @@
-"""Error budget of the gate: the significance level of each attempt on a holdout, which falls with every version.
+"""Error budget of the gate: significance level of each attempt on a holdout, which falls with every version.
 
 All versions of a family that were trained on one data set share its holdout. Each published version is one attempt to
 replace the champion, because its holdout accuracy is known from then on, whether or not it is promoted. Attempt k may
@@ -24,7 +24,7 @@ def attempt_level(budget: float, number: int) -> float:
 
 
 def attempt_at(budget: float, number: int) -> Attempt:
-    """The record of attempt `number` for the report."""
+    """Record of attempt `number` for the report."""
     level = attempt_level(budget, number)
     return Attempt(
         number=number,
@@ -38,11 +38,11 @@ def attempt_at(budget: float, number: int) -> Attempt:
 
 
 def attempt_of(repository: ModelRepository, candidate: Manifest, champion: int, budget: float) -> Attempt:
-    """The attempt of a candidate against the version `champion`.
+    """Attempt of a candidate to replace the version `champion`.
 
-    Its number is that of the versions that were published before it. Deleted versions count, since numbers are never
-    reused; existing versions of another data set do not. A candidate that is older than the champion counts as if it
-    were published after the champion.
+    Its number is the number of versions that were published before it. Deleted versions count, because numbers are
+    never reused; existing versions of another data set do not count. A candidate that is older than the champion counts
+    as if it had been published after the champion.
     """
     family, newest = candidate.family, max(candidate.version, champion)
     elsewhere = sum(

@@ -36,7 +36,7 @@ class Evidence:
         folder: of the version.
         holdout: its predictions of its holdout images.
         corrupted: results on corrupted holdout images; None if not measured.
-        keys: content of its images; None in older versions, and for data sets that never change.
+        keys: content keys of its images; None in older versions, and for data sets that never change.
         champions: predictions of its holdout images by earlier champions, by reference.
     """
 

@@ -88,7 +88,7 @@ def assess(repository: ModelRepository, family: str, version: int, thresholds: G
 def _best_so_far(
     repository: ModelRepository, candidate: Evidence, champion: int, thresholds: GateThresholds
 ) -> tuple[Evidence, Evidence] | None:
-    """Candidate and most accurate champion so far, if that is another version and can still be compared."""
+    """The candidate and the most accurate champion so far; None if that is the champion or cannot be compared."""
     family = candidate.manifest.family
     best = best_champion(repository, family, champion)
     if best in (champion, candidate.manifest.version):

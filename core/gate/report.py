@@ -15,7 +15,7 @@ class GateThresholds(StrictModel, use_attribute_docstrings=True):
     """Limits of the gate. Accuracies and errors are on [0, 1]; ratios are candidate divided by champion."""
 
     significance: float = Field(0.05, gt=0, lt=1)
-    """Error budget of a holdout: probability that any of its versions is promoted by chance; see `error_budget`.
+    """Error budget of a holdout: probability that any version is promoted by chance; see `error_budget`.
 
     With Holm's correction, it is also the significance level for a loss of a class.
     """
@@ -116,7 +116,7 @@ class ClassVerdict(StrictModel):
 
 
 class HoldoutRecord(StrictModel):
-    """Holdout images of a version. If those of two versions differ, `shared` says what was compared."""
+    """Holdout images of a version. If the holdouts of two versions differ, `shared` describes the compared images."""
 
     name: str
     images: int
@@ -125,7 +125,7 @@ class HoldoutRecord(StrictModel):
 
 
 class NewClass(StrictModel):
-    """Class that the champion does not know, on the candidate's holdout; it is not part of the comparison."""
+    """Results of a class that the champion does not know, on the candidate's holdout; not part of the comparison."""
 
     label: str
     images: int
@@ -135,10 +135,10 @@ class NewClass(StrictModel):
 class SharedHoldout(StrictModel):
     """Holdout images of the candidate on which versions of a changed data set are compared."""
 
-    images: int = Field(description="compared: of classes that both know, and not trained on by either")
+    images: int = Field(description="compared images: of classes that both know, and not trained on by either")
     holdout: int = Field(description="holdout images of the candidate")
-    trained_on: int = Field(description="left out because one of the two was trained on them")
-    not_predicted: int = Field(description="left out because the champion did not predict them")
+    trained_on: int = Field(description="images left out because one of the two was trained on them")
+    not_predicted: int = Field(description="images left out because the champion has no predictions of them")
     new_classes: tuple[NewClass, ...]
     sentence: str
 
@@ -160,8 +160,8 @@ class Power(StrictModel):
         description="smallest true gain in accuracy that passes with a probability of 80 %; null if none does"
     )
     images_for_gain: int | None = Field(
-        description="holdout images on which the measured gain, if it is true, passes with a probability of 80 %; null "
-        "without a gain"
+        description="number of holdout images at which a true gain equal to the measured one passes with a probability "
+        "of 80 %; null without a gain"
     )
     sentence: str
 
@@ -195,7 +195,7 @@ class GateReport(StrictModel):
 
     @property
     def best_after(self) -> int | None:
-        """The most accurate champion so far once the candidate is champion; None without a comparison."""
+        """Most accurate champion so far if the candidate becomes champion; None without a comparison."""
         comparison = self.best_comparison or self.comparison
         if comparison is None:
             return None

@@ -1,9 +1,9 @@
 """Holdout images on which two versions can be compared, for data sets that changed between their trainings.
 
 Images are identified by content. The candidate's holdout is restricted to images of classes that both versions know,
-that neither was trained on, and that the other version has predicted: in its own evaluation, or when the candidate was
-published. Labels are those of the candidate's data set, so that corrected labels count for both. Classes that are new
-are reported apart.
+that neither was trained on, and that the other version has predicted, in its own evaluation or when the candidate was
+published. Labels are those of the candidate's data set, so that corrected labels apply to both. New classes are
+reported separately.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Rows = dict[int, npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two versions with predictions of the same images; `shared` is None if their holdouts are equal."""
+    """Two versions with predictions of the same images; `shared` is None if the holdouts are equal."""
 
     candidate: Evidence
     other: Evidence
@@ -82,7 +82,7 @@ def _comparable_keys(candidate: Evidence, other: Evidence) -> tuple[ImageKeys, I
 
 
 def _predictions_of(other: Evidence, keys: ImageKeys, candidate: Evidence) -> Rows:
-    """Predictions of `other` by key: of its own holdout, and of the candidate's, made when that was published."""
+    """Predictions of `other` by image key: those of its own holdout, and those stored with the candidate."""
     own = zip(keys.holdout, other.holdout.probabilities["fp32"], strict=True)
     rows: Rows = {int(key): row_K for key, row_K in own}
     stored = candidate.champions.get(other.manifest.reference)

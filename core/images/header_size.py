@@ -1,4 +1,4 @@
-"""Image size in the header of a file, found in microseconds without opening the file; used before it is decoded."""
+"""Image size from the header of a file, read in microseconds without Pillow, before the file is decoded."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from core.images.tiff_limits import tiff_size
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""Markers of frame headers, which contain the size of a JPEG."""
+"""Markers of JPEG frame headers, which contain the size of the image."""
 SEQUENTIAL = frozenset({0xC0, 0xC1})
-"""Markers of frames that are not progressive."""
+"""Markers of sequential (not progressive) frames."""
 JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")
-"""Markers with a segment, and the end marker: no stuffed zero, fill byte, restart marker, TEM or SOI."""
+"""Markers that have a segment, and the end marker. Excluded: stuffed zeros, fill bytes, restart markers, TEM, SOI."""
 
 _IHDR = b"\0\0\0\x0dIHDR"
 _MAX_JPEG_SEGMENTS = 256
-"""Segments that are searched for the frame header; a photograph has about ten before it."""
+"""Maximum number of segments to search for the frame header; a photograph has about ten before it."""
 
 
 def header_size(data: bytes) -> tuple[int, int] | None:
@@ -60,7 +60,7 @@ def is_quick(data: bytes, *, max_bytes: int, max_pixels: int) -> bool:
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of the canvas of a WebP, from its first chunk; None if that is unknown or incomplete."""
+    """Width and height of the canvas of a WebP, from its first chunk; None if the chunk is unknown or incomplete."""
     kind, header = data[12:16], data[20:30]
     if kind == b"VP8X" and len(header) == 10:
         return 1 + int.from_bytes(header[4:7], "little"), 1 + int.from_bytes(header[7:10], "little")

@@ -202,10 +202,10 @@ def _segments(data: bytes) -> list[tuple[int, int]]:
 
 
 def _frame(data: bytes) -> tuple[bool, int, int, list[tuple[int, int]], int]:
-    """Of a JPEG: sequential, width, height, sampling factors of each component, and number of scans.
+    """Read a JPEG's coding (True if sequential), width, height, sampling factors by component, and number of scans.
 
     Raises:
-        UnsupportedImageError: a kind of JPEG that libjpeg does not decode.
+        UnsupportedImageError: libjpeg does not decode this kind of JPEG.
         ImageError: the file has no complete frame header.
     """
     segments = _segments(data)

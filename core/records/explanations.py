@@ -15,9 +15,9 @@ CheckName = Literal["deletion", "insertion", "randomisation"]
 SMOOTHGRAD_NOISE = 0.01
 """Default standard deviation of SmoothGrad's noise, for pixels in [0, 1].
 
-The largest measured level at which at least 90 % of the noisy copies of validation images keep the prediction of both
-shipped champions. On 100 images cnn@4 keeps 99 % at 0.01 (97 to 100 %), 82 % at 0.02 and 53 % at 0.03; mlp@4 keeps 94 %
-at 0.1. `duet interpret mlp cnn --only noise` measures it; measure it again for new champions.
+It is the largest measured level at which at least 90 % of the noisy copies of validation images keep the prediction,
+for both shipped champions. On 100 images cnn@4 keeps 99 % at 0.01 (97 to 100 %), 82 % at 0.02 and 53 % at 0.03; mlp@4
+keeps 94 % at 0.1. `duet interpret mlp cnn --only noise` measures it; measure it again for new champions.
 """
 ControlName = Literal["moved", "other_image", "mean_map", "center"]
 
@@ -39,7 +39,7 @@ class Curve(StrictModel):
 
 
 class ControlGain(StrictModel):
-    """Gain of the maps of a method over one control: maps that know less about the image."""
+    """Gain of the maps of a method over one control, that is, maps with less information about the image."""
 
     control: ControlName = Field(
         description="moved: the map, randomly shifted; other_image: the map of another image with the same target; "
@@ -90,7 +90,7 @@ class MethodEvaluation(StrictModel):
     cascade: tuple[Randomized, ...]
     other_images: ConfidenceInterval | None = Field(
         None,
-        description="control of the cascade: Spearman correlation with the maps of other images, mean over images; "
+        description="control of the cascade: mean Spearman correlation with the maps of other images; "
         "null in older records",
     )
     excess: ConfidenceInterval | None = Field(

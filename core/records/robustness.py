@@ -70,7 +70,7 @@ class Robustness(StrictModel):
     seed: int = Field(description="seed of the corruptions")
     conditions: tuple[Condition, ...]
     strange: tuple[StrangeImages, ...] | None = Field(
-        None, description="out-of-distribution images against the unchanged images; null in older records"
+        None, description="scores of out-of-distribution images, relative to unchanged images; null in older records"
     )
 
     def of_kind(self, *kinds: ConditionKind) -> tuple[Condition, ...]:

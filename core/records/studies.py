@@ -107,7 +107,7 @@ class Tuning(StrictModel):
 
     @property
     def comparable_choices(self) -> tuple[Choice, ...]:
-        """The choices without other optimizers, whose best learning rates are unknown."""
+        """The choices, except other optimizers, because their best learning rates are unknown."""
         return tuple(each for each in self.choices if each.setting != "optimizer")
 
 

@@ -12,7 +12,7 @@ from core.strict_model import StrictModel
 
 
 class TrainingFit(StrictModel):
-    """Accuracy of the float32 graph on unchanged images of the parts that the version was trained on."""
+    """Accuracy of the float32 graph on unchanged training images."""
 
     schema_version: Literal[1] = 1
     model: ReportedModel

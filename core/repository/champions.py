@@ -75,8 +75,8 @@ def rollback(repository: ModelRepository, family: str, *, actor: str, reason: st
     """Return to the previous champion; each further rollback goes back one more step.
 
     After promotions of 1, 2 and 3, two rollbacks lead to 2 and then 1. A promotion in between starts a new history
-    from there. The shipped trail precedes that of the home. The rollback of an archived family leads to its last
-    champion. A missing or damaged version is skipped, and the recorded reason and evidence name it.
+    from there. The shipped trail precedes that of the home. The rollback of an archived family returns to its last
+    champion. A missing or damaged version is skipped and named in the recorded reason and evidence.
 
     Raises:
         UnknownFamilyError: the family has no version.
@@ -158,9 +158,9 @@ def history(repository: ModelRepository, family: str | None = None) -> list[Prom
 
 
 def shipped_history(repository: ModelRepository, family: str | None = None) -> list[Promotion]:
-    """The audit trail of the versions that ship, oldest entry first; its entries are numbered separately.
+    """Audit trail of the versions that ship, oldest entry first; its entries are numbered separately.
 
-    Empty if the home is the shipped layer itself, as for the commands that write the shipped trail.
+    It is empty if the home is the shipped layer itself, as for commands that write the shipped trail.
 
     Raises:
         RepositoryError: the trail is damaged.

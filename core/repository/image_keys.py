@@ -1,8 +1,8 @@
 """Content keys of a version's images (images.npz), and other versions' predictions of its holdout.
 
-A key identifies an image by its content, so that versions of a data set that grows are compared on images that neither
-was trained on. It has 64 bits: among 50,000 images, two different ones share a key with a probability below 1e-9.
-Versions of data sets that never change have neither file.
+A key identifies an image by its content, so that versions of a growing data set are compared on images that neither was
+trained on. Keys have 64 bits: among 50,000 images, the probability that two share a key is below 1e-9. Versions of data
+sets that never change have neither file.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ class ImageKeys:
     """Keys of the images of a version, uint64.
 
     Attributes:
-        trained: images that its weights were trained on, those of the version that it starts from included; ascending.
-        holdout: holdout images, in the order of predictions.npz.
+        trained: keys of all images that its weights were trained on, including those of the version that it starts
+            from; ascending.
+        holdout: keys of the holdout images, in the order of predictions.npz.
     """
 
     trained: Keys

@@ -35,7 +35,7 @@ VersionReference = Annotated[
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Precision = Literal["fp32", "bf16", "int8"]
-"""Number format of a prediction. bf16 is a way to run the fp32 graph, which not every machine has."""
+"""Number format of a prediction. bf16 runs the fp32 graph, and is not available on every machine."""
 ProviderName = Literal["cpu", "openvino", "cuda"]
 """Execution provider of onnxruntime; see `core.repository.onnx_session`."""
 Geometry = Literal["stretch", "crop", "pad"]
@@ -146,7 +146,7 @@ class ClassBiasRecord(StrictModel):
     `least_fall` is above 1e-6.
     """
 
-    images: int = Field(gt=0, description="of the holdout")
+    images: int = Field(gt=0, description="number of holdout images")
     folds: int = Field(gt=1)
     log_loss_without: float = Field(ge=0, description="with a temperature alone")
     log_loss_with: float = Field(ge=0, description="with a temperature and class biases")
@@ -206,15 +206,15 @@ class QuantizationRecord(StrictModel):
 class Bf16Record(StrictModel):
     """model.onnx run in bf16 on the holdout, with the temperature and thresholds of fp32.
 
-    `accepted` is true if no image gets another class than in fp32 or the accuracy is not inferior (lower end of the
-    95 % interval of the difference, bf16 minus fp32, above -0.5 points), and the coverage of the prediction sets is
-    within its band. The service does not run a version in bf16 that was not accepted.
+    `accepted` is true if two conditions hold. All images get the same class as in fp32, or the accuracy is not inferior
+    (the lower end of the 95 % interval of bf16 minus fp32 is above -0.5 points). The coverage of the prediction sets is
+    within its band. The service does not run a version in bf16 if it was not accepted.
     """
 
     provider: ProviderName
     versions: str = Field(description="package versions of the execution provider")
-    images: int = Field(gt=0, description="of the holdout")
-    equal_classes: Probability = Field(description="share of the images with the class of fp32")
+    images: int = Field(gt=0, description="number of holdout images")
+    equal_classes: Probability = Field(description="share of the images that get the same class as in fp32")
     max_difference: Probability = Field(description="largest difference of a probability from fp32")
     holdout_difference: ConfidenceInterval = Field(description="accuracy on the holdout, bf16 minus fp32")
     coverage: Probability = Field(description="share of the prediction sets that contain the true class")

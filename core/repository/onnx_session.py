@@ -36,7 +36,7 @@ _OPENVINO_PACKAGE = "onnxruntime-ep-openvino"
 _OPENVINO = "OpenVINOExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _OPENVINO_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
-"""Number format in which OpenVINO computes; in the int8 graph, that of the layers that are not quantized."""
+"""Number format in which OpenVINO computes; for the int8 graph, that of the layers that are not quantized."""
 _INSTALL: dict[ProviderName, str] = {
     "openvino": "install the extra `openvino` (`pip install 'duet-vision[openvino]'`), on x86-64 Linux",
     "cuda": "replace the package onnxruntime by onnxruntime-gpu, on a machine with an NVIDIA GPU",
@@ -70,7 +70,7 @@ def open_session(
     precision: Precision = "fp32",
     parallel_runs: int = 1,
 ) -> InferenceSession:
-    """Load the graph at `path`; a run uses `threads` threads, on the CPU provider the caller's included.
+    """Load the graph at `path`; a run uses `threads` threads, including the caller's with the CPU provider.
 
     The graph is loaded by path because its weights are external data in a file beside it.
 
@@ -94,7 +94,7 @@ def open_session(
         _add_openvino(options, precision, threads=threads, parallel_runs=parallel_runs)
         return onnxruntime.InferenceSession(path, options)
     if provider == "cuda":
-        # TF32 would round the factors of float32 products to 10 bits.
+        # TF32 would round the operands of float32 products to 10 bits of mantissa.
         return onnxruntime.InferenceSession(
             path, options, providers=[(_CUDA, {"use_tf32": "0"}), "CPUExecutionProvider"]
         )
@@ -156,7 +156,7 @@ def _find_openvino() -> Provider | str:
     except Exception as error:  # onnxruntime has no common base class for its errors
         return f"onnxruntime {runtime_version()} cannot load the plugin: {str(error).strip().splitlines()[0]}"
     if device is None:
-        return "the plugin does not find this CPU"
+        return "the plugin does not support this CPU"
     precisions: set[Precision] = {"fp32", "int8"}
     if "BF16" in device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "").split():
         precisions.add("bf16")
@@ -167,7 +167,7 @@ def _find_openvino() -> Provider | str:
 
 
 def _register_openvino(plugin: ModuleType) -> Any:
-    """Register the plugin, which is possible once per process; returns its CPU device, or None."""
+    """Register the plugin, which is possible once per process; return its CPU device, or None."""
     if not _openvino_devices():
         onnxruntime.register_execution_provider_library(_OPENVINO, plugin.get_library_path())
     return next(iter(_openvino_devices()), None)

@@ -104,7 +104,7 @@ class SaliencyMap(ResponseModel):
     kept_share: float | None = Field(
         None,
         description="SmoothGrad: share of the noisy copies that the model assigns to `predicted`; if it is low, "
-        "most of the map explains other predictions; null for all other methods",
+        "the map mostly explains other predictions; null for all other methods",
     )
     values: tuple[tuple[float, ...], ...] = Field(description="[H][W], unscaled")
 
@@ -191,7 +191,7 @@ class SampleCount(ResponseModel):
 class ProviderStatus(ResponseModel):
     """An execution provider in one precision, as measured for one version on this machine.
 
-    All providers but `cpu` are compared with it on 64 images before they serve.
+    All providers except `cpu` are compared with it on 64 images before they serve.
     """
 
     provider: ProviderName
@@ -200,9 +200,9 @@ class ProviderStatus(ResponseModel):
         description="loaded: serves requests in this precision; standby: passed the check; refused: failed it"
     )
     images_per_second: float | None = Field(description="measured on one large batch at load; null: not measured")
-    equal_classes: float | None = Field(description="share of the images with the class that `cpu` gives; null for cpu")
-    max_difference: float | None = Field(description="largest difference of a probability; null for cpu")
-    reason: str | None = Field(description="why it was refused; null otherwise")
+    equal_classes: float | None = Field(description="share of the images with the same class as on `cpu`; null for cpu")
+    max_difference: float | None = Field(description="largest difference of a probability from `cpu`; null for cpu")
+    reason: str | None = Field(description="reason for the refusal; null otherwise")
 
 
 class ModelReadiness(ResponseModel):

@@ -46,7 +46,7 @@ class VersionSummary(ResponseModel):
     cost: CostRecord | None
     refused: str | None = Field(description="why the version cannot be served; null if no problem is known")
     providers: tuple[ProviderStatus, ...] = Field(
-        (), description="execution providers that were measured for this version; empty unless it is loaded"
+        (), description="measured execution providers of this version; empty unless it is loaded"
     )
 
 

@@ -17,8 +17,8 @@ class EpochMetrics(ResponseModel):
 
     epoch: int = Field(ge=1)
     train_loss: float | None
-    train_accuracy: float | None = Field(description="on augmented images")
-    plain_accuracy: float | None = Field(None, description="on unchanged training images; null in older runs")
+    train_accuracy: float | None = Field(description="accuracy on augmented training images")
+    plain_accuracy: float | None = Field(None, description="accuracy on unchanged training images; null in older runs")
     validation_loss: float | None
     validation_accuracy: float | None
     learning_rate: float

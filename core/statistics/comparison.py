@@ -82,10 +82,10 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     """Two-sided p-value of a mean difference of 0, by flipping the signs of paired differences (Fisher 1935).
 
     Each difference is one independent unit, such as the mean over all images of a class; images of one class are not
-    independent. All 2 ** n sign patterns of up to 20 differences are counted, and 100,000 random ones of more.
+    independent. For up to 20 differences, all 2 ** n sign patterns are counted; for more, 100,000 random ones.
 
     Raises:
-        ValueError: no difference.
+        ValueError: there are no differences.
     """
     if not differences:
         raise ValueError("a sign-flip test needs at least one difference")

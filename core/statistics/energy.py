@@ -14,7 +14,7 @@ import numpy.typing as npt
 from core.statistics.intervals import Z_95, ConfidenceInterval
 
 _MIN_WRONG_PAIRS = 5
-"""Expected pairs in the wrong order from which a normal approximation is used, the usual rule of thumb."""
+"""Minimum expected number of misordered pairs for the normal approximation, a common rule of thumb."""
 _TAIL = 0.025
 
 
@@ -55,7 +55,7 @@ def auroc(low_N: npt.NDArray[np.floating[Any]], high_M: npt.NDArray[np.floating[
     medical tests for classification and prediction", section 5.2.4).
 
     Near 0 and 1 this variance is unreliable: it is 0 for scores that do not overlap. If fewer than five of min(N, M)
-    pairs are expected in the wrong order, the interval is that of `extreme_area`.
+    pairs are expected to be misordered, the interval is that of `extreme_area`.
 
     Args:
         low_N: scores of the images that should score low, at least two.
@@ -83,22 +83,23 @@ def extreme_area(area: float, pairs: int) -> ConfidenceInterval | None:
 
     An area is the mean of averages over `pairs` disjoint, independent pairs of scores, so that the tail bound of a
     binomial share applies (Hoeffding 1963, "Probability inequalities for sums of bounded random variables", section
-    5): P(area >= a) <= exp(-pairs * KL(a, truth)). Each end leaves at most 2.5 %. For scores that do not overlap, the
-    lower end is 0.025 ** (1 / pairs), that of Clopper & Pearson (1934) for as many successes.
+    5): P(area >= a) <= exp(-pairs * KL(a, truth)). The error probability is at most
+    2.5 % at each end. For scores that do not overlap, the lower end is 0.025 ** (1 / pairs), as by Clopper & Pearson
+    (1934) for `pairs` successes in as many trials.
 
     Args:
         area: on [0, 1].
         pairs: size of the smaller sample.
 
     Returns:
-        The interval; None if at least five of the pairs are expected in the wrong order.
+        The interval; None if at least five of the pairs are expected to be misordered.
     """
     if pairs * min(area, 1 - area) >= _MIN_WRONG_PAIRS:
         return None
     limit = -math.log(_TAIL) / pairs
 
     def end(outside: float) -> float:
-        """The truth between the area and `outside`, 0 or 1, at which the divergence is `limit`; bisection."""
+        """True area, between the area and `outside` (0 or 1), at which the divergence is `limit`; by bisection."""
         inside = area
         for _ in range(60):
             middle = (inside + outside) / 2

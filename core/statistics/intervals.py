@@ -179,9 +179,9 @@ def unbiased(value: float, resampled_B: Floats) -> ConfidenceInterval:
 def unbiased_difference(value: float, resampled_B: Floats) -> ConfidenceInterval:
     """Same as `from_resamples` for a difference of two statistics, with the bootstrap's bias removed.
 
-    Calibration errors are larger in resamples than in the sample, see `unbiased`, and two of them in general by
-    different amounts. The difference in the resamples is then shifted, by mean(resamples) - value, which is subtracted
-    from both ends (Efron & Tibshirani 1993, "An introduction to the bootstrap", section 10.2).
+    Calibration errors are larger in resamples than in the sample (see `unbiased`), in general by different amounts for
+    two versions. The difference in the resamples is then shifted by mean(resamples) - value, which is subtracted from
+    both ends (Efron & Tibshirani 1993, "An introduction to the bootstrap", section 10.2).
 
     Args:
         value: first minus second statistic of the sample.

@@ -70,7 +70,7 @@ def _holdout(manifest: Manifest) -> str:
 
 
 def _under_corruption(repository: ModelRepository, manifest: Manifest) -> str:
-    """Mean accuracy over all corruptions, and the lowest mean of one corruption; a note if they were not measured."""
+    """Mean accuracy over all corruptions, and the lowest mean of one corruption; "not measured" without a record."""
     record = _robustness(repository, manifest)
     if record is None:
         return "not measured"

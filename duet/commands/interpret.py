@@ -57,7 +57,7 @@ def interpret(
 ) -> None:
     """Explain two versions, check the explanations, maximize activations, and analyze their errors.
 
-    `--only noise` measures which noise of SmoothGrad leaves the predictions unchanged, and writes no record.
+    `--only noise` measures how SmoothGrad's noise changes the predictions, and writes no record.
     """
     require_training("duet interpret")
     from core.files.home import duet_home, ensure_home
@@ -147,11 +147,11 @@ def _say_noise(measured: Sequence[tuple[str, Sequence[NoiseLevel]]]) -> None:
         for level in levels:
             kept = level.kept
             typer.echo(
-                f"{reference} noise {level.noise:g}: {kept.value:.1%} of the noisy copies keep the prediction "
+                f"{reference}, noise {level.noise:g}: {kept.value:.1%} of the noisy copies keep the prediction "
                 f"({kept.low:.1%} to {kept.high:.1%})"
             )
     safe = largest_safe_noise([levels for _, levels in measured])
-    largest = "no level" if safe is None else f"at most {safe:g}"
+    largest = "no noise level" if safe is None else f"noise of at most {safe:g}"
     typer.echo(
         f"{largest} keeps {MIN_KEPT:.0%} of the predictions of both versions; the default is {SMOOTHGRAD_NOISE:g}"
     )

@@ -22,7 +22,7 @@ from core.statistics.intervals import ConfidenceInterval
 
 _UNBROKEN = ("check", "passed", "version", "layer", "created", "time", "family", "action")
 _WIDE = 100
-"""Width of a terminal from which a score and its interval are printed on one line."""
+"""Minimum terminal width at which a score and its interval are printed on one line."""
 _Row = tuple[str, ...]
 
 
@@ -233,7 +233,7 @@ def _training(side: EvaluatedModel) -> str:
 
 
 def _stacked(row: _Row) -> _Row:
-    """The row with the intervals below their values."""
+    """Return the row with each interval below its value."""
     return tuple(cell.replace(" (", "\n(") for cell in row)
 
 

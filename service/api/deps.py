@@ -57,14 +57,14 @@ def client_address(request: Request) -> str:
 OPTIONAL_KEY: dict[str, Any] = {"security": [{}, {"key": []}, {"bearer": []}, {"session": []}]}
 """OpenAPI fragment of a route on which a key raises a limit."""
 MAX_EVALUATIONS = 220
-"""Evaluations of models that a request without a key may need; about a second of one core for the `cnn` that ships."""
+"""Limit of model evaluations of a request without a key; they take about a second of one core for the shipped `cnn`."""
 
 
 async def check_evaluations(request: Request, evaluations: int) -> None:
-    """Check that a request without a key needs few evaluations of models; one with any valid key may need more.
+    """Limit the model evaluations of a request without a key; a request with any valid key has no such limit.
 
     Raises:
-        TooManyEvaluationsError: it needs more than MAX_EVALUATIONS and has no key.
+        TooManyEvaluationsError: the request needs more than MAX_EVALUATIONS and has no key.
         KeyRefusedError, TooManyWrongKeysError, CrossOriginError: see `Authenticator.caller`.
     """
     if evaluations <= MAX_EVALUATIONS:

@@ -44,7 +44,7 @@ _OTHER_ARCHIVES = (
     (0, b"Rar!\x1a\x07", "application/vnd.rar"),
     (257, b"ustar", "application/x-tar"),
 )
-"""Offset, signature and media type of archives that are rejected by name instead of as damaged images."""
+"""Offset, signature and media type of archives that are rejected as unsupported instead of as damaged images."""
 
 
 def other_archive(path: Path) -> str | None:

@@ -1,8 +1,8 @@
-"""Image decoding: uploaded bytes to pixels, inline, on threads or in processes, depending on what a file may cost.
+"""Image decoding: uploaded bytes to pixels, inline, on threads or in processes, depending on the possible cost.
 
 Small PNG and baseline JPEG files are decoded inline, larger ones on threads. Large images and all other files go to
-processes that can be killed. Threads take turns between clients, so that one client with many large images does not
-delay another with one. They have a lower priority than the event loop and the models.
+processes that can be killed. Threads serve clients in turn, so that a client with many large images does not delay
+others. They have a lower priority than the event loop and the models.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from service.errors import (
 INLINE_BYTES = 16 * 1024
 INLINE_PIXELS = 64 * 64
 # PNG and baseline JPEG files up to this size are decoded on threads, because their cost is known. Their buffers are
-# small, so that the memory of the service stays small too.
+# small, which keeps the memory of the service small.
 THREAD_BYTES = 2 * 1024 * 1024
 THREAD_PIXELS = 1_000_000
 WAITING_IMAGES = 16
-"""Images of the largest size that may be decoded or wait for it at the same time, per thread; about four seconds."""
+"""Limit of the pixels that are being decoded or wait, per thread, in images of the largest size; about four seconds."""
 
 _INITIAL_SECONDS_PER_IMAGE = 0.05
 _NICENESS = 5
@@ -100,7 +100,7 @@ class Decoder:
             index: position of the image in the request, for error messages.
             inputs: input size of each model; the result has one image for each.
             deadline: on the clock of `time.perf_counter`.
-            client: takes turns with other clients, and is watched while the image waits for a thread.
+            client: source of the request; clients are served in turn, and watched for disconnects while an image waits.
             crop: the part of the image to use.
 
         Raises:
@@ -129,17 +129,17 @@ class Decoder:
         *,
         pixels: int = 0,
     ) -> Result:
-        """Run a blocking call that reads data of a request, in turn with those of other clients.
+        """Run a blocking call that reads data of a request; clients are served in turn.
 
         Args:
-            call: must end soon after the deadline.
+            call: the function; it must end soon after the deadline.
             deadline: on the clock of `time.perf_counter`.
-            client: takes turns with other clients, and is watched.
-            pixels: of the image that the call decodes.
+            client: source of the request, watched for disconnects.
+            pixels: number of pixels of the image that the call decodes.
 
         Raises:
             QueueFullError, TooManyPixelsWaitingError: too many calls are queued.
-            DeadlineExceededError: the deadline passed before the call was complete.
+            DeadlineExceededError: the deadline passed before the call returned.
         """
         queued = time.perf_counter()
         address = client.address if client is not None else ""
@@ -178,11 +178,11 @@ class Decoder:
         except TimeoutError:
             raise
         except OSError as error:
-            log.error("no decoder process can be started: %s", error)
-            raise NotReadyError("images of this kind cannot be decoded at the moment") from error
+            log.error("cannot start a decoder process: %s", error)
+            raise NotReadyError("images of this kind cannot be decoded at the moment: retry later") from error
 
     def _start(self) -> None:
-        """Start waiting calls on free threads, one client after the other."""
+        """Start waiting calls on free threads, with clients in turn."""
         while self._running < self._threads and (job := self._queue.take()) is not None:
             self._running += 1
             handle = self._executor.submit(job.run)

@@ -2,9 +2,9 @@
 
     python -P -m service.engine.decoder_child PARENT DESCRIPTOR
 
-It reads requests from the socket DESCRIPTOR and answers each with pixels or an error. Both are messages: the lengths of
-a JSON head and of a payload (8 bytes each, big-endian), then the head, then the payload. The parent reads no other
-format from it, because a damaged decoder may send anything.
+It reads requests from the socket DESCRIPTOR and responds to each with pixels or an error. Requests and responses are
+messages: the lengths of a JSON head and of a payload (8 bytes each, big-endian), then the head, then the payload. The
+parent accepts no other format, because a compromised decoder may send anything.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def send_message(connection: socket.socket, head: dict[str, Any], payload: bytes
     """Send a message before the time `until`, on the clock of `time.perf_counter`.
 
     Raises:
-        TimeoutError: it is over.
-        OSError: the other end is closed.
+        TimeoutError: the time is over.
+        OSError: the connection is closed.
     """
     encoded = json.dumps(head).encode()
     for part in (_LENGTHS.pack(len(encoded), len(payload)) + encoded, payload):
@@ -60,7 +60,7 @@ def receive_message(
 
     Raises:
         TimeoutError: the time is over.
-        OSError: the other end is closed.
+        OSError: the connection is closed.
         ValueError: the message is too long, or its head is not a JSON object.
     """
     head_bytes, payload_bytes = _LENGTHS.unpack(_receive(connection, _LENGTHS.size, until))
@@ -79,7 +79,7 @@ def _receive(connection: socket.socket, size: int, until: float) -> bytearray:
         connection.settimeout(_left(until))
         count = connection.recv_into(view[received:])
         if not count:
-            raise ConnectionError("the other end has closed the connection")
+            raise ConnectionError("the connection is closed by the other process")
         received += count
     return data
 
@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def _answer(head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Decode an image as the head demands; both sides of the answer are described in `DecoderProcess.decode`."""
+    """Decode an image with the parameters in the head; `DecoderProcess.decode` describes request and response."""
     try:
         _limit_memory(MAX_DECODE_BYTES + _FILE_COPIES * len(data) + _SPARE_BYTES)
         images = decode_images(
@@ -129,7 +129,7 @@ def _answer(head: dict[str, Any], data: bytes) -> tuple[dict[str, Any], bytes]:
 
 
 def _memory_problem(error: ImageError | MemoryError, data: bytes) -> ImageError:
-    """The error, or that the memory was not enough; libwebp reports both a damaged file and too little memory alike."""
+    """Return the error, or an error about too little memory; libwebp does not distinguish it from a damaged file."""
     limit = f"{MAX_DECODE_BYTES / 1e6:.0f} MB of memory"
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         return ImageTooLargeError(f"decoding the image takes more than {limit}, the limit: save it as a PNG")
@@ -139,7 +139,7 @@ def _memory_problem(error: ImageError | MemoryError, data: bytes) -> ImageError:
 
 
 def _limit_memory(more_bytes: int | None) -> None:
-    """Let this process map `more_bytes` more memory than it has, or any amount; only Linux enforces such limits."""
+    """Limit this process to `more_bytes` more memory than it has, or remove the limit; only Linux enforces it."""
     if sys.platform == "linux":
         with Path("/proc/self/statm").open(encoding="ascii") as file:
             mapped = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")

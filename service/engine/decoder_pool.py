@@ -1,7 +1,7 @@
-"""Pool of decoder processes, which decode images whose cost their header does not show.
+"""Pool of decoder processes, for images whose decoding cost is not known from their header.
 
-A process starts with the first such image and ends after some time without images. It is killed when the deadline of a
-request passes; the next image starts another.
+A process starts with the first such image and ends after some time without images. It is killed when the deadline of
+its request passes; the next image starts another process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STANDARD_ERROR = 2
 
 
 class DecoderPool:
-    """At most `size` decoder processes, each used by one thread at a time. The processes used last are used first."""
+    """At most `size` decoder processes, each used by one thread at a time. The most recently used one is used first."""
 
     def __init__(self, size: int) -> None:
         """No process is started yet."""
@@ -55,7 +55,7 @@ class DecoderPool:
             until: on the clock of `time.perf_counter`.
 
         Raises:
-            ImageError: see `decode_images`; also if decoding takes too much memory, or the process died of it.
+            ImageError: see `decode_images`; also if decoding takes too much memory or the process dies.
             TimeoutError: the time is over.
             OSError: no process can be started, or the pool is closed.
         """
@@ -66,18 +66,18 @@ class DecoderPool:
             self._free.put(process)
 
     def kill(self) -> None:
-        """Kill the processes, also those that are decoding; no other is started. Safe to call from another thread."""
+        """Kill all processes, including busy ones; no new one is started. Safe to call from another thread."""
         for process in self._processes:
             process.kill()
 
     def close(self) -> None:
-        """Release the killed processes, when no thread uses them any more."""
+        """Release the killed processes; no thread may use them any more."""
         for process in self._processes:
             process.stop()
 
 
 class DecoderProcess:
-    """One decoder process; used by one thread at a time, except `kill`."""
+    """One decoder process; used by one thread at a time, except for `kill`."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -102,7 +102,7 @@ class DecoderProcess:
         return self.decode(data, inputs, max_pixels=max_pixels, crop=crop, until=until)
 
     def kill(self) -> None:
-        """Kill the process; no other is started. Safe to call from another thread."""
+        """Kill the process; no new one is started. Safe to call from another thread."""
         self._killed.set()
         process = self._process
         if process is not None:
@@ -122,7 +122,7 @@ class DecoderProcess:
     def _exchange(
         self, data: bytes, inputs: Sequence[ModelInput], *, max_pixels: int, crop: Crop | None, until: float
     ) -> list[DecodedImage]:
-        """Send a request and receive its answer.
+        """Send a request and receive the response.
 
         Raises:
             ConnectionError: the process has ended.
@@ -138,7 +138,7 @@ class DecoderProcess:
             raise
         except (ValueError, KeyError, TypeError) as error:
             self.stop()
-            log.error("a decoder process sent a wrong answer: %s", error)
+            log.error("a decoder process sent an invalid response: %s", error)
             raise ImageError("the decoder failed on the image: save it as a PNG and send that") from error
 
     def _start(self) -> socket.socket:
@@ -171,18 +171,18 @@ class DecoderProcess:
         finally:
             there.close()
         self._connection = here
-        if self._killed.is_set():  # `kill` was called in between
+        if self._killed.is_set():  # `kill` was called in the meantime
             self._process.kill()
         return here
 
 
 def _decoded(answer: dict[str, Any], payload: bytearray, inputs: Sequence[ModelInput]) -> list[DecodedImage]:
-    """The images of an answer.
+    """Read the images of a response.
 
     Raises:
-        ImageError: the answer is an error.
-        RuntimeError: the answer is a bug of the decoder.
-        ValueError, KeyError, TypeError: it has another form.
+        ImageError: the response is an error about the image.
+        RuntimeError: the response reports a bug of the decoder.
+        ValueError, KeyError, TypeError: the response has an invalid form.
     """
     if "failure" in answer:
         raise RuntimeError(f"the decoder process failed: {answer['failure']}")

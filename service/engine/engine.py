@@ -50,8 +50,8 @@ class Engine:
     def admit_champion(self, family: str, precision: Precision | None = None) -> ModelVariant | None:
         """Admit a request for a champion as soon as its head has been read, without waiting.
 
-        Requests admitted in the same turn of the event loop are counted: many heads are read before the first of
-        these requests reaches its queue.
+        Requests admitted in the same iteration of the event loop are counted, because many heads are read before the
+        first of these requests reaches its queue.
 
         Returns:
             The champion, or None if it or its graph of this precision is not loaded; `admit` then handles the request.

@@ -1,4 +1,4 @@
-"""Queue of the decoder: calls of several clients take turns, and their number and pixels are limited together."""
+"""Fair queue of the decoder: clients are served in turn; the number of calls and their pixels are limited."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class DecoderCall:
     """A call that waits for a thread.
 
     Attributes:
-        run: blocks.
+        run: blocking function.
         address: network address of the client.
-        pixels: of the image that it decodes, 0 for other calls.
-        result: done early if its request has failed.
+        pixels: number of pixels of the image to decode; 0 for other calls.
+        result: completed early if the request has failed.
     """
 
     __slots__ = ("address", "pixels", "result", "run")
@@ -30,19 +30,19 @@ class DecoderCall:
 
 
 class FairQueue:
-    """Calls of one process, waiting and running. The client whose turn it is gets one call started.
+    """Waiting and running calls of one process. Each client in turn gets one call started.
 
-    If a limit is reached, the newest waiting call of the client that uses most of it is rejected, unless that is the
-    client of the new call.
+    If a limit is reached, the newest waiting call of the client with the largest share is rejected. If that is the
+    client of the new call, the new call is rejected.
     """
 
     def __init__(self, *, max_calls: int, max_pixels: int, seconds_for: Callable[[int], float]) -> None:
         """Create an empty queue.
 
         Args:
-            max_calls: largest number of calls, running ones included.
-            max_pixels: largest number of pixels of them; a single call may have more.
-            seconds_for: expected time until a number of calls are complete.
+            max_calls: maximum number of calls, including running ones.
+            max_pixels: maximum number of pixels of all calls; a single call may have more.
+            seconds_for: function that returns the expected time to complete a number of calls.
         """
         self._max_calls = max_calls
         self._max_pixels = max_pixels
@@ -56,7 +56,7 @@ class FairQueue:
 
         Raises:
             QueueFullError: there are too many calls.
-            TooManyPixelsWaitingError: they have too many pixels.
+            TooManyPixelsWaitingError: the calls have too many pixels.
         """
         while len(self._admitted) >= self._max_calls:
             self._displace(call, lambda _: 1, self._queue_full())
@@ -66,7 +66,7 @@ class FairQueue:
         self._waiting.setdefault(call.address, deque()).append(call)
 
     def take(self) -> DecoderCall | None:
-        """The next waiting call, one client after the other; None if none waits."""
+        """Return the next waiting call, with clients in turn; None if none waits."""
         if not self._waiting:
             return None
         address = next(iter(self._waiting))
@@ -77,7 +77,7 @@ class FairQueue:
         return call
 
     def remove(self, call: DecoderCall) -> None:
-        """Remove a call that is complete or has failed; no effect if it was removed before."""
+        """Remove a completed or failed call; no effect if it was removed before."""
         self._admitted.discard(call)
         calls = self._waiting.get(call.address, ())
         if call in calls:
@@ -89,7 +89,7 @@ class FairQueue:
         return sum(call.pixels for call in self._admitted)
 
     def _displace(self, new: DecoderCall, cost: Callable[[DecoderCall], int], error: TooManyRequestsError) -> None:
-        """Reject the newest call of the client with the largest waiting cost, or `new` if its client has no less."""
+        """Reject the newest call of the client with the largest waiting cost, or `new` if its client has as much."""
 
         def waiting_cost(calls: deque[DecoderCall]) -> int:
             return sum(map(cost, calls))

@@ -26,7 +26,7 @@ RUN_SECONDS = 0.004
 """Target duration of one run of an explanation: about as long as a prediction, which may have to wait for it."""
 MAX_IMAGES = 8
 IDLE_SECONDS = 60.0
-"""Time after the last explanation when the graph is closed; it holds as much memory as the prediction graph."""
+"""Idle time after which the graph is closed; it takes as much memory as the prediction graph."""
 
 
 class Pace:
@@ -62,7 +62,7 @@ class GradientModel:
         return gradient_NHWC
 
     def gradient_and_logits(self, pixels_NHWC: Floats, target_K: Floats) -> tuple[Floats, Floats]:
-        """The result of `gradient` and the logits float32 [N, K], from one run."""
+        """Return the result of `gradient` and the logits float32 [N, K], both from one run."""
         gradient_NHWC, logits_NK = self._session.run(["gradient", "logits"], _inputs(pixels_NHWC, target_K))
         return gradient_NHWC, logits_NK
 
@@ -73,7 +73,7 @@ class GradientModel:
 
 
 class GradientGraph:
-    """The gradient graph of one loaded version; the open session is freed with the version, or when it is idle."""
+    """Gradient graph of one loaded version; its session is closed with the version, or when it is idle."""
 
     def __init__(self, manifest: Manifest, path: Path, loader: Executor) -> None:
         """`loader` is the thread that loads versions; it opens graphs one at a time."""
@@ -107,7 +107,7 @@ class GradientGraph:
 
 
 def _close(graph: ref[GradientGraph]) -> None:
-    """Drop the session; explanations that use it finish on it."""
+    """Drop the session; explanations that are using it can finish."""
     idle = graph()
     if idle is not None:
         idle._opening = None

@@ -1,4 +1,4 @@
-"""Loaded model versions: verifies a version, opens its graphs when they are needed, keeps them with their queues."""
+"""Loaded model versions: verifies a version, opens its graphs on demand, and keeps them with their queues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class ModelVariant:
 
     Attributes:
         manifest: manifest of the version.
-        precision: the precision.
+        precision: number format of the predictions.
         queue: queue of the graph.
         gradient: gradient graph for explanations, shared by all precisions; None if the version has no gradient.onnx.
     """
@@ -92,7 +92,7 @@ class ModelVariant:
 
 
 class LoadedModel:
-    """A loaded version. The graph of its default precision is open, others are opened by their first request.
+    """A loaded version. The graph of its default precision is open; others are opened at the first request for them.
 
     Attributes:
         manifest: manifest of the version.
@@ -130,7 +130,7 @@ class LoadedModel:
         return self._graphs.statuses(list(self._open_graphs.values()))
 
     def opened(self, precision: Precision | None = None) -> ModelVariant | None:
-        """The variant of `precision` if its graph is open, otherwise None. If None: the default variant.
+        """Return the variant of `precision` if its graph is open, otherwise None; None means the default precision.
 
         Raises:
             PrecisionNotPublishedError: the version cannot be served in this precision.
@@ -142,7 +142,7 @@ class LoadedModel:
         return self._variants.get(precision)
 
     async def variant(self, precision: Precision | None = None) -> ModelVariant:
-        """The variant of `precision`, whose graph is opened if necessary; concurrent callers share one opening.
+        """Return the variant of `precision`, and open its graph if necessary; concurrent callers share one opening.
 
         Raises:
             PrecisionNotPublishedError: the version cannot be served in this precision.
@@ -198,7 +198,7 @@ def load_model(
     loader: Executor,
     policy: ProviderPolicy,
 ) -> LoadedModel:
-    """Verify, open and warm up a version. Blocks while it hashes the files and runs the model.
+    """Verify, open and warm up a version. The call blocks while it hashes the files and runs the model.
 
     Args:
         repository: repository that holds the version.
@@ -234,7 +234,7 @@ def _open_default(graphs: VersionGraphs, manifest: Manifest, policy: ProviderPol
         return graph
     if policy.preferred == "bf16":
         reason = graphs.refusals("bf16") or _why_no_bf16(manifest)
-        log.warning("%s is served in fp32 although DUET_PRECISION is bf16: %s", manifest.reference, reason)
+        log.warning("%s is served in fp32, although DUET_PRECISION is bf16: %s", manifest.reference, reason)
     exact = graphs.open_best(["fp32"])
     if exact is None:  # the policy always has `cpu`, which either runs the graph or raises
         raise CorruptVersionError(f"{manifest.reference}: no execution provider runs model.onnx")

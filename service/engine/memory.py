@@ -1,4 +1,4 @@
-"""Free memory of the C library: glibc keeps freed memory for itself unless it is limited or asked to return it."""
+"""Freed memory of the C library: glibc keeps it instead of returning it to the system, unless told otherwise."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import ctypes
 import time
 
 _MEBIBYTE = 1024 * 1024
-# Options of `mallopt` in glibc's malloc.h, and their values. Every thread would otherwise get an arena, which keeps the
-# memory of the largest request that the thread has served. Blocks of a mebibyte or more are returned when freed;
-# without the option, glibc raises this limit to 32 MiB when such blocks are freed.
+# Options of `mallopt` in glibc's malloc.h, and their values. By default every thread gets an arena, which keeps the
+# memory of the largest request that the thread has served. Blocks of a mebibyte or more are returned when freed; by
+# default, glibc raises this limit up to 32 MiB when such blocks are freed.
 _OPTIONS = {"M_ARENA_MAX": (-8, 2), "M_MMAP_THRESHOLD": (-3, _MEBIBYTE), "M_TRIM_THRESHOLD": (-1, 4 * _MEBIBYTE)}
 _CHECK_SECONDS = 15.0
 _WORK_SECONDS = 1.0
-"""CPU time after which memory is returned: a process that does nothing is not woken for it."""
+"""CPU time after which memory is returned; an idle process returns none."""
 
 
 def limit_free_memory() -> None:

@@ -33,7 +33,7 @@ Key = tuple[str, int]
 LOAD_SECONDS = 120.0
 """Time limit for loading a version, whose files may be on a file system that does not respond."""
 READ_SECONDS = 5.0
-"""Time limit for reading the champions; after it, other work continues with those that are known."""
+"""Time limit for reading the champions; after it, other work continues with the champions read before."""
 _LOADED_FIRST = ("cnn", "mlp")
 """Families that requests without a model name ask for."""
 
@@ -63,12 +63,12 @@ class ModelManager:
         retry_refused_seconds: float,
         policy: ProviderPolicy,
     ) -> None:
-        """Create it without loading anything.
+        """Create the manager without loading anything.
 
         Args:
             repository: repository of the versions.
             max_batch: largest batch size.
-            kept_champions: number of champions that stay loaded whether they are used or not.
+            kept_champions: number of champions that stay loaded even if they are not used.
             idle_seconds: time without requests after which any other champion is unloaded.
             extra_versions: number of requested versions other than champions that stay loaded.
             poll_seconds: interval at which the champions are read.
@@ -193,7 +193,7 @@ class ModelManager:
         return readiness.model_copy(update={"precision": loaded.default.precision, "providers": loaded.providers()})
 
     def default_precision(self, manifest: Manifest) -> Precision | None:
-        """Precision of requests that name none; None if that is decided when the version is loaded."""
+        """Precision of requests that do not name one; None if it is decided when the version is loaded."""
         family, version = manifest.family, manifest.version
         champion = self.champions.get(family)
         loaded = champion if champion and champion.version == version else self._extras.get((family, version))
@@ -244,16 +244,16 @@ class ModelManager:
         self._loader.shutdown(wait=True, cancel_futures=True)
 
     async def _read_champions(self) -> Mapping[str, int]:
-        """The champions in the repository. A read that outlasts its time limit is awaited again by the next call.
+        """Return the champions in the repository. After a timeout, the next call waits for the same read.
 
         Raises:
-            RepositoryError: they cannot be read, or the file system does not respond.
+            RepositoryError: the champions cannot be read, or the file system does not respond.
         """
         reading = self._reading or asyncio.create_task(asyncio.to_thread(self._repository.champions))
         self._reading = reading
         await asyncio.wait([reading], timeout=READ_SECONDS)
         if not reading.done():
-            raise RepositoryError(f"the champions were not read within {READ_SECONDS:g} s: their files do not respond")
+            raise RepositoryError(f"the champions were not read within {READ_SECONDS:g} s: check the file system")
         self._reading = None
         return reading.result()
 

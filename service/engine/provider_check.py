@@ -1,6 +1,6 @@
-"""Check of an execution provider: its answers to fixed images, compared with those of the `cpu` provider.
+"""Check of an execution provider: its predictions of fixed images, compared with those of the `cpu` provider.
 
-The limits are for one graph run by two providers. What int8 itself loses against fp32 is judged when a version is
+The limits are for one graph run by two providers. The loss of int8 compared with fp32 is evaluated when a version is
 published.
 """
 
@@ -21,7 +21,7 @@ from service.engine.arrays import Pixels, RunModel
 
 CHECK_IMAGES = 64
 _SHIFTS = ((0, 0), (2, 1), (-1, 3), (3, -2))
-"""Shifts down and to the right in pixels; each is used for the images and for their mirror images."""
+"""Shifts down and to the right, in pixels; each is applied to the images and to their mirror images."""
 
 Doubles = npt.NDArray[np.float64]
 
@@ -31,8 +31,8 @@ class Limits:
     """Limits of the differences from the `cpu` provider.
 
     Attributes:
-        equal_classes: least share of the images with the same most probable class.
-        max_difference: largest difference of a probability.
+        equal_classes: minimum share of the images with the same most probable class.
+        max_difference: maximum difference of a probability.
     """
 
     equal_classes: float
@@ -42,8 +42,8 @@ class Limits:
 LIMITS: Mapping[Precision, Limits] = MappingProxyType(
     {"fp32": Limits(1.0, 1e-4), "bf16": Limits(0.96, 0.05), "int8": Limits(0.96, 0.1)}
 )
-"""The versions that ship differ by at most 0.02 in bf16 and 0.04 in int8. With OpenVINO's fp32, whose convolutions
-are Winograd's, a cnn differs by 0.37."""
+"""The versions that ship differ by at most 0.02 in bf16 and 0.04 in int8. In OpenVINO's fp32, which uses Winograd
+convolutions, a cnn differs by 0.37."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ class Agreement:
     max_difference: float
 
     def problem(self, precision: Precision) -> str | None:
-        """The limits that are exceeded, or None."""
+        """Return a description of the exceeded limits, or None."""
         limits, problems = LIMITS[precision], []
         if not self.equal_classes >= limits.equal_classes:
             problems.append(f"{self.equal_classes:.1%} of the classes are equal, not {limits.equal_classes:.0%}")
-        if not self.max_difference <= limits.max_difference:  # true of NaN, too
+        if not self.max_difference <= limits.max_difference:  # also true for NaN
             problems.append(f"a probability differs by {self.max_difference:.2g}, above {limits.max_difference:g}")
         return " and ".join(problems) or None
 
 
 def check_images(samples: Sequence[Pixels], model_input: ModelInput) -> Pixels:
-    """The check images, uint8 [64, height, width, 3]: the samples, mirrored and shifted.
+    """Return the check images, uint8 [64, height, width, 3]: the samples, mirrored and shifted.
 
     Args:
         samples: at least one image, uint8 [h, w, 3].
@@ -89,11 +89,11 @@ def check_images(samples: Sequence[Pixels], model_input: ModelInput) -> Pixels:
 
 
 def probabilities_of(run: RunModel, images_NHWC: Pixels, *, batch: int, temperature: float) -> Doubles:
-    """Probabilities float64 [N, K] of images uint8 [N, H, W, 3], run in batches of `batch`, the last one filled up."""
+    """Return probabilities float64 [N, K] of images uint8 [N, H, W, 3], run in batches of `batch` with padding."""
     logits = []
     for start in range(0, len(images_NHWC), batch):
         part_NHWC = images_NHWC[start : start + batch]
-        # Providers that compile a graph for each batch size would compile it for the rest alone.
+        # Padding avoids another batch size, for which some providers would compile the graph.
         full_NHWC = np.resize(part_NHWC, (batch, *part_NHWC.shape[1:]))
         logits.append(run(full_NHWC)[: len(part_NHWC)])
     return softmax(np.concatenate(logits), temperature)

@@ -1,4 +1,4 @@
-"""Measurements of execution providers, remembered in DUET_HOME per version, machine and package versions."""
+"""Measurements of execution providers, stored in DUET_HOME by version, machine and package versions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from service.engine.provider_check import LIMITS
 
 log = logging.getLogger("duet.models")
 MAX_FILES = 64
-"""Number of files that are kept: the newest."""
+"""Number of files that are kept; the oldest are deleted."""
 _IDENTITY = (".onnx", ".safetensors")
 
 
 class Measurement(StrictModel):
-    """Result of one provider in one precision; without `refused`, it passed the check."""
+    """Result of one provider in one precision; it passed the check if `refused` is None."""
 
     provider: ProviderName
     precision: Precision
@@ -42,7 +42,7 @@ class Measurements(StrictModel):
 
 
 class MeasurementStore:
-    """Folder of measurements. A folder that cannot be written means that each process measures again."""
+    """Folder of measurements. If it cannot be written, each process measures again."""
 
     def __init__(self, folder: Path, versions: Sequence[str]) -> None:
         """`versions` are the package versions of all providers."""
@@ -52,13 +52,13 @@ class MeasurementStore:
         self._reported = False
 
     def read(self, manifest: Manifest) -> Measurements:
-        """The measurements of a version; empty if there are none for these files, limits, packages and this machine."""
+        """Return the measurements of a version; empty if none match its files, the limits, packages and machine."""
         try:
             return Measurements.model_validate_json(self._path(manifest).read_bytes())
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (OSError, ValidationError) as error:
-            log.warning("measurements of %s cannot be read and are made again: %s", manifest.reference, error)
+            log.warning("cannot read the measurements of %s, measuring again: %s", manifest.reference, error)
         return Measurements()
 
     def write(self, manifest: Manifest, measurements: Measurements) -> None:
@@ -69,9 +69,9 @@ class MeasurementStore:
             newest_first = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
             for path in newest_first[MAX_FILES:]:
                 path.unlink(missing_ok=True)
-        except OSError as error:  # also if another process deletes a file meanwhile
+        except OSError as error:  # also if another process deletes a file at the same time
             if not self._reported:
-                log.info("measurements of providers are not stored, each start measures again: %s", error.strerror)
+                log.info("cannot store measurements of providers, each start measures again: %s", error.strerror)
             self._reported = True
 
     def _path(self, manifest: Manifest) -> Path:

@@ -24,10 +24,10 @@ class ProviderPolicy:
     Attributes:
         groups: groups of providers, the preferred one first; in a group, the fastest one is chosen. The last one
             contains `cpu`.
-        preferred: precision of requests that name none; `auto` is the fastest of AUTOMATIC.
+        preferred: precision of requests that do not name one; `auto` is the fastest of AUTOMATIC.
         parallel_runs: number of batches that run at a time.
         samples: returns the images that the check images are made from, each uint8 [h, w, 3].
-        store: remembered measurements.
+        store: stored measurements.
     """
 
     groups: tuple[tuple[Provider, ...], ...]
@@ -42,9 +42,9 @@ class ProviderPolicy:
         return tuple(provider for group in self.groups for provider in group)
 
     def precisions(self, manifest: Manifest) -> tuple[Precision, ...]:
-        """The precisions in which a version can be run on this machine if the providers pass the check.
+        """Precisions in which a version can be run on this machine if the providers pass the check.
 
-        bf16 is left out if the version was found to be inferior in bf16 when it was published.
+        bf16 is left out if the version did not pass its acceptance test when it was published.
         """
         offered = frozenset[Precision]().union(*(provider.precisions for provider in self.providers))
         judged = manifest.bf16 is None or manifest.bf16.accepted
@@ -52,7 +52,7 @@ class ProviderPolicy:
         return tuple(precision for precision in published if precision in offered)
 
     def precision_before_loading(self, manifest: Manifest) -> Precision | None:
-        """Precision of requests that name none, for a version that is not loaded; None if measurements decide."""
+        """Precision of requests that do not name one, for a version that is not loaded; None if measurements decide."""
         possible = [
             precision
             for precision in (AUTOMATIC if self.preferred == "auto" else (self.preferred,))

@@ -1,4 +1,4 @@
-"""Graphs of one version: opens them with the provider that the policy prefers and that passes the check."""
+"""Graphs of one version: opens each with the preferred execution provider that passes the check."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _TIMED_BATCH = 32
 _TIMED_SECONDS = 0.1
 _TIMED_RUNS = 3
 _LEAST_SECONDS = 1e-6
-"""Resolution that is assumed of the clock."""
+"""Assumed resolution of the clock."""
 _COMPILED_BATCHES = 32
-"""Largest batch size up to which OpenVINO compiles every size in advance."""
+"""Maximum batch size up to which OpenVINO compiles the graph for every size in advance."""
 _DIGITS = 7
-"""Decimal digits of remembered probabilities."""
+"""Decimal digits of stored probabilities."""
 
 Pair = tuple[Provider, Precision]
 
@@ -41,8 +41,8 @@ class OpenGraph:
     Attributes:
         provider: the execution provider.
         precision: its precision.
-        run: runs a batch; thread-safe.
-        seconds_per_image: measured with a large batch.
+        run: function that runs a batch; thread-safe.
+        seconds_per_image: time per image in a large batch.
     """
 
     provider: Provider
@@ -83,7 +83,7 @@ class VersionGraphs:
     def open_best(self, precisions: Sequence[Precision]) -> OpenGraph | None:
         """Open the graph with the best provider in one of `precisions`; None if no provider passes the check.
 
-        The first group of the policy with a provider that passes is used, in it the fastest one.
+        The first group of the policy with a provider that passes is used, and in it the fastest provider.
 
         Raises:
             CorruptVersionError: the graph cannot be opened or run with the `cpu` provider.
@@ -114,7 +114,7 @@ class VersionGraphs:
         self._check_output(GRAPHS[graph.precision], graph.run, size)
 
     def statuses(self, open_graphs: Iterable[OpenGraph]) -> tuple[ProviderStatus, ...]:
-        """Each measured provider and precision; those of `open_graphs` are loaded."""
+        """Return the state of each measured provider and precision; those of `open_graphs` are loaded."""
         loaded = {(graph.provider.name, graph.precision): graph for graph in open_graphs}
         results = {
             pair: Measurement(
@@ -136,7 +136,7 @@ class VersionGraphs:
         )
 
     def refusals(self, precision: Precision) -> str:
-        """The reasons why providers were refused in a precision."""
+        """Return the reasons for refusing providers in a precision."""
         refused = [each for each in list(self._results.values()) if each.precision == precision and each.refused]
         return "; ".join(f"{each.provider}: {each.refused}" for each in refused)
 
@@ -242,13 +242,13 @@ class VersionGraphs:
         return self._images
 
     def _measure(self, graph: OpenGraph, checked: Measurement) -> OpenGraph:
-        """The graph with its speed, which is measured unless it is remembered."""
+        """Return the graph with its speed, which is measured unless it is stored."""
         rate = checked.images_per_second or self._images_per_second(graph)
         self._results[graph.provider.name, graph.precision] = checked.model_copy(update={"images_per_second": rate})
         return OpenGraph(graph.provider, graph.precision, graph.run, 1 / rate)
 
     def _images_per_second(self, graph: OpenGraph) -> float:
-        """Images per second of one thread. On the CPU this is CPU time, so that other processes do not matter."""
+        """Measure images per second of one thread; on the CPU in CPU time, so that other processes do not matter."""
         clock = time.perf_counter if graph.provider.name == "cuda" else time.process_time
         batch_NHWC = self._check_images()[: self._batch]
         seconds: list[float] = []
@@ -288,7 +288,7 @@ class VersionGraphs:
         )
 
     def _remember(self) -> None:
-        # A refusal without a comparison, such as one for lack of memory, may be due to the moment.
+        # A refusal without a comparison, such as for lack of memory, may be temporary.
         results = [each for each in self._results.values() if not each.refused or each.equal_classes is not None]
         now = Measurements(references=self._references, results=tuple(results))
         if now != self._stored:

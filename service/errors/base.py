@@ -58,7 +58,7 @@ class TooManyPixelsWaitingError(TooManyRequestsError):
     """The images of all clients that wait for decoding have too many pixels."""
 
     def __init__(self, pixels: int, limit: int, retry_after_seconds: float) -> None:
-        """`pixels` are being decoded or waiting, of at most `limit`."""
+        """`pixels` is the number of pixels that are being decoded or wait; `limit` is their maximum."""
         super().__init__(
             f"images of {megapixels(pixels)} are waiting for decoding, the limit of the service is {megapixels(limit)}",
             retry_after_seconds,

@@ -153,7 +153,7 @@ class TooManyEvaluationsError(ProblemError):
     def __init__(self, evaluations: int, limit: int) -> None:
         super().__init__(
             f"the request needs {evaluations} evaluations of models (a gradient counts as three), the limit without a "
-            f"key is {limit}: ask for fewer images, models, methods, steps or windows, or send a key",
+            f"key is {limit}: request fewer images, models, methods, steps or windows, or send a key",
             evaluations=evaluations,
             limit=limit,
         )

@@ -27,7 +27,7 @@ class PrecisionNotPublishedError(ProblemError):
     """The version is not served in this precision; the response lists its precisions."""
 
     def __init__(self, reference: str, precision: str, available: Sequence[str], reason: str | None = None) -> None:
-        """`reason`: why this machine cannot run the precision; None if the version was published without it."""
+        """`reason` says why this machine cannot run the precision; None if the version was published without it."""
         problem = f"is not served in {precision} ({reason})" if reason else f"was published without {precision}"
         super().__init__(f"{reference} {problem}: use {' or '.join(available)}", available=list(available))
 

@@ -44,7 +44,7 @@ class Lifecycle:
 
     Attributes:
         draining: set once, when the process is asked to stop.
-        on_closing: called after the last request, before the parts of the service are closed.
+        on_closing: called after the last request, before the service closes its parts.
     """
 
     draining: bool = False

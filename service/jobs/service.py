@@ -37,7 +37,7 @@ from service.settings import Settings
 Result = TypeVar("Result")
 _THREADS = 16
 MAX_QUEUED_JOBS = 200
-"""Maximum number of queued jobs; one API key may have half of them."""
+"""Maximum number of queued jobs; at most half of them may come from one API key."""
 IDEMPOTENCY_SECONDS = 24 * 3600.0
 """Time for which an Idempotency-Key is remembered after its job was created."""
 _LAST_ROUND_SECONDS = 5.0

@@ -44,7 +44,7 @@ class ModelCatalog:
 
     Attributes:
         repository: the repository.
-        refusal: function that returns the reason why the engine refused a version, or None.
+        refusal: function that returns the engine's reason for refusing a version, or None.
         providers: function that returns the measured execution providers of each loaded version.
     """
 

@@ -149,7 +149,7 @@ class Promotions:
         return Deletion(deleted=deleted, entries=tuple(entries))
 
     def page(self, family: str, *, limit: int, cursor: int | None) -> PromotionPage:
-        """A page of the audit trail of a family, newest first, with the entries before `cursor`; reads the disk.
+        """Read a page of the audit trail of a family from disk, newest first, with the entries before `cursor`.
 
         The last page also has the entries of the shipped trail.
 

@@ -39,7 +39,7 @@ def shipped_examples() -> tuple[Sample, ...]:
 
 
 def example_pixels() -> list[Pixels]:
-    """The pixels of the images that ship, uint8 [h, w, 3] each."""
+    """Pixels of the images that ship, uint8 [h, w, 3] each."""
     images = (Image.open(BytesIO(sample.png)) for sample in shipped_examples())
     return [np.asarray(image.convert("RGB")) for image in images]
 

@@ -164,7 +164,7 @@ class Metrics:
         loaded: Callable[[], Iterable[ModelVariant]],
         measured: Callable[[], Mapping[tuple[str, int], tuple[ProviderStatus, ...]]],
     ) -> None:
-        """Set the sources of the loaded models and of their execution providers, which are reported at each scrape."""
+        """Set the functions that return loaded models and their execution providers; each scrape calls them."""
         self._loaded = loaded
         self._measured = measured
 

@@ -24,7 +24,7 @@ def model_metadata(manifest: Manifest, versions: list[int], precision: Precision
     """Model metadata of a version.
 
     Args:
-        manifest: of the version.
+        manifest: manifest of the version.
         versions: all available versions.
         precision: default precision of requests; None if it is decided when the version is loaded.
     """

@@ -24,7 +24,7 @@ Baseline = Literal["black", "white", "mean", "blur"]
 MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
 
 GRADIENT_EVALUATIONS = 3
-"""Evaluations of the model as which a gradient counts."""
+"""Number of model evaluations that one gradient counts as."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +99,8 @@ class Attribution:
 
     Attributes:
         completeness: only for integrated gradients.
-        kept_share: only for SmoothGrad; share of the noisy copies that the model assigns to the class that it predicts
-            for the image.
+        kept_share: only for SmoothGrad; share of the noisy copies for which the model predicts the same class as for
+            the image.
     """
 
     map_HW: Doubles
@@ -143,7 +143,7 @@ async def input_x_gradient(runs: Runs, subject: Subject, _: Parameters) -> Attri
 async def smoothgrad(runs: Runs, subject: Subject, parameters: Parameters) -> Attribution:
     """`saliency` of the mean gradient over noisy copies of the image (Smilkov et al. 2017).
 
-    The map explains the prediction only if the copies keep it, which `kept_share` tells.
+    The map explains the prediction only if most copies keep it; `kept_share` is their share.
     """
     random = np.random.default_rng(parameters.seed)
     pixels_HWC = subject.pixels()
@@ -251,9 +251,9 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
 
 
 def count_evaluations(methods: Iterable[MethodName], parameters: Parameters, height: int, width: int) -> int:
-    """Evaluations of a model that explain one image of this size by all methods, with its prediction.
+    """Number of model evaluations to predict one image of this size and explain it by all given methods.
 
-    A gradient counts as GRADIENT_EVALUATIONS: it takes about three times as long.
+    A gradient counts as GRADIENT_EVALUATIONS, because it takes about three times as long as an evaluation.
     """
     return 1 + sum(METHODS[method].evaluations(parameters, height, width) for method in methods)
 

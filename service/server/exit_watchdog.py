@@ -1,4 +1,4 @@
-"""Watchdog of the end of the process, which threads that wait for a file system would otherwise delay forever."""
+"""Watchdog for shutdown: ends the process if threads that wait for a file system keep it from exiting."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ import threading
 import time
 
 CLOSE_SECONDS = 5.0
-"""Time without progress, after the last request, when the process is ended."""
+"""Time without progress, after the last request, after which the process is ended."""
 _PROGRESS_SECONDS = 0.005
-"""CPU time that shows progress: a slow process is not ended, one whose threads all wait is."""
+"""CPU time that counts as progress: a slow process is not ended, but a process whose threads all wait is."""
 
 log = logging.getLogger("duet.service")
 
 
 class ExitWatchdog:
-    """Ends the process with exit code 0 if its parts do not close, and it makes no progress for CLOSE_SECONDS.
+    """Ends the process with exit code 0 if its parts do not close and it makes no progress for CLOSE_SECONDS.
 
-    Python waits for all threads at the end. A thread that reads from a network file system that hangs cannot be
-    interrupted. Such a read loses nothing, because files are only replaced as a whole.
+    At exit, Python waits for all threads. A thread that reads from a network file system that hangs cannot be
+    interrupted. No data is lost, because files are only replaced as a whole.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class ExitWatchdog:
         self._thread = threading.Thread(target=self._watch, name="exit", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch; repeated calls have no effect."""
+        """Start watching; repeated calls have no effect."""
         if self._thread.ident is None:
             self._thread.start()
 
@@ -45,6 +45,6 @@ class ExitWatchdog:
 
 def _end() -> None:
     names = sorted(thread.name for thread in threading.enumerate() if not thread.daemon)
-    log.warning("ended without %s: no progress for %g s", ", ".join(names), CLOSE_SECONDS)
+    log.warning("ended without waiting for %s: no progress for %g s", ", ".join(names), CLOSE_SECONDS)
     logging.shutdown()
     os._exit(0)

@@ -151,8 +151,8 @@ class DrainingServer(uvicorn.Server):
         """Create the app.
 
         Args:
-            settings: of the service.
-            on_listening: called with the URL when requests are accepted.
+            settings: settings of the service.
+            on_listening: called with the URL as soon as requests are accepted.
             on_closing: called after the last request.
         """
         self._lifecycle = Lifecycle(on_closing=on_closing)

@@ -14,7 +14,7 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int, orphaned: int) -> None:
-    """Receive the signal `orphaned` when the thread that started this process ends; exit if `parent` has ended."""
+    """Request the signal `orphaned` for the end of the thread that started this process; exit if `parent` has ended."""
     if sys.platform == "linux":
         import ctypes
 

@@ -27,7 +27,7 @@ CropText = Annotated[
     ),
 ]
 _WINDOWS_PER_SIDE = 5
-"""With half of them overlapping, 100 windows cover an image."""
+"""With windows that overlap by half, 100 of them cover an image."""
 
 
 class ModelQuery(BaseModel):

@@ -18,7 +18,7 @@ def job_path(job_id: str, root: str) -> str:
 
 
 def job_answer(record: JobRecord, settings: Settings) -> JobAnswer:
-    """The job with its links, and without paths of the server in the message of its error."""
+    """Return the job with its links; paths of the server in its error message are replaced by settings."""
     fields = record.model_dump()
     fields["error"] = hide_paths(fields["error"], **settings.folders)
     return JobAnswer.model_validate({**fields, "links": _links(record, settings.root_path)})

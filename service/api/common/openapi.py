@@ -67,7 +67,7 @@ EVALUATION_ERRORS: Errors = (
     TooManyWrongKeysError,
     CrossOriginError,
 )
-"""Additional errors of the routes on which a key allows more evaluations."""
+"""Additional errors of routes with a limit of evaluations for requests without a key."""
 
 EXPLANATION_ERRORS: Errors = (
     NoGradientError,

@@ -49,7 +49,7 @@ class EventsQuery(BaseModel):
 
 
 def render_event(stored: StoredEvent, folders: Mapping[str, Path | None]) -> bytes:
-    """The event in the server-sent events format, with a JSON object as data, without the paths of `folders`."""
+    """Format the event as a server-sent event with a JSON object as data, without the paths of `folders`."""
     data = {
         **hide_paths(stored.event.model_dump(mode="json"), **folders),
         "at": stored.at,

@@ -61,10 +61,10 @@ async def readyz(state: StateDep, verbose: Verbose = False) -> Readiness:
 
 
 def read_readiness(state: RequestState) -> Readiness:
-    """The state of the service and of each model.
+    """Return the state of the service and of each model.
 
     Raises:
-        NotReadyError: no champion is served yet, or the service shuts down.
+        NotReadyError: no champion is served yet, or the service is shutting down.
     """
     if state["lifecycle"].draining:
         raise NotReadyError("the service is shutting down")

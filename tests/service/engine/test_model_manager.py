@@ -331,7 +331,7 @@ async def test_champions_whose_file_never_answers_stop_no_other_work(
         monkeypatch.setattr("service.engine.model_manager.READ_SECONDS", 0.05)
         monkeypatch.setattr(ModelRepository, "champions", hang)
         set_champions(models, cnn=2, mlp=1)
-        await until_reason(running, "cnn", "their files do not respond")
+        await until_reason(running, "cnn", "check the file system")
         assert (await predicted(running, "?model=cnn"))["version"] == 1
         assert (await predicted(running, "?model=cnn&version=2"))["version"] == 2
         await running.state["engine"].models.poll()

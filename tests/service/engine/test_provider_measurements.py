@@ -41,7 +41,7 @@ def test_a_damaged_file_is_measured_again(manifest: Manifest, tmp_path: Path, ca
     [path] = (tmp_path / "store").iterdir()
     path.write_bytes(b"{")
     assert store.read(manifest) == Measurements()
-    assert "are made again" in caplog.text
+    assert "measuring again" in caplog.text
 
 
 def test_the_oldest_files_are_deleted(manifest: Manifest, tmp_path: Path) -> None:

@@ -35,4 +35,4 @@ def test_process_that_waits_is_ended(work: str, wait: str, output: str) -> None:
     script = END.format(work=work, wait=wait)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert (run.returncode, run.stdout) == (0, output)
-    assert ("ended without MainThread" in run.stderr) == (not wait)
+    assert ("ended without waiting for MainThread" in run.stderr) == (not wait)

@@ -161,6 +161,6 @@ def test_training_fit_and_duplicates_are_shown_if_recorded(shipped: Findings) ->
 
     page = findings_page(dataclasses.replace(shipped, first=recorded(shipped.first), second=recorded(shipped.second)))
     assert "| accuracy of the version on unchanged training images | 92.5% (92.0% to 93.0%) | 92.5%" in page
-    assert "On unchanged training images mlp@4 is right on 92.5%" in page
+    assert "The accuracy on unchanged training images is 92.5%" in page
     assert "| effect of the near duplicates, points | +0.18 (+0.11 to +0.25) | +0.18 (+0.11 to +0.25) | |" in page
     assert "They raise the accuracy by +0.18 (+0.11 to +0.25) points (mlp@4)" in page

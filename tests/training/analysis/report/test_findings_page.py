@@ -81,7 +81,7 @@ def test_broken_claims_are_quoted(shipped: Findings) -> None:
     assert '- accuracy difference: "cnn@4 is more accurate than mlp@4' in text
 
 
-def test_flag_on_real_images_is_shown_where_it_is_measured(shipped: Findings) -> None:
+def test_out_of_distribution_kinds_have_rows_if_measured(shipped: Findings) -> None:
     measured = StrangeImages(
         kind="digits", images=1797, auroc=ConfidenceInterval(value=0.8, low=0.79, high=0.81), flag_rate=0.423
     )
@@ -90,9 +90,8 @@ def test_flag_on_real_images_is_shown_where_it_is_measured(shipped: Findings) ->
     for strange in (made_up, (*made_up, measured)):
         scores = shipped.second.scores.model_copy(update={"strange": strange})
         page = findings_page(dataclasses.replace(shipped, second=dataclasses.replace(shipped.second, scores=scores)))
-        sentence = f"- {C} flags 42.3% of 1,797 handwritten digits, which are real images of no class: AUROC 0.800"
-        assert (sentence in page) == (f"| {C} | digits | 0.800 | 42.3% |" in page) == (measured in strange)
-        assert (f"`duet evaluate {C}` measures the flag on handwritten digits" in page) == (measured not in strange)
+        assert (f"| {C} | digits | 1,797 | 0.80" in page) == (measured in strange)
+        assert page.count(f"| {C} | digits |") == (measured in strange)
 
 
 def test_claims_fail_with_exchanged_records(shipped: Findings) -> None:
