@@ -113,7 +113,7 @@ def _describe(
     left_out = [
         f"{count:,} {why}"
         for count, why in (
-            (trained, "that one of them was trained on"),
+            (trained, "that one of the versions was trained on"),
             (unpredicted, f"without a prediction of {other.manifest.reference}"),
             (new, "of new classes"),
         )
@@ -133,7 +133,7 @@ def _describe(
         sentence=(
             f"the data set has changed, and {images:,} of the {holdout:,} holdout images of "
             f"{candidate.manifest.reference} can be compared"
-            + (f", without {', '.join(left_out)}" if left_out else "")
+            + (f"; left out: {', '.join(left_out)}" if left_out else "")
             + recalls
         ),
     )

@@ -1,7 +1,7 @@
-"""Noise of the original picture: images enlarged, made noisy at that size, and reduced again as in serving.
+"""Noise of the original image: images are enlarged, made noisy at that size, and reduced again as in serving.
 
-A camera adds noise to each of its pixels. A picture that is larger than the model input is reduced before prediction,
-which averages the noise of neighboring pixels: its deviation falls about as the ratio of the sizes.
+A camera adds noise to each of its pixels. An image that is larger than the model input is reduced before prediction.
+This averages the noise of neighboring pixels, so that its deviation falls about in proportion to the size ratio.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from core.images.geometry import fit_image
 
 Pixels = npt.NDArray[np.uint8]
 FACTORS = (16, 8, 4, 2, 1)
-"""Sizes of the original in multiples of the model input, least noise in the result first."""
+"""Sizes of the original in multiples of the model input, in order of increasing noise of the result."""
 DEVIATION = 0.1
-"""Standard deviation of the noise of a pixel on [0, 1], that of Gaussian noise at severity 5."""
+"""Standard deviation of the noise, for pixels in [0, 1]; the same as for Gaussian noise at severity 5."""
 _STREAM = 18
-"""Number of the random stream, after those of `training.corruptions.cifar10c`."""
+"""Number of the random stream; smaller numbers are used by `training.corruptions.cifar10c`."""
 
 
 def noisy_original(images_NHWC: Pixels, factor: int, seed: int) -> Pixels:
@@ -26,8 +26,8 @@ def noisy_original(images_NHWC: Pixels, factor: int, seed: int) -> Pixels:
 
     Args:
         images_NHWC: uint8 [N, H, W, 3].
-        factor: size of the original over that of the image, at least 1; 1 adds the noise to the image itself.
-        seed: of the noise.
+        factor: size of the original divided by that of the image, at least 1; 1 adds the noise to the image itself.
+        seed: seed of the noise.
     """
     _, height, width, _ = images_NHWC.shape
     random = np.random.default_rng([seed, _STREAM, factor])

@@ -1,8 +1,9 @@
 """Image folder data set: one sub-folder per class, split by a hash of the file contents.
 
 The part of an image (train, validation, holdout or test) depends on its bytes only. File names do not matter, and
-duplicate files cannot be in two parts. Once loaded, an image keeps its part, whatever is added, removed or relabelled;
-see `image_parts`. A new version can therefore be compared with an older one on images that neither was trained on.
+duplicate files cannot be in two parts. Once loaded, an image keeps its part even if images are added, removed or
+relabelled; see `image_parts`. A new version can therefore be compared with an older one on images that neither was
+trained on.
 Images are decoded with the code of the service.
 """
 
@@ -66,7 +67,7 @@ def load_folder(
 ) -> tuple[ImageDataset, Split]:
     """Load an image folder and split it: 70 % train, 10 % each validation, holdout and test.
 
-    The parts are stored in the folder, where this process can write.
+    The parts are stored in the folder if it is writable.
 
     Classes are sorted by name. Invalid files and duplicate images are skipped and listed in a `note`.
 

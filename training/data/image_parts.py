@@ -1,8 +1,8 @@
-"""Part of each image of a folder (train, validation, holdout or test): a rule for new images, and a record of old ones.
+"""Part of each image of a folder (train, validation, holdout or test): a rule for new images, a record of old ones.
 
-The record is `.parts.npz` in the folder of the data set. An image in it keeps its part: one of the holdout stays there,
-and one that versions may have been trained on never enters holdout or test, also if its class changes or if it comes
-back after it was removed.
+The record is `.parts.npz` in the folder of the data set. Recorded images keep their parts. A holdout image stays in the
+holdout. An image that versions may have been trained on never enters holdout or test, even if its class changes, or if
+it is removed and added again.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _NONE: Mapping[int, str] = MappingProxyType({})
 def assign_parts(
     folder: LabelledFolder, keys_N: npt.NDArray[np.uint64], labels_N: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.object_]:
-    """Name of the part of each image, [N]; the parts of new images are recorded, where this process can write.
+    """Name of the part of each image, [N]; the parts of new images are recorded if the folder is writable.
 
     Args:
         folder: the data set.
-        keys_N: uint64 [N], different keys of its images.
+        keys_N: uint64 [N], distinct keys of its images.
         labels_N: int64 [N], indices of its classes.
 
     Raises:
@@ -55,16 +55,16 @@ def assign_parts(
 def part_of(keys: Sequence[int], known: Mapping[int, str] = _NONE) -> list[str]:
     """Part of each image of one class.
 
-    An image in `known` keeps its part. For another one, the key, read as a fraction of 2^64, selects the part by
-    `SHARES`. An empty part gets the new image with the lowest key of the largest part that has a new one; an empty
-    validation part may also get a training image.
+    An image in `known` keeps its part. For other images, the key, divided by 2^64, selects the part by `SHARES`. An
+    empty part gets a new image from the largest part that has one: the one with the lowest key. An empty validation
+    part may also get a training image.
 
     Args:
-        keys: different keys of 64 bits.
-        known: parts of earlier images.
+        keys: distinct keys of 64 bits.
+        known: parts of images that are already recorded, by key.
 
     Returns:
-        The parts; one of them is empty if no image may enter it.
+        Part of each image. A part has no image if no image may enter it.
     """
     parts = [known.get(key) or _part_of_key(key) for key in keys]
     ascending = sorted(range(len(keys)), key=keys.__getitem__)
@@ -138,4 +138,6 @@ def _write(folder: LabelledFolder, parts: Mapping[int, str]) -> None:
     try:
         atomic_replace(path, content.getbuffer())
     except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}") from error
+        raise DataError(
+            f"cannot write {path} ({error.strerror}): make the folder writable or free disk space"
+        ) from error

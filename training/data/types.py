@@ -20,7 +20,7 @@ class LabelledImages:
     Attributes:
         images_NHWC: uint8 [N, H, W, 3], RGB, 0 to 255.
         labels_N: int64 [N], class indices.
-        keys_N: uint64 [N], keys of the images by their content; None for data sets that never change.
+        keys_N: uint64 [N], content keys of the images; None for data sets that never change.
 
     Raises:
         DataError: an array has the wrong dtype or shape, or there are no images.

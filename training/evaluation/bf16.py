@@ -19,7 +19,7 @@ Logits = npt.NDArray[np.float32]
 
 
 def bf16_provider() -> Provider | None:
-    """An execution provider of this machine that computes in bf16, or None."""
+    """Find an execution provider of this machine that computes in bf16; None if there is none."""
     return next((provider for provider in installed_providers() if "bf16" in provider.precisions), None)
 
 
@@ -38,7 +38,7 @@ def accept_bf16(
         bf16_NK: logits in bf16, float32 [N, K].
         fp32_NK: logits in fp32, float32 [N, K].
         labels_N: true classes.
-        calibration: that of fp32.
+        calibration: calibration of fp32.
         provider: execution provider that computed `bf16_NK`.
     """
     difference = compare_paired(labels_N, bf16_NK.argmax(axis=1), fp32_NK.argmax(axis=1)).difference

@@ -59,9 +59,9 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
     """Calibrate and evaluate the exported graph `model` and its int8 variant.
 
     The holdout is used for calibration and the acceptance of int8 and bf16, the test images for scores only. bf16 is
-    judged if this machine can run it. model.int8.onnx is written to the folder of `model`, and deleted if it is not
-    accepted. With `validate`, the accuracy on the validation images
-    is measured too; the network must not be trained on them.
+    evaluated if this machine can run it. model.int8.onnx is written to the folder of `model`, and deleted if it is not
+    accepted. With `validate`, the accuracy on the validation images is measured too; the network must not be trained on
+    them.
 
     Raises:
         ExportError: the graph disagrees with the network on the test images.

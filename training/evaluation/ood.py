@@ -3,19 +3,19 @@
 The images are the same for every version:
 
 - noise: uniform random values from 0 to 255.
-- textures: per channel the sum of six plane waves of random direction, phase and wavelength (a quarter of the image's
-  side to the whole side), stretched to [0, 255].
+- textures: for each channel, the sum of six plane waves of random direction, phase and wavelength (from a quarter of
+  the image's side to the whole side), stretched to [0, 255].
 - flat: one random color.
 - shuffled: a test image with randomly permuted pixels.
 - digits: 1,797 handwritten digits, 8x8 pixels of 17 grays, enlarged bilinearly (scikit-learn's `load_digits`: the test
   part of Alpaydin and Kaynak 1998, "Optical recognition of handwritten digits", UCI).
-- binary: black and white pixels at random, 50 % each.
+- binary: random black and white pixels, 50 % each.
 - text: four lines of random letters in DejaVu Sans, dark on light or light on dark.
-- photographs: square parts of two photographs that ship with scikit-learn (a temple, a flower), and of a portrait that
-  ships with matplotlib. Parts of one photograph are alike, so that the intervals of this kind are too narrow.
+- photographs: square crops of two photographs that ship with scikit-learn (a temple, a flower), and of a portrait that
+  ships with matplotlib. Crops of one photograph are similar, so the intervals of this kind are too narrow.
 
-No recipe trains on these kinds, see `training.augment.outlier_exposure`. Noise, textures and flat images resemble its
-outliers, though; binary noise, digits, text and photographs do not.
+No recipe trains on these kinds. Noise, textures and flat images resemble the outliers of
+`training.augment.outlier_exposure`; binary noise, digits, text and photographs do not.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SEED = 20_250_101
 MAX_IMAGES = 2_000
 """Maximum number of images of each kind."""
 MAX_PHOTOGRAPHS = 300
-"""Maximum number of parts of photographs, a third of each. More parts would overlap too much."""
+"""Maximum number of crops, a third from each photograph. More crops would overlap too much."""
 _WAVES = 6
 _LINES = 4
 _BLOCK = 250
@@ -50,7 +50,7 @@ Pixels = npt.NDArray[np.uint8]
 def ood_images(test_NHWC: Pixels) -> Mapping[StrangeKind, Pixels]:
     """Generate OOD images, uint8 [M, H, W, 3] per kind, in the size of the test images.
 
-    M is the number of test images, but at most 2,000, and at most 1,797 for digits and 300 for photographs.
+    M is the number of test images, at most 2,000, and at most 1,797 for digits and 300 for photographs.
 
     Args:
         test_NHWC: uint8 [N, H, W, 3], test images, the source of the shuffled images.
@@ -123,7 +123,7 @@ def _digits(count: int, height: int, width: int) -> Pixels:
 
 
 def _text(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
-    """Lines of random letters of random size and place, in two colors of opposite brightness."""
+    """Lines of random letters of random size and position, in a dark and a light color."""
     letters = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
     path = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
     pages = []
@@ -141,7 +141,7 @@ def _text(count: int, height: int, width: int, random: np.random.Generator) -> P
 
 
 def _photographs(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
-    """Square parts of three photographs in turn, from a quarter of the shorter side to all of it."""
+    """Square crops of three photographs in turn, from a quarter of the shorter side to all of it."""
     with Image.open(Path(get_data_path(), "sample_data", "grace_hopper.jpg")) as opened:
         portrait = opened.convert("RGB")
     pictures = [*(Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")), portrait]

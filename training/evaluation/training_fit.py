@@ -1,7 +1,7 @@
 """Accuracy of a version on unchanged training images, for comparison with its accuracy on the holdout and in training.
 
-The accuracy that training reports is a running mean over augmented images, which mixup makes hard. It can be lower than
-the accuracy on test images, and says nothing about overfitting.
+The accuracy that training reports is a running mean over augmented images, and mixup makes them harder to classify. It
+can be lower than the accuracy on test images, and does not measure overfitting.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ IMAGES, QUICK_IMAGES = 10_000, 100
 def measure_training_fit(
     manifest: Manifest, folder: Path, images: Images, *, threads: int, quick: bool = False
 ) -> TrainingFit:
-    """Measure up to 10,000 images of the parts that the version was trained on, stratified by class.
+    """Measure the accuracy on up to 10,000 images of the parts that the version was trained on, stratified by class.
 
     Args:
         manifest: manifest of the version.

@@ -40,7 +40,7 @@ from training.run.rng import generator
 
 _EVALUATION_BATCH = 500
 _PLAIN = 2_000
-"""Unchanged training images for the accuracy after each epoch: their forward passes take 1 to 2 % of an epoch."""
+"""Number of unchanged training images for the accuracy after each epoch; they take 1 to 2 % of an epoch."""
 _PROBED = 2
 """Number of images whose logits are checked after an epoch without validation."""
 _STEPS_BETWEEN_REPORTS = 20

@@ -1,6 +1,6 @@
-"""Content of a version's images, and the champions' predictions of its holdout, for the promotion gate.
+"""Content keys of a version's images, and the champions' predictions of its holdout, for the promotion gate.
 
-The gate compares versions of a data set that changed on images that neither was trained on. The service that runs it
+The gate compares versions of a changed data set on images that neither was trained on. The service that runs the gate
 does not read these images, so the champions predict the new holdout when the version is published.
 """
 
@@ -60,8 +60,8 @@ def write_champion_predictions(
 ) -> None:
     """Write the predictions of the champion and of the most accurate champion so far to the version folder.
 
-    Nothing is written if they have the same holdout, or cannot be compared by their images. A champion that cannot be
-    run is left out with a note.
+    Nothing is written if the versions have the same holdout, or cannot be compared by image keys. A champion that
+    cannot be run is left out with a note.
     """
     predictions: dict[str, HoldoutPredictions] = {}
     for version in _champions(repository, family, note) if images.dataset.training.keys_N is not None else ():

@@ -83,8 +83,8 @@ average |
 | out-of-distribution score, AUROC against | {ood_scores} |
 | holdout images under corruption | {_corrupted(manifest)} |
 
-Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC (near 1 a
-Chernoff bound, which is not empty for scores that do not overlap), bootstrap over images for the others.
+Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC (near 1 a Chernoff bound,
+because DeLong's variance is 0 for scores that do not overlap), and bootstrap over images for the others.
 
 ![training curves](figures/history.png)
 ![confusion matrix](figures/confusion.png)
@@ -200,11 +200,11 @@ def _bf16(manifest: Manifest) -> str:
     if record is None:
         return ""
     difference = record.holdout_difference
-    decision = "Accepted" if record.accepted else f"Not accepted, because it is {record.verdict}"
+    decision = "Accepted" if record.accepted else f"Not accepted ({record.verdict})"
     return f"""## bf16
 
-{decision}. `model.onnx` run in bf16 by {record.provider} gives the class of fp32 on {record.equal_classes:.2%} of \
-{record.images:,} holdout images.
+{decision}. In bf16, run by {record.provider}, `model.onnx` predicts the same class as in fp32 on \
+{record.equal_classes:.2%} of {record.images:,} holdout images.
 The holdout accuracy differs by {100 * difference.value:+.2f} points (95 % interval {100 * difference.low:+.2f} \
 to {100 * difference.high:+.2f}), with the temperature and thresholds of fp32. The prediction sets contain the true
 class of {record.coverage:.2%} of the images.

@@ -26,7 +26,7 @@ class EpochRecord:
 
     Training metrics are means over the epoch, on augmented images and with dropout. Validation metrics are measured at
     its end; they are None for a run that trains on the validation images. `plain_accuracy` is measured in the same way
-    on 2,000 unchanged training images; with the validation accuracy it shows overfitting. Older runs lack it.
+    on 2,000 unchanged training images; its gap to the validation accuracy shows overfitting. Older runs lack it.
     """
 
     epoch: int

@@ -78,7 +78,7 @@ class ConsoleReporter:
         self._show(epoch, loss, accuracy, advance=1)
 
     def epoch(self, record: EpochRecord, epochs: int) -> None:
-        """Print the metrics of the epoch above the bar, and show the same ones in the bar, which stays at the end."""
+        """Print the metrics of the epoch above the bar, and show them in the bar, which remains visible at the end."""
         line = f"epoch {record.epoch}/{epochs}  loss {record.train_loss:.4f}  train {record.train_accuracy:.2%}"
         if record.validation_accuracy is not None:
             self._validation = (record.epoch, record.validation_accuracy)
@@ -87,7 +87,7 @@ class ConsoleReporter:
         self._show(record.epoch, record.train_loss, record.train_accuracy, advance=0)
 
     def fit_ended(self) -> None:
-        """Stop the progress bar; its last line stays."""
+        """Stop the progress bar; its last line remains visible."""
         self._progress.stop()
 
     def writing(self, what: Written) -> None:
@@ -98,7 +98,7 @@ class ConsoleReporter:
         self._console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
     def _show(self, epoch: int, loss: float, accuracy: float, *, advance: int) -> None:
-        """Show the metrics in the bar; a validation accuracy of an earlier epoch is marked with that epoch."""
+        """Show the metrics in the bar, with the epoch of the validation accuracy if it is an earlier one."""
         if self._task is None:
             return
         figures = f"epoch {epoch}  loss {loss:.3f}  train {accuracy:.1%}"

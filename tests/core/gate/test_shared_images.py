@@ -98,7 +98,7 @@ def test_images_of_both_holdouts_and_newly_predicted_ones_are_compared() -> None
     assert found.shared is not None
     assert (found.shared.images, found.shared.holdout, found.shared.not_predicted) == (4, 5, 1)
     assert found.shared.sentence == (
-        "the data set has changed, and 4 of the 5 holdout images of pets@2 can be compared, without 1 without a "
+        "the data set has changed, and 4 of the 5 holdout images of pets@2 can be compared; left out: 1 without a "
         "prediction of pets@1"
     )
 
@@ -134,7 +134,7 @@ def test_new_class_is_reported_apart() -> None:
     assert found.shared is not None
     [new] = found.shared.new_classes
     assert (new.label, new.images, new.recall) == ("ape", 2, 0.5)
-    assert "without 2 of new classes; of 2 images of the new class ape, pets@2 finds 50.0%" in found.shared.sentence
+    assert "; left out: 2 of new classes; of 2 images of the new class ape, pets@2 finds 50.0%" in found.shared.sentence
 
 
 def test_too_few_shared_images_are_refused_with_the_numbers() -> None:

@@ -7,20 +7,20 @@ from core.records.explanations import Check, CheckName, ControlGain, MethodEvalu
 from core.statistics.intervals import ConfidenceInterval
 
 MAX_CORRELATION = 0.5
-"""Maximum rank correlation of the maps of the trained and the reinitialized network for a method to pass. At 0.5 the
+"""Maximum rank correlation of the maps of the trained and the reinitialized network for a method to pass. At 0.5, the
 ranks share a quarter of their variance."""
 MAX_EXCESS = 0.0
-"""Maximum of this correlation minus that with maps of other images. Maps of different images are alike, because objects
-are mostly in the center; only a correlation above that shows something of the image that is independent of the weights.
-"""
+"""Maximum of this correlation minus the correlation with maps of other images. Maps of different images are similar,
+because objects are mostly in the center. Only a correlation above that level shows that the map depends on the image
+and not on the weights."""
 
 
 def checks(measured: MethodEvaluation) -> tuple[Check, ...]:
     """Apply the three checks to the figures of a method, whose controls are measured.
 
-    Deletion and insertion pass if the gain over every control is above 0 with its whole interval (an
-    intersection-union test, Berger 1982, needs no correction for the number of controls). Randomization passes if the
-    similarity after it is small, and not above that of maps of other images.
+    Deletion and insertion pass if the whole interval of the gain over every control is above 0. This is an
+    intersection-union test (Berger 1982), which needs no correction for the number of controls. Randomization passes
+    if the similarity after it is small and not above the similarity of maps of other images.
 
     Raises:
         ValueError: a control is missing.

@@ -73,7 +73,7 @@ def mistakes(work: Work, progress: Progress) -> Mistakes:
 
 
 def smoothgrad_noise(work: Work, progress: Progress) -> tuple[tuple[str, tuple[NoiseLevel, ...]], ...]:
-    """Reference of each version, and the share of noisy copies that keep its predictions; writes no record."""
+    """Measure the share of noisy copies that keep the predictions of each version; writes no record."""
     measured = []
     for done, model in enumerate(work.models):
         reference = model.manifest.reference

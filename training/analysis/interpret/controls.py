@@ -1,15 +1,15 @@
-"""Controls of deletion and insertion: maps that know less about an image than its own attribution map.
+"""Controls of deletion and insertion: maps with less information about an image than its own attribution map.
 
 A control replaces the map and keeps everything else, so that a gain over it is due to the map:
 
 - moved: the same map, randomly shifted. Its texture is the same, its position is random. It does not control for the
   position of objects, which are mostly in the center.
-- other_image: the map of another image with the same target. It keeps position and texture of maps of the class.
+- other_image: the map of another image with the same target. It keeps the position and texture of maps of the class.
 - mean_map: the mean of the maps of all other images. It keeps the position only.
 - center: pixels ordered by their distance from the center, as by any centered Gaussian. It needs no network.
 
-Pixels in random order are no control: they add noise, and a network may be more sensitive to noise than to a missing
-object.
+A random order of the pixels is not a control: it adds noise, and a network may be more sensitive to noise than to a
+missing object.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ CONTROLS: tuple[ControlName, ...] = ("moved", "other_image", "mean_map", "center
 def image_controls(
     maps_NHW: Doubles, target_N: npt.NDArray[np.int64], random: np.random.Generator
 ) -> dict[ControlName, Doubles]:
-    """The controls that are made from maps, float64 [N, H, W] each; all but `center`.
+    """Return the controls that are made from maps, that is, all except `center`; float64 [N, H, W] each.
 
     Args:
         maps_NHW: attribution maps, none of them flat.
         target_N: explained class of each image.
-        random: source of the shifts.
+        random: random number generator for the shifts.
     """
     return {
         "moved": moved(maps_NHW, random),
@@ -53,9 +53,9 @@ def moved(maps_NHW: Doubles, random: np.random.Generator) -> Doubles:
 
 
 def other_images(target_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Position of another image with the same target for each image: the next one, and the first after the last.
+    """Index of another image with the same target for each image: the next one, and the first after the last.
 
-    An image whose target no other image has gets the next image of any target. A single image gets itself.
+    If no other image has the target, it is the next image of any target. A single image gets its own index.
     """
     images = len(target_N)
     other_N = (np.arange(images) + 1) % images
@@ -67,7 +67,7 @@ def other_images(target_N: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def mean_of_others(maps_NHW: Doubles) -> Doubles:
-    """Mean of the maps of all other images, each divided by its Euclidean norm; a single map stays as it is."""
+    """Mean of the maps of all other images, each divided by its Euclidean norm; a single map is returned unchanged."""
     if len(maps_NHW) == 1:
         return maps_NHW
     unit_NHW = maps_NHW / np.linalg.norm(maps_NHW, axis=(1, 2), keepdims=True)
@@ -75,6 +75,6 @@ def mean_of_others(maps_NHW: Doubles) -> Doubles:
 
 
 def center_map(height: int, width: int) -> Doubles:
-    """Minus the squared distance from the center, float64 [H, W]: the pixel order of every centered Gaussian."""
+    """Negative squared distance from the center, float64 [H, W]: the pixel order of every centered Gaussian."""
     rows_HW, columns_HW = np.mgrid[0:height, 0:width].astype(np.float64)
     return np.asarray(-((rows_HW - (height - 1) / 2) ** 2) - (columns_HW - (width - 1) / 2) ** 2)

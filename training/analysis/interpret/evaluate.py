@@ -168,7 +168,7 @@ def evaluate_method(name: MethodName, subject: Subject) -> MethodEvaluation:
 def _against_controls(
     subject: Subject, maps_NHW: Doubles, useful_N: npt.NDArray[np.bool_], part: int
 ) -> tuple[Doubles, tuple[ControlGain, ...], Doubles]:
-    """Curves of the maps that are not flat, gain over each control, and curves of the moved maps.
+    """Return curves of the maps that are not flat, the gain over each control, and curves of the moved maps.
 
     `part` is 0 for deletion, where a smaller area is better, and 1 for insertion.
     """
@@ -220,7 +220,7 @@ def randomized(name: MethodName, subject: Subject, maps_FHW: Doubles) -> tuple[t
     """Rank correlation of the maps with those of networks with randomized layers, from the last to the first.
 
     Returns:
-        A row per layer, and the correlation of each image with all layers randomized, float64 [F].
+        A row per layer, and the correlation of each image after all layers are randomized, float64 [F].
     """
     pixels_FHWC, target_F = subject.pixels_NHWC[subject.few], subject.target_N[subject.few]
     _, height, width, _ = pixels_FHWC.shape

@@ -62,8 +62,8 @@ def rank_correlations(first_NHW: Doubles, second_NHW: Doubles) -> Doubles:
 def correlations_with_others(maps_NHW: Doubles) -> Doubles:
     """Mean Spearman correlation of each map's absolute values with those of all other maps, float64 [N].
 
-    The control of the cascade: maps of different images are alike if they mark similar positions. It is 0 for a single
-    map.
+    This is the control of the cascade: maps of different images are similar if they mark similar positions. It is 0 for
+    a single map.
     """
     ranks_NP = _unit_ranks(maps_NHW)
     correlation_NN = ranks_NP @ ranks_NP.T

@@ -1,6 +1,6 @@
 """Deletion and insertion curves of attribution maps (Petsiuk et al. 2018, RISE).
 
-The curves measure whether a map ranks the pixels by importance. `controls` has the maps that they are compared with.
+The curves measure how well a map ranks the pixels by importance. The maps in `controls` are the baselines.
 """
 
 from __future__ import annotations

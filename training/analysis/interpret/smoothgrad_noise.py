@@ -1,8 +1,8 @@
 """Noise of SmoothGrad: share of noisy copies of validation images that keep the prediction, by noise level.
 
-SmoothGrad averages the gradients of one class over noisy copies of an image. If the network takes most copies for
-another class, the map explains a prediction that it does not make. The default noise is therefore the largest level at
-which the predictions survive.
+SmoothGrad averages the gradients of one class over noisy copies of an image. If the network assigns most copies to
+another class, the map explains a prediction that the network does not make. The default noise is therefore the largest
+level at which most copies keep the prediction.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MIN_KEPT = 0.9
 """Minimum share of copies that keep the prediction at the default noise."""
 IMAGES, QUICK_IMAGES = 500, 20
 _COPIES = 2
-"""Noisy copies per image. More images reduce the error more than more copies."""
+"""Noisy copies per image. A larger number of images reduces the error more than a larger number of copies."""
 _BATCH = 250
 _SEED = 0
 
@@ -34,7 +34,7 @@ def noise_levels(classifier: Classifier, images: Images, *, quick: bool = False)
 
     Args:
         classifier: network in evaluation mode on the CPU.
-        images: the data set; a final run may have been trained on its validation images.
+        images: data set; a final run may have been trained on its validation images.
         quick: use 20 images.
     """
     part = images.part("validation")

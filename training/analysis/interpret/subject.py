@@ -1,4 +1,4 @@
-"""Subject of an evaluation of attribution methods: a network with the images and classes to explain."""
+"""Network, images and classes for the evaluation of attribution methods."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Subject:
     Attributes:
         pixels_NHWC: images in [0, 1].
         target_N: explained class of each image.
-        few: positions of the images for sensitivity and randomization.
+        few: indices of the images for sensitivity and randomization.
         color_C: color of deleted pixels.
     """
 
@@ -37,7 +37,7 @@ class Subject:
     temperature: float
 
     def probability(self, chosen: npt.NDArray[np.bool_]) -> Probability:
-        """Return a function that gives the target probability of changed versions of the chosen images."""
+        """Return a function that computes the target probability of changed versions of the chosen images."""
         target_N = torch.from_numpy(self.target_N[chosen])
 
         def of_target(pixels_NHWC: Pixels) -> Doubles:

@@ -53,7 +53,7 @@ def layers(side: VersionResults | Rung) -> str:
 
 
 def whitening_epsilon(side: VersionResults) -> float:
-    """Epsilon of the whitening layer; manifests of older versions lack it and used the default."""
+    """Epsilon of the whitening layer; older versions used the default and do not record it."""
     default: float = CNNNetwork.model_fields["whitening_epsilon"].default
     return float(side.manifest.config["network"].get("whitening_epsilon", default))
 
@@ -126,13 +126,13 @@ def verdict(explanations: Explanations, method: MethodEvaluation) -> str:
 
 
 def has_controls(findings: Findings) -> bool:
-    """True if the explanations of both versions were checked against all controls; older records have one control."""
+    """True if the explanations of both versions were compared with all controls; older records have one control."""
     methods = [method for side in findings.sides for method in side.explanations.methods if method.images]
     return all(method.deletion_controls and method.other_images for method in methods)
 
 
 def strange(side: VersionResults) -> Sequence[StrangeImages]:
-    """Scores of out-of-distribution images: those of the robustness record, or the published ones."""
+    """Scores of out-of-distribution images: those of the robustness record if it has any, or the published ones."""
     return side.robustness.strange or side.scores.strange or ()
 
 

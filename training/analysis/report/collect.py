@@ -127,7 +127,7 @@ def collect(first: VersionPredictions, second: VersionPredictions, records: Reco
 
 
 def class_transfer(activations: Activations) -> Transfer:
-    """Compare the shares of class images that the other version recognizes, with classes as independent units."""
+    """Compare the shares of generated images that the other version recognizes, with classes as independent units."""
     shares_2K = np.array([_shares_by_class(each) for each in activations.models])
     first, second, difference = mean_estimates(np.stack([*shares_2K, shares_2K[0] - shares_2K[1]], axis=1))
     differences_K: list[float] = (shares_2K[0] - shares_2K[1]).tolist()
@@ -135,7 +135,7 @@ def class_transfer(activations: Activations) -> Transfer:
 
 
 def _shares_by_class(made: ModelActivations) -> list[float]:
-    """Share of the images of each class that the other version recognizes, in order of the class names."""
+    """Share of the generated images of each class that the other version recognizes, in order of the class names."""
     recognized: dict[str, list[bool]] = {}
     for image in made.images:
         if image.kind == "class":
@@ -195,7 +195,7 @@ def _side(
 
 
 def duplicate_effect(version: VersionPredictions, near_test_positions: Sequence[int]) -> DuplicateEffect | None:
-    """Accuracy of the stored predictions with and without the test images at these positions; None if there is none."""
+    """Accuracy of the stored predictions with and without the test images at these positions; None if none."""
     right_N = version.predictions.predicted() == version.predictions.labels
     near_N = np.isin(version.predictions.index, near_test_positions)
     if not near_N.any() or near_N.all():

@@ -35,7 +35,7 @@ _EXPLORED = ("samples", "mean_images", "brightness", "contrast")
 def curves_figure(findings: Findings, theme: Theme) -> Figure:
     """Accuracy and loss by epoch on augmented training images and on validation images, if any.
 
-    The accuracy on unchanged training images and on the holdout is shown as well: by epoch, or for the final version.
+    The figure also shows the accuracy on unchanged training images and on the holdout, by epoch or at the end.
     """
     figure, panels = grid_of_axes(theme, 2, 2, height=4.6)
     for row, side in enumerate(findings.sides):
@@ -146,7 +146,7 @@ def reliability_figure(findings: Findings, theme: Theme) -> Figure:
 def choices_figure(tuning: Tuning, theme: Theme) -> Figure:
     """Effect of each choice that was tried alone, in percentage points with 95 % intervals.
 
-    Optimizers are left out: without a search for the best learning rate of each, a difference says nothing about them.
+    Optimizers are left out, because they are not comparable without a search for the best learning rate of each.
     """
     rows = [each for each in tuning.comparable_choices if each.difference is not None]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.34 * len(rows))

@@ -19,9 +19,9 @@ from training.run.checkpoint import EpochRecord
 
 @dataclass(frozen=True)
 class Transfer:
-    """Images made for the classes of either version that the other version recognizes.
+    """Shares of images generated for the classes of one version that the other version recognizes.
 
-    Images of one class are not independent, so that intervals resample classes, and the test flips their signs.
+    Images of one class are not independent. Intervals therefore resample classes, and the test flips signs by class.
 
     Attributes:
         difference: first minus second, paired by class.
@@ -56,8 +56,8 @@ class VersionResults:
         scores: scores of the float32 graph on the test images.
         surest_mistakes: mistakes with the highest confidence.
         served_bytes: size of the float32 graph and its weights.
-        training_fit: accuracy on unchanged training images; None if it is not recorded.
-        duplicates: effect of near duplicates in the test images; None if their positions are not recorded.
+        training_fit: accuracy on unchanged training images; None if it was not recorded.
+        duplicates: effect of near duplicates among the test images; None if their positions were not recorded.
     """
 
     name: str
@@ -83,7 +83,7 @@ class VersionResults:
 
 @dataclass(frozen=True)
 class Rung:
-    """One recorded version in the ladder of recipes.
+    """Recorded version of one recipe in the table of recipes.
 
     Attributes:
         scores: scores of the float32 graph on the test images.
@@ -114,9 +114,9 @@ class Findings:
 
     Attributes:
         second: second version; differences are first minus second.
-        robustness: differences for each condition; the first one is over all corruptions.
+        robustness: differences for each condition; the first one is the mean over all corruptions.
         quick: True if robustness, interpretation and mistakes were measured on few images.
-        ladder: recorded versions of both families; only the findings page has them.
+        ladder: recorded version of each recipe; only the findings page has them.
     """
 
     first: VersionResults

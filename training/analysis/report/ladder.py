@@ -1,4 +1,4 @@
-"""Ladder of recipes: the recorded version of each recipe of a family, from the textbook baseline to the champion."""
+"""Table of recipes: the recorded version of each recipe of a family, from the textbook baseline to the champion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def read_ladder(models: Path, evidence: Path) -> tuple[Rung, ...]:
     """Read one version for each recipe, in the order of `RECIPES`; recipes without a recorded version are left out.
 
     Args:
-        models: folder of the shipped versions; of several with one recipe, the newest is read.
+        models: folder of the shipped versions; if several have the same recipe, the newest is read.
         evidence: folder with one folder for each recipe whose version does not ship, named after the recipe.
 
     Raises:

@@ -117,7 +117,7 @@ def _is_current(context: ReportContext, kind: type[AnyVersionRecord], *manifests
         context.note(f"the {NAMES[kind]} of {names} explain only one class: measured again")
         return False
     if isinstance(found.record, Robustness) and (found.record.strange is None or found.record.clean.ece is None):
-        context.note(f"the {NAMES[kind]} of {names} lacks calibration or images of no class: measured again")
+        context.note(f"the {NAMES[kind]} of {names} lacks calibration or out-of-distribution images: measured again")
         return False
     if isinstance(found.record, Explanations) and found.record.settings != settings():
         context.note(f"the {NAMES[kind]} of {names} were measured with other settings: measured again")

@@ -100,7 +100,7 @@ def measure_robustness(
         known = dict(memo.get_or_compute(f"{trial.name} {trial.level}", partial(measured, trial)))
         right_N = unpack_bits(known.pop("right"), len(subset))
         conditions.append(Condition.of(trial.name, trial.kind, trial.level, trial.setting, right_N, **known))
-    progress("images of no class", len(trials), len(trials))
+    progress("out-of-distribution images", len(trials), len(trials))
 
     def of_no_class() -> list[dict[str, Any]]:
         scores = score_ood(

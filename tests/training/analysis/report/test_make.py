@@ -153,7 +153,7 @@ def test_robustness_without_images_of_no_class_is_measured_again(
     monkeypatch.setattr(make, "measure_robustness", lambda *_, **__: found.record)
     notes: list[str] = []
     make_missing(dataclasses.replace(context, note=notes.append))
-    assert notes == ["the robustness of mlp@1 lacks calibration or images of no class: measured again"]
+    assert notes == ["the robustness of mlp@1 lacks calibration or out-of-distribution images: measured again"]
     assert read_report(found.path, Robustness) == found.record
 
 
