@@ -16,7 +16,7 @@ from tests.audit.checks import CHECKS
 from tests.audit.sources import Sources
 
 IMAGES = 1_000
-"""Test images that each graph predicts again, unless --images says otherwise."""
+"""Default number of test images that each graph predicts again."""
 
 
 def main() -> int:

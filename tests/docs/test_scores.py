@@ -66,7 +66,7 @@ def test_version_without_record_is_not_called_robust(tmp_path: Path) -> None:
         weaknesses(repository)
 
 
-def test_weakest_corruption_stands_beside_the_accuracy() -> None:
+def test_lowest_corruption_is_next_to_the_accuracy() -> None:
     repository = ModelRepository(ROOT / "nowhere", ROOT / "models")
     rows = scores(repository).splitlines()[2:]
     head, _, *lines = weaknesses(repository).splitlines()

@@ -141,7 +141,7 @@ class _Bits:
 
 
 def webp_of_many_codes(side: int = 1_024) -> bytes:
-    """Lossless WebP of `side` x `side` pixels with Huffman codes of its own for each tile of 4x4 pixels.
+    """Lossless WebP of `side` x `side` pixels with separate Huffman codes for each tile of 4x4 pixels.
 
     libwebp stores tables of about 5 kB for each of these (at most 65,536) groups of codes before it reads a pixel; see
     the specification of the WebP lossless bitstream, section 6.2.

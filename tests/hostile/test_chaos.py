@@ -13,7 +13,7 @@ from tests.hostile.chaos.run import KILLS
 @pytest.mark.full
 @pytest.mark.timeout(1200)
 @pytest.mark.skipif(sys.platform != "linux", reason="children are found in /proc, and a tmpfs is mounted")
-def test_nothing_is_lost_under_random_kills() -> None:
+def test_disturbances_lose_no_job() -> None:
     figures = chaos(7, seed=0)
     assert figures.faults == []
     assert figures.finished == figures.jobs > 0

@@ -1,4 +1,4 @@
-"""A running service decodes images of unknown cost in processes, which it leaves behind neither idle nor busy."""
+"""Decoder processes of a running service: memory, and no process left after its end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_GROWTH_MB = 60
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits the memory of the processes")
-def test_image_that_takes_too_much_memory_costs_the_service_none(home: Path) -> None:
+def test_expensive_image_takes_no_memory_of_the_service(home: Path) -> None:
     with service_process(home, DUET_DEADLINE_SECONDS="60", DUET_DRAIN_NOTICE_SECONDS="0") as service:
         process = psutil.Process(service.process.pid)
         with httpx.Client(base_url=service.url, timeout=90, headers=RAW) as client:

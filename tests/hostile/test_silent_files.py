@@ -1,4 +1,4 @@
-"""Files that never answer, as on a network share that hangs: the service still ends at once when it is asked to."""
+"""Shutdown while a file system hangs, such as a network share: the service still ends after SIGTERM."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if __name__ == "__main__":  # workers import the script
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_service_ends_although_a_file_never_answers(home: Path, workers: str) -> None:
+def test_service_ends_although_a_file_system_hangs(home: Path, workers: str) -> None:
     environment = os.environ | {
         "DUET_HOME": str(home),
         "DUET_EMBEDDED_BROKER": "0",

@@ -74,7 +74,7 @@ def test_senseless_values_are_refused(name: str, value: str, monkeypatch: pytest
         (",", "name each execution provider once"),
     ],
 )
-def test_providers_that_are_none_are_a_clear_error(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_provider_gives_a_clear_error(text: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_PROVIDERS", text)
     with pytest.raises(ConfigurationError, match=f"^DUET_PROVIDERS: .*{problem}"):
         read_settings()

@@ -30,7 +30,7 @@ class Broker:
     """A server process that keeps what it acknowledged over a SIGKILL; use `running_broker`."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str] | None = None) -> None:
-        """Start nothing yet; `environment` has variables that the server gets beside those of this process."""
+        """Prepare a broker without starting it; `environment` is added to the variables of this process."""
         self.folder = folder
         self._environment = {**os.environ, **(environment or {})}
         self.socket = folder / "s"
@@ -125,7 +125,7 @@ class Message:
 
 
 def take(client: Redis, kind: JobKind) -> Message:
-    """The message that a worker would get next; it is gone from the queue afterwards."""
+    """Remove and return the message that a worker would get next."""
     raw = client.rpop(queue_key(kind))
     assert isinstance(raw, str), f"no message waits in {kind}"
     return _read(raw)

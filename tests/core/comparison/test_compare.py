@@ -168,7 +168,7 @@ def test_different_data_is_refused(repository: ModelRepository) -> None:
     )
 
 
-def test_other_classes_are_refused_and_comparable_versions_named(repository: ModelRepository) -> None:
+def test_other_classes_are_refused_with_comparable_versions(repository: ModelRepository) -> None:
     names = ("hamster", "rabbit", "c", "d", "e")
     for version in (1, 2):
         write_onnx_version(repository.home_models / "pets" / str(version), "pets", version, classes=names)

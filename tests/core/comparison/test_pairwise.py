@@ -53,7 +53,7 @@ def test_confusion_rates_are_shares_of_the_true_class() -> None:
         assert row[1].value == pytest.approx(float(share))
 
 
-def test_the_ece_difference_is_centered_on_its_value() -> None:
+def test_ece_difference_is_centered_on_its_value() -> None:
     """The resampled error of the well calibrated version rises more than that of the other."""
     random = np.random.default_rng(7)
     confidence_N = random.uniform(0.5, 1, 400)

@@ -50,7 +50,7 @@ def side(
     champions: Mapping[str, HoldoutPredictions] | None = None,
     **fields: Any,
 ) -> Evidence:
-    """A version with its holdout: true class and prediction by key; predictions have a confidence of 0.9."""
+    """A version and its holdout: true class and prediction by key; predictions have a confidence of 0.9."""
     labels_N = np.array([names.index(true) for true, _ in holdout.values()], np.int64)
     probabilities_NK = np.full((len(holdout), len(names)), 0.1 / (len(names) - 1), np.float32)
     for row, (_, predicted) in enumerate(holdout.values()):
@@ -84,7 +84,7 @@ def test_equal_holdouts_are_compared_whole() -> None:
     assert (found.candidate, found.other, found.shared) == (candidate, champion, None)
 
 
-def test_images_of_both_holdouts_and_newly_predicted_ones_are_compared() -> None:
+def test_holdout_and_newly_predicted_images_are_compared() -> None:
     champion = side(1, {1: ("ant", "ant"), 2: ("bee", "ant"), 9: ("bee", "bee")}, trained=(20,))
     predicted = HoldoutPredictions(keys(3, 4), np.array([[0.2, 0.8], [0.6, 0.4]], np.float32))
     candidate = side(
@@ -120,7 +120,7 @@ def test_corrected_labels_count_for_both() -> None:
     assert rows(pair(candidate, champion, FEW)) == [("ant", "ant", "ant"), ("bee", "bee", "ant")]
 
 
-def test_new_class_is_reported_apart() -> None:
+def test_new_class_is_reported_separately() -> None:
     """The order of the classes changes, because they are sorted by name."""
     champion = side(1, {1: ("ant", "ant"), 2: ("bee", "bee")})
     candidate = side(

@@ -1,4 +1,4 @@
-"""Audit trail of the versions that ship: the gate gives the recorded report again for every entry."""
+"""Audit trail of the versions that ship: the gate reproduces the recorded report of every entry."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_promotion_against_the_gate_is_recorded_as_forced() -> None:
     assert "without the gate" in forced.reason
 
 
-def test_gate_gives_the_recorded_reports_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replays the trail in a repository without champions; only the recorded costs are taken as measured."""
+def test_gate_reproduces_the_recorded_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replay the trail in a repository without champions; recorded costs replace measurements."""
     layer = tmp_path / "models"
     layer.mkdir()
     for family in {entry.family for entry in shipped_trail()}:

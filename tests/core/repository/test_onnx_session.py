@@ -21,7 +21,7 @@ from tests.support.providers import needs_openvino
 
 @pytest.fixture
 def forgotten() -> Iterator[None]:
-    """Look for providers anew, and again after the test."""
+    """Clear the cached providers before and after the test."""
     onnx_session._find.cache_clear()
     yield
     onnx_session._find.cache_clear()

@@ -191,7 +191,7 @@ def test_bias_corrected_interval_stays_in_range() -> None:
     assert estimate.low <= estimate.value <= estimate.high
 
 
-def test_the_bias_of_a_resampled_difference_is_taken_off_both_ends() -> None:
+def test_bias_of_a_resampled_difference_shifts_both_ends() -> None:
     resampled_B = np.linspace(-0.35, -0.25, 101)  # on average -0.3, the value is -0.1
     raw, corrected = from_resamples(-0.1, resampled_B), unbiased_difference(-0.1, resampled_B)
     assert raw.high < -0.1

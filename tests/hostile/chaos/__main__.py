@@ -15,7 +15,7 @@ from tests.support.job_children import child_doing, training_python
 
 
 def chaos(disturbances: int, seed: int, *, real: bool = False) -> Figures:
-    """Run all processes over a small disk, with trainings by torch if `real`, and return the figures."""
+    """Run all processes on a small disk, with torch trainings if `real`, and return the figures."""
     with small_disk() as (disk, mounted), tempfile.TemporaryDirectory(prefix="duet-chaos-") as folder:
         logs, data = Path(folder), Path(folder) / "data"
         if real:
@@ -39,7 +39,7 @@ def main(
         bool, typer.Option("--real", help="Train with torch; a job takes half a minute of CPU time.")
     ] = False,
 ) -> None:
-    """Disturb short trainings, and print what was lost."""
+    """Run short trainings under disturbances, and print the figures."""
     figures = chaos(disturbances, seed, real=real)
     print(*figures.lines(), sep="\n")
     if figures.faults:

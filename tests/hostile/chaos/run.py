@@ -44,10 +44,10 @@ class Job:
     """A submitted training.
 
     Attributes:
-        key: of idempotency; a submission is repeated with it until it is answered.
-        id: None until then.
-        excused: the job may fail since its last start, because the disk was full.
-        child_killed: its process was killed once; a second time would be a failure by design.
+        key: idempotency key; the submission is repeated with it until there is a response.
+        id: job id; None before the response.
+        excused: True if the job may fail, because the disk has been full since its last start.
+        child_killed: True if its process was killed; a second kill would fail the job by design.
     """
 
     key: str
@@ -64,13 +64,13 @@ class Job:
 
     @property
     def has_ended(self) -> bool:
-        """True if it is neither queued nor running, and is not to be retried."""
+        """True if the job is neither queued nor running, and will not be retried."""
         return self.state in FINAL_STATES and not (self.state == "failed" and self.excused)
 
 
 @dataclass
 class Figures:
-    """Figures of a run; `faults` says what must not have happened."""
+    """Figures of a run; `faults` lists what must not happen."""
 
     seed: int
     seconds: float = 0.0
@@ -117,11 +117,11 @@ class Chaos:
         """Start the predictions.
 
         Args:
-            stack: has been started.
-            seed: of the order of the disturbances and of the pauses between them.
-            kinds: of disturbances.
+            stack: processes, already started.
+            seed: seed of the order of the disturbances and of the pauses between them.
+            kinds: kinds of disturbances.
             count: number of disturbances.
-            weights: name of the file of a version that contains its weights.
+            weights: name of the weights file of a version.
         """
         self._weights = weights
         self._stack = stack
@@ -182,7 +182,7 @@ class Chaos:
             job.retries += 1
 
     def _disturb(self) -> bool:
-        """Do the next thing of the plan; False if it is not possible yet."""
+        """Run the next step of the plan; return False if it is not possible yet."""
         if not self._plan:
             self._plan = self._random.sample(self._kinds, len(self._kinds))
         kind = self._plan[-1]
@@ -222,7 +222,7 @@ class Chaos:
         psutil.wait_procs(
             [process for process in psutil.process_iter() if process.pid == chosen], timeout=_DEATH_SECONDS
         )
-        while not self._stack.service.listeners:  # the other one is still starting after an earlier kill
+        while not self._stack.service.listeners:  # the other process is still starting after an earlier kill
             time.sleep(0.05)
         self._predictions.add_outage(killed, time.monotonic())
         return True
@@ -250,7 +250,7 @@ class Chaos:
         return True
 
     def _measure(self) -> None:
-        """Count what the run left behind, and list the faults."""
+        """Collect the figures of the run, and list the faults."""
         figures, repository = self._figures, ModelRepository(self._stack.home / "models", self._stack.home / "none")
         figures.jobs = len(self._jobs)
         figures.predictions = self._predictions.outcomes

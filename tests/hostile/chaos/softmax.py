@@ -1,7 +1,7 @@
 """Light training job of the chaos test: softmax regression in numpy, in the real job process.
 
-A training with torch takes half a minute of CPU time, this one about a second. It has the same contract: permissions,
-checkpoints, resumption to the same weights, and crash-safe publishing.
+A training with torch takes half a minute of CPU time, and this one about a second. It follows the same contract:
+permissions, checkpoints, resumption to the same weights, and crash-safe publishing.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _fit(folder: Path, channel: WorkerChannel) -> Weights:
 
 
 def _stepped(weights_FK: Weights, step: int) -> Weights:
-    """Weights after one step of gradient descent on a batch that depends on the number of the step alone."""
+    """Weights after one step of gradient descent, on a batch that depends only on the step number."""
     generator = np.random.default_rng(step)
     labels_N = generator.integers(0, CLASSES, BATCH)
     features_NF = generator.normal(size=(BATCH, FEATURES)) + labels_N[:, None] / CLASSES

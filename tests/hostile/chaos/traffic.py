@@ -55,7 +55,7 @@ class Predictions:
                     self.outcomes["answered"] += 1
                 elif problem:
                     pending.append((started, time.monotonic(), problem))
-        # Outages are known at the end only, because a request can fail before its outage is recorded.
+        # Outages are only known at the end, because a request can fail before its outage is recorded.
         for started, ended, problem in pending:
             if any(start <= ended and started <= end for start, end in self._outages):
                 self.outcomes["cut"] += 1
@@ -83,7 +83,7 @@ class Predictions:
 
 
 def call(method: str, url: str, **content: Any) -> httpx.Response | None:
-    """Call the API with a key; None if no API or no broker answers now.
+    """Call the API with a key; None if no API or no broker responds.
 
     Raises:
         AssertionError: a server error other than 503 and 504.

@@ -47,7 +47,7 @@ async def precision_of(running: RunningApp, query: str = "") -> str:
     return str(prediction["precision"])
 
 
-async def test_the_fast_precision_is_the_default_and_others_can_be_named(automatic: RunningApp) -> None:
+async def test_fastest_precision_is_the_default(automatic: RunningApp) -> None:
     assert await precision_of(automatic) == "bf16"
     assert await precision_of(automatic, "?precision=bf16&version=2") == "bf16"
     assert await precision_of(automatic, "?precision=fp32") == "fp32"
@@ -81,7 +81,7 @@ async def test_readyz_names_the_providers_on_request(automatic: RunningApp) -> N
     assert_problem(await automatic.client.get("/readyz?verbose=perhaps"), 422, "invalid-parameters")
 
 
-async def test_models_and_metrics_name_what_was_refused(automatic: RunningApp) -> None:
+async def test_models_and_metrics_name_refused_providers(automatic: RunningApp) -> None:
     versions = (await automatic.client.get("/models/cnn")).json()["versions"]
     measured = {each["version"]: each["providers"] for each in versions}
     assert measured[1] == []  # not loaded
@@ -98,7 +98,7 @@ async def test_models_and_metrics_name_what_was_refused(automatic: RunningApp) -
     assert f'{prefix}"fp32",provider="cpu",state="standby",version="2"}} 0.0' in scraped
 
 
-async def test_bf16_that_no_provider_has_is_a_404_that_says_what_it_needs(running: RunningApp) -> None:
+async def test_unavailable_bf16_is_404_with_its_requirements(running: RunningApp) -> None:
     assert await precision_of(running) == "fp32"
     answer = await running.client.post("/predict?precision=bf16", content=gray_png(96), headers=RAW)
     problem = assert_problem(answer, 404, "precision-not-published")
@@ -108,7 +108,7 @@ async def test_bf16_that_no_provider_has_is_a_404_that_says_what_it_needs(runnin
     assert 'duet_provider_info{model="cnn",precision="fp32",provider="cpu",state="loaded",version="2"} 1.0' in scraped
 
 
-async def test_a_named_provider_that_is_missing_ends_the_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_missing_named_provider_prevents_the_start(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     app = create_app(settings_for(home, providers="cuda"))
     with pytest.raises(ConfigurationError, match=r"cuda is not available .*onnxruntime-gpu"):

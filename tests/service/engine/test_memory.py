@@ -1,4 +1,4 @@
-"""Freed memory is returned to the operating system."""
+"""Return of freed memory to the operating system."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ print(resident_mb() - before - sum(map(len, pins)) / 1e6)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the size of the process is looked up in /proc")
-def test_blocks_of_requests_are_returned_when_they_are_freed() -> None:
+def test_freed_blocks_are_returned_to_the_system() -> None:
     run = subprocess.run([sys.executable, "-c", CHURN, "limited"], capture_output=True, text=True, check=True)
     assert float(run.stdout) < 15
 
 
-async def test_memory_is_returned_after_work_only(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_idle_process_returns_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     returned, work = asyncio.Event(), [0.0]
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(memory, "_CHECK_SECONDS", 0.001)

@@ -316,9 +316,7 @@ async def test_hanging_version_does_not_block_others(home: Path, monkeypatch: py
     release.set()
 
 
-async def test_champions_whose_file_never_answers_stop_no_other_work(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_hanging_champions_file_does_not_block_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     models, champions, release, reads = home / "models", ModelRepository.champions, threading.Event(), list[int]()
     write_onnx_version(models / "cnn" / "2", "cnn", 2)
     async with running_app(settings_for(home)) as running:

@@ -1,4 +1,4 @@
-"""Choice of the execution provider: check against `cpu`, speed, order, and what is remembered."""
+"""Choice of the execution provider: check against `cpu`, speed, order, and stored measurements."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_cpu_serves_if_it_is_the_fastest(
 
 
 @pytest.mark.parametrize("error", [5.0, float("nan")])
-def test_a_provider_with_other_answers_is_refused_and_the_next_one_serves(
+def test_disagreeing_provider_is_refused_and_the_next_serves(
     repository: ModelRepository,
     loader: ThreadPoolExecutor,
     stand_in: StandIn,
@@ -99,7 +99,7 @@ def test_a_provider_with_other_answers_is_refused_and_the_next_one_serves(
         asyncio.run(loaded.variant("bf16"))
 
 
-def test_a_graph_that_a_provider_cannot_open_is_refused_but_that_is_not_remembered(
+def test_refusal_of_an_unopenable_graph_is_not_stored(
     repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     stand_in.broken = {"bf16"}
@@ -111,7 +111,7 @@ def test_a_graph_that_a_provider_cannot_open_is_refused_but_that_is_not_remember
     assert served_by(load(repository, loader, policy)) == [("openvino", "bf16")]
 
 
-def test_measurements_are_remembered_but_what_serves_is_checked_again(
+def test_stored_speed_is_reused_but_the_check_runs_again(
     repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     policy = policy_of(tmp_path, CPU, STAND_IN)
@@ -130,7 +130,7 @@ def test_measurements_are_remembered_but_what_serves_is_checked_again(
     assert ("openvino", "fp32") in stand_in.timed
 
 
-def test_a_read_only_home_only_means_that_it_is_measured_again(
+def test_read_only_home_measures_again(
     repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_bytes(b"a file in place of the folder")
@@ -151,7 +151,7 @@ def test_named_providers_are_tried_in_their_order_and_cpu_last(
     assert served_by(load(repository, loader, replace(policy, preferred="fp32"))) == [("cpu", "fp32")]
 
 
-def test_a_preferred_bf16_that_no_provider_has_is_served_in_fp32_with_a_warning(
+def test_unavailable_preferred_bf16_is_fp32_with_a_warning(
     repository: ModelRepository, loader: ThreadPoolExecutor, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "duet.models"):
@@ -162,7 +162,7 @@ def test_a_preferred_bf16_that_no_provider_has_is_served_in_fp32_with_a_warning(
         loaded.opened("bf16")
 
 
-def test_a_version_found_inferior_in_bf16_when_it_was_published_is_not_run_in_bf16(
+def test_version_not_accepted_in_bf16_is_not_run_in_it(
     loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     record = Bf16Record(
@@ -185,7 +185,7 @@ def test_a_version_found_inferior_in_bf16_when_it_was_published_is_not_run_in_bf
         loaded.opened("bf16")
 
 
-async def test_graphs_are_opened_by_their_first_request_once(
+async def test_graphs_are_opened_once_on_demand(
     repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     loaded = load(repository, loader, policy_of(tmp_path, CPU, STAND_IN))
@@ -200,7 +200,7 @@ async def test_graphs_are_opened_by_their_first_request_once(
     assert first.calibration == CALIBRATIONS["int8"]
 
 
-async def test_a_graph_that_is_gone_when_it_is_needed_is_a_refusal(
+async def test_graph_missing_on_demand_refuses_the_version(
     repository: ModelRepository, loader: ThreadPoolExecutor, tmp_path: Path
 ) -> None:
     loaded = load(repository, loader, cpu_policy(tmp_path))

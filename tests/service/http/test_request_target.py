@@ -1,4 +1,4 @@
-"""Absolute-form request targets, whose host counts instead of the Host header (RFC 9112, section 3.2.2)."""
+"""Absolute-form request targets, whose host replaces the Host header (RFC 9112, section 3.2.2)."""
 
 from __future__ import annotations
 

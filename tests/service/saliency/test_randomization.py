@@ -65,7 +65,7 @@ async def test_random_weights_change_the_maps(
         )
         # Occlusion outlives the last layer best: covering much of the image moves the features under it all alike.
         assert one < (0.95 if method == "occlusion" else 0.8), (method, one)
-        # The cnn's saliency, which has no sign, keeps something of the edges of the image, whatever the weights. With
-        # the default noise, SmoothGrad hardly differs from it.
+        # The saliency of the cnn is unsigned and follows the edges of the image to some degree for any weights. With
+        # the default noise, SmoothGrad is similar to it.
         edges = family == "cnn" and method in ("saliency", "smoothgrad")
         assert abs(three) < (0.7 if edges else 0.5), (method, three)

@@ -1,4 +1,4 @@
-"""Watchdog of the end of the process: it ends a process that waits, and none that works."""
+"""Exit watchdog: ends a process whose threads wait, but not a process that works."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ threading.Event().wait({wait})
     ],
     ids=["waits", "works, then waits", "canceled"],
 )
-def test_process_that_waits_is_ended(work: str, wait: str, output: str) -> None:
+def test_process_whose_threads_wait_is_ended(work: str, wait: str, output: str) -> None:
     script = END.format(work=work, wait=wait)
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert (run.returncode, run.stdout) == (0, output)

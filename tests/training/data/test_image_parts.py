@@ -1,4 +1,4 @@
-"""Parts of the images of a folder: the rule for new images, and the record that keeps those of old ones."""
+"""Parts of the images of a folder: the rule for new images, and the record of known images."""
 
 from __future__ import annotations
 

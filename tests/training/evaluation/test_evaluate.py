@@ -85,7 +85,7 @@ def test_rejected_int8_leaves_only_the_verdict(rejected: Evaluated) -> None:
     assert all(split.probabilities.keys() - {"bf16"} == {"fp32"} for split in result.predictions.values())
 
 
-def test_bf16_is_judged_on_the_holdout_where_the_machine_has_it(rejected: Evaluated, images: Images) -> None:
+def test_bf16_is_evaluated_if_the_machine_has_it(rejected: Evaluated, images: Images) -> None:
     result, _ = rejected
     assert "bf16" not in result.predictions["test"].probabilities
     stored = result.predictions["holdout"].probabilities

@@ -56,7 +56,7 @@ def test_text_has_two_colors_of_opposite_brightness_and_strokes() -> None:
     assert 0.05 < ink_N.mean() < 0.45
 
 
-def test_photographs_are_smooth_parts_of_three_pictures() -> None:
+def test_photographs_are_smooth_crops_of_three_images() -> None:
     parts_NHWC = ood_images(TEST_NHWC)["photographs"].astype(float)
     assert np.abs(np.diff(parts_NHWC, axis=2)).mean() < 25  # 85 for noise
     reds_P = [parts_NHWC[start::3, ..., 0].mean() - parts_NHWC[start::3, ..., 2].mean() for start in range(3)]

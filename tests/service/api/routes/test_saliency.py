@@ -117,7 +117,7 @@ async def test_response_describes_target_and_method(explaining: RunningApp) -> N
     assert answer.timing_ms.inference > 0
 
 
-async def test_smoothgrad_tells_the_share_of_copies_that_keep_the_prediction(explaining: RunningApp) -> None:
+async def test_smoothgrad_has_the_share_of_kept_predictions(explaining: RunningApp) -> None:
     """The prediction depends on the mean of all pixels, which noise hardly moves unless it lies between classes."""
     light = brightness_of("light")
     sure, other = [

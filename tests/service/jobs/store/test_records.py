@@ -30,6 +30,6 @@ def test_event_order_is_the_order_of_the_stream() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-", "1-", "-1", "$", "+", "1-1-1", "x"])
-def test_other_texts_are_no_event_ids(text: str) -> None:
+def test_other_texts_are_not_event_ids(text: str) -> None:
     with pytest.raises(ValidationError, match="such as 1767323111000-0"):
         TypeAdapter(EventId).validate_python(text)

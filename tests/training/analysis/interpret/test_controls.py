@@ -21,7 +21,7 @@ def test_moved_keeps_values_and_spectrum() -> None:
 
 def test_moved_draws_shift_and_rotation_per_map() -> None:
     one_NHW = np.zeros((200, 5, 7))
-    one_NHW[:, 0, 0], one_NHW[:, 0, 1] = 2, 1  # the lesser to the right of the greater, unless it is turned
+    one_NHW[:, 0, 0], one_NHW[:, 0, 1] = 2, 1  # the smaller value is to the right of the larger one, unless rotated
     elsewhere_NHW = moved(one_NHW, np.random.default_rng(0))
     down_N, right_N = np.unravel_index(elsewhere_NHW.reshape(200, -1).argmax(axis=1), (5, 7))
     assert set(down_N) == set(range(5))

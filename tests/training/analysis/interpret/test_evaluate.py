@@ -148,7 +148,7 @@ def test_centered_objects_pass_against_moved_maps_only() -> None:
     assert {"deletion", "insertion"} <= set(measured.failed)
 
 
-def test_likeness_above_that_of_other_images_fails_randomisation() -> None:
+def test_similarity_above_other_images_fails_randomization() -> None:
     classifier, _ = linear_classifier()
     measured = evaluate_method("saliency", subject(classifier))
     assert measured.other_images is not None

@@ -1,4 +1,4 @@
-"""Ladder of recipes: one recorded version for each recipe, in order."""
+"""Table of recipes: one recorded version for each recipe, in order."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_record_with_other_settings_is_made_again(
     assert notes == [f"the {kind} of {' and '.join(references)} {note}"]
 
 
-def test_robustness_without_images_of_no_class_is_measured_again(
+def test_robustness_without_ood_images_is_measured_again(
     context: ReportContext, pair: PublishedPair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = find_report(Robustness, [pair.mlp], context.layers, quick=True)

@@ -59,9 +59,7 @@ def test_every_condition_is_measured_on_the_graph(pair: PublishedPair, reports: 
     assert report.clean.accuracy.value == clean_N.mean()
 
 
-def test_images_of_no_class_are_scored_against_the_subset(
-    pair: PublishedPair, reports: tuple[Robustness, Robustness]
-) -> None:
+def test_ood_images_are_scored_against_the_subset(pair: PublishedPair, reports: tuple[Robustness, Robustness]) -> None:
     subset, _ = subset_of_test(pair.images.dataset, measure.QUICK_IMAGES)
     graph, calibration = pair.folder(pair.cnn) / GRAPHS["fp32"], pair.cnn.calibration["fp32"]
     found = {each.kind: each for each in reports[1].strange or ()}
@@ -73,7 +71,7 @@ def test_images_of_no_class_are_scored_against_the_subset(
     assert set(found) == set(ood_images(subset.images_NHWC))
 
 
-def test_noise_of_the_original_is_measured_by_picture_size(reports: tuple[Robustness, Robustness]) -> None:
+def test_noise_of_the_original_is_measured_by_image_size(reports: tuple[Robustness, Robustness]) -> None:
     settings = [each.setting for each in reports[0].named("noisy_original")]
     assert settings == [f"{side} pixels, deviation 0.1" for side in (512, 256, 128, 64, 32)]
 
