@@ -83,7 +83,7 @@ def _check_options(against: str | None, *, robustness: bool, quick: bool, all_im
     if not robustness and (against is not None or quick or all_images):
         raise ConfigurationError("--against, --quick and --all-images need --robustness: add it")
     if quick and all_images:
-        raise ConfigurationError("--quick and --all-images exclude each other: give one of them")
+        raise ConfigurationError("--quick and --all-images cannot be combined: use one of them")
 
 
 def _compare_with_published(reference: str, folder: Path, measured: Evaluation) -> None:

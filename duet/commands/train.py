@@ -123,7 +123,7 @@ def _check_run_folder(run_folder: Path, *, resume: bool, restart: bool) -> None:
     from training.run.run_folder import require_free
 
     if resume and restart:
-        raise ConfigurationError("--resume and --restart exclude each other: give one of them")
+        raise ConfigurationError("--resume and --restart cannot be combined: use one of them")
     if not (resume or restart):
         require_free(run_folder)
 

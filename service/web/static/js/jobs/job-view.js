@@ -222,7 +222,7 @@ class JobPage {
 const RESULTS = {
   train: (job, story) => trained(job, story.promotion),
   evaluate: (job) => evaluated(job.result),
-  download: () => h("div.notice.good.stack-tight", h("p", "CIFAR-10 is downloaded, and the md5 of every file is right."), h("p", h("a.button", { href: "?new=train" }, "New training"))),
+  download: () => h("div.notice.good.stack-tight", h("p", "CIFAR-10 is downloaded, and the md5 checksums of all files match."), h("p", h("a.button", { href: "?new=train" }, "New training"))),
 };
 
 function lossText({ since, reason }, { state, kind }) {
