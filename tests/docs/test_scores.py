@@ -59,7 +59,7 @@ def test_version_without_record_is_not_called_robust(tmp_path: Path) -> None:
     write_aliases(tmp_path, cnn=1)
     repository = ModelRepository(tmp_path / "home", tmp_path)
     *_, row = scores(repository).splitlines()
-    assert row.split(" | ")[3] == "not measured"
+    assert row.split(" | ")[4] == "not measured"
     with pytest.raises(
         DataError, match=r"cnn@1 has no record of its robustness .* measure them with `duet evaluate cnn@1"
     ):
@@ -79,6 +79,6 @@ def test_weakest_corruption_stands_beside_the_accuracy() -> None:
         name = min(means, key=lambda name: sum(means[name]))
         text = f"{sum(means[name]) / len(means[name]):.1%} ({name})"
         (row,) = (row for row in rows if row.startswith(f"| `{family}@{version}` |"))
-        assert row.split(" | ")[3].endswith(f", {text}")
+        assert row.split(" | ")[4].endswith(f", {text}")
         column = [cell.strip() for cell in head.split("|")].index(f"`{family}@{version}`")
         assert lowest.split("|")[column].strip() == text
