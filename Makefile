@@ -4,7 +4,7 @@ PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
 COMPILE = .venv-constraints/bin/uv pip compile pyproject.toml --quiet --python-version 3.11 --no-header --no-annotate
-# Lists with the hash of every file that may be installed, for the service's environment, on any platform.
+# Requirements with the hashes of all files that may be installed into the service's environment, on any platform.
 HASHED = .venv-constraints/bin/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --universal \
   --upgrade --generate-hashes --constraint constraints.txt
 # Dependencies that torch pins exactly, with other packages for other platforms.

@@ -80,7 +80,7 @@ def _under_corruption(repository: ModelRepository, manifest: Manifest) -> str:
 
 
 def weaknesses(repository: ModelRepository) -> str:
-    """Return a table of what the champions are bad at: corruptions, attack, calibration, prediction sets, flags.
+    """Return a table of the champions' weaknesses: corruptions, attack, calibration, prediction sets, flags.
 
     Raises:
         DataError: a record of a champion is missing or damaged.
@@ -106,12 +106,11 @@ def _weaknesses(repository: ModelRepository, manifest: Manifest) -> list[tuple[s
     low, high = coverage_band(len(predictions.labels), manifest.data.counts["holdout"], sets.target)
     kinds = len({each.name for each in record.of_kind(*CORRUPTION_KINDS)})
     fgsm = record.named("fgsm")[-1]
-    images = f"{record.data.images:,} test images"
     return [
-        (f"{images}, unchanged: classified right", f"{record.clean.accuracy.value:.1%}"),
-        (f"under corruption, mean over {kinds} kinds at five severities", f"{overall.value:.1%}"),
-        ("under the corruption with the lowest mean", f"{lowest:.1%} ({name})"),
-        (f"after one step of FGSM, {fgsm.setting}", f"{fgsm.accuracy.value:.1%}"),
+        (f"accuracy on {record.data.images:,} unchanged test images", f"{record.clean.accuracy.value:.1%}"),
+        (f"accuracy under corruption, mean over {kinds} kinds at five severities", f"{overall.value:.1%}"),
+        ("accuracy under the corruption with the lowest mean", f"{lowest:.1%} ({name})"),
+        (f"accuracy after one step of FGSM, {fgsm.setting}", f"{fgsm.accuracy.value:.1%}"),
         ("ECE", f"{scores.reliability.ece:.2%}"),
         (
             "ECE of a perfectly calibrated model with the same confidences, 95 % quantile",
@@ -122,7 +121,7 @@ def _weaknesses(repository: ModelRepository, manifest: Manifest) -> list[tuple[s
             f"{sets.coverage.value:.2%}",
         ),
         (f"95 % range of this share if the coverage is {sets.target:.0%}", f"{low:.2%} to {high:.2%}"),
-        ("corrupted holdout images classified right", f"{corrupted.accuracy:.1%}"),
+        ("accuracy on corrupted holdout images", f"{corrupted.accuracy:.1%}"),
         ("corrupted holdout images flagged as out of distribution", f"{corrupted.flag_rate:.1%}"),
     ]
 

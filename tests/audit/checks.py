@@ -214,7 +214,7 @@ def corruptions(sources: Sources) -> Iterator[Claim]:
         text = cell(readme, version.reference, "under corruption: mean, lowest")
         yield printed(f"README {version.reference}: under corruption", text, overall, lowest)
         attacked = float(right["fgsm", max(level for name, level in right if name == "fgsm")].mean())
-        row = "after one step of FGSM, 8/255"
+        row = "accuracy after one step of FGSM, 8/255"
         yield printed(f"README {version.reference}: {row}", cell(readme, row, version.reference), attacked)
         few = subset[: max(200, sources.images // 5)]
         for condition in record["conditions"]:
@@ -243,7 +243,7 @@ def corrupted_holdout(sources: Sources) -> Iterator[Claim]:
     for version in sources.champions:
         record = version.record("corrupted_holdout")
         for field, row in (
-            ("right", "corrupted holdout images classified right"),
+            ("right", "accuracy on corrupted holdout images"),
             ("flagged", "corrupted holdout images flagged as out of distribution"),
         ):
             shares = [bits(each[field], record["data"]["images"]).mean() for each in record["conditions"]]

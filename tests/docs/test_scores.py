@@ -70,7 +70,7 @@ def test_weakest_corruption_stands_beside_the_accuracy() -> None:
     repository = ModelRepository(ROOT / "nowhere", ROOT / "models")
     rows = scores(repository).splitlines()[2:]
     head, _, *lines = weaknesses(repository).splitlines()
-    (lowest,) = (line for line in lines if line.startswith("| under the corruption with the lowest mean |"))
+    (lowest,) = (line for line in lines if line.startswith("| accuracy under the corruption with the lowest mean |"))
     for family, version in repository.champions().items():
         record = read_report(ROOT / "models" / "reports" / "robustness" / f"{family}@{version}.json", Robustness)
         means: dict[str, list[float]] = {}

@@ -77,7 +77,7 @@ def test_broken_claims_are_quoted(shipped: Findings) -> None:
         findings_page(changed)
     text = str(failed.value)
     assert text.startswith("the records contradict 2 claims of findings.md.j2: rewrite these sentences")
-    assert '- accuracy: "- **Clean pictures of the ten classes: cnn@4.** It classifies 94.9%' in text
+    assert '- accuracy: "- **Clean images of the ten classes: cnn@4.** It classifies 94.9%' in text
     assert '- accuracy difference: "cnn@4 is more accurate than mlp@4' in text
 
 
