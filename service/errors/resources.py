@@ -151,12 +151,12 @@ class DatasetTooLargeError(ProblemError):
     """The upload would exceed the data set's limit of images or bytes; nothing of it is stored."""
 
     def __init__(self, what: str, limit: int, *, together: bool = False) -> None:
-        """`together` is for the limit of all data sets."""
-        owner, sets = ("all data sets together", "DATASETS") if together else ("a data set", "DATASET")
+        """`what` is `images` or `bytes`; `together` is for the bytes of all data sets."""
+        owner = "all data sets together" if together else "a data set"
+        setting = {"images": "DUET_MAX_DATASET_IMAGES", "bytes": "DUET_MAX_DATASETS_BYTES" if together else None}[what]
+        remedy = f"send less, or raise {setting}" if setting else "split it into several data sets"
         super().__init__(
-            f"{owner} may have at most {limit:,} {what}, and nothing of this upload was stored: send less, or raise "
-            f"DUET_MAX_{sets}_{what.upper()}",
-            limit=limit,
+            f"{owner} may have at most {limit:,} {what}, and nothing of this upload was stored: {remedy}", limit=limit
         )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from core.cores import available_cores
 from core.errors import ConfigurationError
 from core.files.home import duet_home
 from core.gate.report import GateThresholds
+from service.errors import DatasetTooLargeError
 from service.settings import Settings, mistyped_variables, read_settings
 
 
@@ -111,3 +113,11 @@ def test_mistyped_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_SOMETHING_ELSE", "1")
     monkeypatch.setenv("DUET_PORT", "9001")
     assert mistyped_variables() == ["DUET_PROT is not a setting and is ignored (did you mean 'DUET_PORT'?)"]
+
+
+@pytest.mark.parametrize(("what", "together"), [("images", False), ("bytes", False), ("bytes", True)])
+def test_advice_of_the_data_set_limits_names_existing_settings(what: str, together: bool) -> None:
+    message = str(DatasetTooLargeError(what, 1_000, together=together))
+    named = re.findall(r"DUET_[A-Z_]+", message)
+    assert all(name.removeprefix("DUET_").lower() in Settings.model_fields for name in named)
+    assert bool(named) == (what == "images" or together), "the limit of one data set's bytes is no setting"

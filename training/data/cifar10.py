@@ -20,6 +20,7 @@ from core.errors import DataError
 from core.files.home import duet_home, ensure_home
 from core.images.cifar_files import (
     CIFAR10_FILES,
+    DOWNLOAD_BYTES,
     FOLDER_NAME,
     META_FILE,
     NAME,
@@ -50,7 +51,7 @@ def load_cifar10(
 
     Args:
         data_dir: the folder `cifar-10-batches-py`, or its parent. Defaults to the environment variable `DUET_DATA_DIR`,
-            then to `datasets/cifar10` in `DUET_HOME` (by default `./.duet`).
+            then to `datasets/cifar10` in `DUET_HOME`.
         download: download missing or damaged files, only into `DUET_HOME`. A folder given by the user is never changed.
         files: name and md5 of each file, in order; other values are for data in the same format.
         archive: the archive to download.
@@ -88,6 +89,13 @@ def _folder(data_dir: Path | None, archive: Archive | None) -> Path:
 
 
 def _check_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
+    """Raise DataError if a file is missing or damaged; a folder without any is described in one sentence."""
+    if not any((folder / name).exists() for name, _ in files):
+        raise DataError(
+            f"CIFAR-10 is not there, {folder} has none of its files: add --download, which stores it in DUET_HOME "
+            f"({DOWNLOAD_BYTES / 1e6:.0f} MB), or set --data-dir or DUET_DATA_DIR to a folder that contains "
+            f"{FOLDER_NAME}. --download has no effect together with --data-dir"
+        )
     problems = file_problems(folder, files)
     if problems:
         raise DataError(

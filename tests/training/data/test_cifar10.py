@@ -86,10 +86,13 @@ def test_one_changed_byte_is_noticed(tmp_path: Path, name: str, offset: int) -> 
         load_cifar10(tmp_path, files=files)
 
 
-def test_empty_folder_names_every_file(tmp_path: Path) -> None:
-    with pytest.raises(DataError) as caught:
-        load_cifar10(tmp_path / "nothing here", download=True)
-    assert all(f"{name} is missing" in str(caught.value) for name in NAMES)
+def test_data_set_that_was_never_downloaded_is_said_in_one_sentence(tmp_path: Path) -> None:
+    for data_dir in (None, tmp_path / "nothing here"):
+        with pytest.raises(DataError, match="none of its files: add --download") as caught:
+            load_cifar10(data_dir, download=data_dir is not None)
+        assert "again" not in str(caught.value)
+        assert "data_batch_1" not in str(caught.value)
+        assert str(data_dir or tmp_path / "home") in str(caught.value)
 
 
 class _Malicious:
@@ -167,7 +170,7 @@ def test_download_never_writes_to_a_given_folder(
 ) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
-    with pytest.raises(DataError, match="data_batch_1 is missing"):
+    with pytest.raises(DataError, match="none of its files"):
         load_cifar10(mine, download=True, files=published.files, archive=published.archive)
     (mine / "test_batch").write_bytes(b"half a file")
     monkeypatch.setenv("DUET_DATA_DIR", str(mine))
