@@ -1,4 +1,4 @@
-"""Freed memory of the C library: glibc keeps it instead of returning it to the system, unless told otherwise."""
+"""Freed memory of the C library: glibc keeps it unless it is configured to return it to the operating system."""
 
 from __future__ import annotations
 

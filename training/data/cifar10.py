@@ -92,7 +92,7 @@ def _check_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
     """Raise DataError if a file is missing or damaged; a folder without any is described in one sentence."""
     if not any((folder / name).exists() for name, _ in files):
         raise DataError(
-            f"CIFAR-10 is not there, {folder} has none of its files: add --download, which stores it in DUET_HOME "
+            f"CIFAR-10 is missing, {folder} has none of its files: add --download, which stores it in DUET_HOME "
             f"({DOWNLOAD_BYTES / 1e6:.0f} MB), or set --data-dir or DUET_DATA_DIR to a folder that contains "
             f"{FOLDER_NAME}. --download has no effect together with --data-dir"
         )

@@ -86,7 +86,7 @@ def test_one_changed_byte_is_noticed(tmp_path: Path, name: str, offset: int) -> 
         load_cifar10(tmp_path, files=files)
 
 
-def test_data_set_that_was_never_downloaded_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_data_set_never_downloaded_is_one_sentence(tmp_path: Path) -> None:
     for data_dir in (None, tmp_path / "nothing here"):
         with pytest.raises(DataError, match="none of its files: add --download") as caught:
             load_cifar10(data_dir, download=data_dir is not None)
