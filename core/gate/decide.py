@@ -43,9 +43,9 @@ def decide(
     Args:
         champion: the current champion.
         candidate: the version that may replace it.
-        costs: of the candidate, relative to the champion.
+        costs: costs of the candidate relative to the champion.
         thresholds: limits of the gate.
-        attempt: share of the error budget; the first one by default.
+        attempt: number and level of the attempt; by default the first one.
         best: the candidate and the most accurate champion so far, on images of both; None if that is the champion.
     """
     attempt = attempt or attempt_at(thresholds.significance, 1)

@@ -32,9 +32,9 @@ class Evidence:
     """Gate input for one version; the gate uses the fp32 predictions.
 
     Attributes:
-        manifest: of the version.
-        folder: of the version.
-        holdout: its predictions of its holdout images.
+        manifest: manifest of the version.
+        folder: folder of the version.
+        holdout: predictions of its holdout images.
         corrupted: results on corrupted holdout images; None if not measured.
         keys: content keys of its images; None in older versions, and for data sets that never change.
         champions: predictions of its holdout images by earlier champions, by reference.

@@ -93,7 +93,7 @@ def interpret(
         if not only or Part.MISTAKES in only:
             _say_mistakes(commands.mistakes(work, progress))
         if only and Part.NOISE in only:
-            _say_noise(commands.smoothgrad_noise(work, progress))
+            _print_noise(commands.smoothgrad_noise(work, progress))
     typer.echo(f"records and figures: {work.folder}")
 
 
@@ -139,7 +139,7 @@ def _say_explanations(report: Explanations) -> None:
         typer.echo(f"{report.model.reference} {reason}")
 
 
-def _say_noise(measured: Sequence[tuple[str, Sequence[NoiseLevel]]]) -> None:
+def _print_noise(measured: Sequence[tuple[str, Sequence[NoiseLevel]]]) -> None:
     from core.records.explanations import SMOOTHGRAD_NOISE
     from training.analysis.interpret.smoothgrad_noise import MIN_KEPT, largest_safe_noise
 

@@ -20,7 +20,7 @@ from core.repository.manifest import Manifest
 from core.repository.repository import Layer
 from core.statistics.intervals import ConfidenceInterval
 
-_UNBROKEN = ("check", "passed", "version", "layer", "created", "time", "family", "action")
+_NO_WRAP = ("check", "passed", "version", "layer", "created", "time", "family", "action")
 _WIDE = 100
 """Minimum terminal width at which a score and its interval are printed on one line."""
 _Row = tuple[str, ...]
@@ -133,7 +133,7 @@ def _table(*columns: str, title: str | None = None) -> Table:
             column.removeprefix(">"),
             justify="right" if right else "left",
             overflow="fold",
-            no_wrap=right or column in _UNBROKEN,
+            no_wrap=right or column in _NO_WRAP,
         )
     return table
 
