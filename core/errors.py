@@ -125,6 +125,10 @@ class LowDiskError(DuetError):
     """Too little disk space is free to start; the message says where and how much is needed."""
 
 
+class LowMemoryError(DuetError):
+    """Too little memory is available to start; the message says how much is needed."""
+
+
 class ExportError(DuetError):
     """The exported graph does not reproduce its network."""
 

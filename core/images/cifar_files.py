@@ -22,6 +22,8 @@ CIFAR10_FILES: tuple[tuple[str, str], ...] = (
     (META_FILE, "5ff9c542aee3614f3951f8cda6e48888"),
 )
 """Name and published md5 of every file of CIFAR-10, Python version."""
+IMAGE_SIDE = 32
+"""Width and height of each image in pixels."""
 DOWNLOAD_BYTES = 170_498_071
 """Size of the published archive."""
 _NAMES = tuple(name for name, _ in CIFAR10_FILES)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import ConfigurationError, DataError, SettingsError
+from core.images.cifar_files import IMAGE_SIDE
 from core.images.labelled_folders import LabelledFolder, folder_of, read_folder
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.recipes import RECIPES
@@ -55,7 +56,12 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
         raise _invalid("overrides", str(error)) from None
     with _blaming("family"):
         parameters.target_family()
-    _check_data(parameters.data, home)
+    if _check_data(parameters.data, home) is None and config.image_size not in (None, IMAGE_SIDE):
+        raise _invalid(
+            "overrides.image_size",
+            f"the images of {parameters.data} are {IMAGE_SIDE}x{IMAGE_SIDE} and cannot be resized: leave it out, it "
+            "applies to image folders only",
+        )
     for reference in config.distillation.teachers:
         teacher = catalog.resolve(ModelRef.parse(reference))
         with _blaming("overrides.distillation.teacher"):

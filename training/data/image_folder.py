@@ -27,6 +27,7 @@ from core.images.decode import decode_image
 from core.images.geometry import ModelInput
 from core.images.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls, shown
 from core.images.limits import configured_max_pixels
+from core.memory import require_memory
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
 from training.data.image_parts import assign_parts
@@ -42,6 +43,8 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 NOTE_SECONDS = 2.0
 """Interval of progress messages."""
 _LISTED = 20
+_COPIES = 3
+"""Copies of all images in memory while they are split: as decoded, in one array, and by part."""
 """Maximum number of skipped files that are listed by name."""
 
 Note = Callable[[str], None]
@@ -84,10 +87,16 @@ def load_folder(
         DataError: the folder does not exist, or has too few classes or images; or all images of a part of a class were
             removed.
         ConfigurationError: DUET_MAX_PIXELS is not a number.
+        LowMemoryError: the images of this size do not fit into the memory.
     """
     side = image_size or DEFAULT_IMAGE_SIZE
     folder = read_folder(home or duet_home(), name)
     _require_no_problems(folder, folder.shortfalls(), folder.skipped)
+    require_memory(
+        _COPIES * folder.images * side * side * 3,
+        what=f"reading {folder.images:,} images of {side}x{side} pixels",
+        advice="choose a smaller image_size, or use fewer images",
+    )
     images, skipped = _deduplicate(*_decode(folder, ModelInput(side, side, geometry), note))
     skipped = [*folder.skipped, *skipped]
     if skipped:

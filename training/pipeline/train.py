@@ -23,6 +23,7 @@ from training.export.gradients.check import rehearse_export
 from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teachers, soft_labels
 from training.fit.init_from import Start, initial_weights, read_start
 from training.fit.loop import FitInputs, fit
+from training.fit.memory import require_memory_for
 from training.networks import Classifier, build_classifier
 from training.publish.publish import Origin, publish_version
 from training.run.checkpoint import Checkpoint, load_checkpoint, require_same_run
@@ -89,6 +90,7 @@ def prepare_run(
         CheckpointError: the run cannot be resumed.
         ConfigurationError, RepositoryError: the teacher or the version in `init_from` is missing or incompatible.
         LowDiskError: the disk has too little space for the checkpoints and the version.
+        LowMemoryError: the network and its batch do not fit into the memory.
         PublishError: the family name is invalid.
     """
     check_family_name(family)
@@ -98,6 +100,8 @@ def prepare_run(
         require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
     teachers = read_teachers(config, images, repository)
     start = read_start(config, images, repository)
+    _, height, width, _ = images.dataset.training.images_NHWC.shape
+    require_memory_for(config, height=height, width=width, classes=len(images.dataset.class_names))
     classifier = new_classifier(config, images, start)
     initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
     geometry = images.dataset.geometry or geometry_of(config, None if start is None else start.manifest)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import ConfigurationError, DataError
+from core.errors import ConfigurationError, DataError, LowMemoryError
 from core.images.decode import decode_image
 from core.images.limits import configured_max_pixels
 from core.jobs.events import Note
@@ -158,6 +158,18 @@ def test_pixel_limit_that_is_no_number_is_an_error(value: str, monkeypatch: pyte
     monkeypatch.setenv("DUET_MAX_PIXELS", value)
     with pytest.raises(ConfigurationError, match="DUET_MAX_PIXELS is not a positive whole number"):
         configured_max_pixels()
+
+
+def test_images_that_do_not_fit_into_memory_are_refused_before_any_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_labelled_folder(tmp_path, "colors", {"snow": 5, "night": 5})
+    needed = 3 * 10 * 32 * 32 * 3
+    monkeypatch.setattr("core.memory.available_memory", lambda: needed)
+    load_folder("colors", home=tmp_path)
+    monkeypatch.setattr(folder_module, "_decode_file", lambda *_: pytest.fail("an image was read"))
+    with pytest.raises(LowMemoryError, match="reading 10 images of 64x64 pixels needs at least"):
+        load_folder("colors", image_size=64, home=tmp_path)
 
 
 def test_file_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.errors import CheckpointError, ExportError, LowDiskError, PublishError
+from core.errors import CheckpointError, ExportError, LowDiskError, LowMemoryError, PublishError
 from core.files.home import MIB
 from core.jobs.run_folder import CHECKPOINT_NAME
 from core.recipes import recipe_config
@@ -298,6 +298,17 @@ def test_run_with_too_little_disk_space_is_refused(
     let_disks_have(monkeypatch, 11 * weights + 4 * MIB)
     with pytest.raises(KeyboardInterrupt):
         run(repository, images, tmp_path / "run", kind="mlp", reporter=reporter)
+
+
+def test_run_that_does_not_fit_into_memory_is_refused(
+    repository: ModelRepository, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.fit.memory.pick_device", lambda: CPU)
+    monkeypatch.setattr("core.memory.available_memory", lambda: 1_000_000)
+    reporter = RecordingReporter()
+    with pytest.raises(LowMemoryError, match="a training of this network needs at least"):
+        run(repository, images, tmp_path / "run", kind="mlp", reporter=reporter)
+    assert reporter.stages == []
 
 
 def test_new_run_in_used_folder_keeps_the_log(repository: ModelRepository, images: Images, tmp_path: Path) -> None:
