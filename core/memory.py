@@ -1,4 +1,4 @@
-"""Memory that this process may still use, within the limit of its cgroup."""
+"""Available memory of this process, within the limit of its cgroup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MEMINFO = Path("/proc/meminfo")
 
 
 def available_memory(cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> int | None:
-    """Bytes that can be allocated without swapping; None where the system does not say (outside of Linux).
+    """Bytes that can be allocated without swapping; None if unknown (outside Linux).
 
     In a container, `MemAvailable` is that of the host; the limit of the cgroup, less its memory in use, applies too.
     Cached files that the cgroup can drop count as available.
@@ -24,7 +24,7 @@ def available_memory(cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> int | 
     found = re.search(r"^MemAvailable:\s+(\d+) kB", _text(meminfo), re.MULTILINE)
     if found is None:
         return None
-    rooms = [int(found[1]) * 1024]
+    available = [int(found[1]) * 1024]
     version_1 = cgroup / "memory"
     for limit, usage, stat, cached in (
         (cgroup / "memory.max", cgroup / "memory.current", cgroup / "memory.stat", "inactive_file"),
@@ -38,15 +38,15 @@ def available_memory(cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> int | 
         most, used = _text(limit).strip(), _text(usage).strip()
         if most.isdecimal() and used.isdecimal():  # "max" is no limit
             dropped = re.search(rf"^{cached} (\d+)$", _text(stat), re.MULTILINE)
-            rooms.append(int(most) - int(used) + (int(dropped[1]) if dropped else 0))
-    return max(0, min(rooms))
+            available.append(int(most) - int(used) + (int(dropped[1]) if dropped else 0))
+    return max(0, min(available))
 
 
 def require_memory(needed: int, *, what: str, advice: str) -> None:
-    """Check that `needed` bytes of memory are available; no check where the system does not say.
+    """Check that `needed` bytes of memory are available; no check if the available memory is unknown.
 
     Args:
-        needed: bytes.
+        needed: needed memory in bytes.
         what: the work to start, such as `a job`, for the error message.
         advice: action for the user, for the error message.
 

@@ -44,7 +44,7 @@ CPU, MEMORY = "CPU, s", "memory above idle, MB"
 GOALS = (
     Goal("most expensive request: CPU, s", "<=", 1.0),
     Goal("most expensive request: memory above idle, MB", "<=", 150.0),
-    Goal("memory a minute after all requests, times fresh", "<=", 1.5),
+    Goal("memory a minute after all requests, times that of a fresh process", "<=", 1.5),
     Goal("p99 beside other clients, times alone", "<=", 3.0),
 )
 CLIENTS = 20
@@ -97,7 +97,7 @@ def main(
     most_expensive: Figures = {
         f"most expensive request: {name}": [max(statistics.median(figures[name]) for figures in samples.values())]
         for name in (CPU, MEMORY)
-    } | {"memory a minute after all requests, times fresh": [after / fresh]}
+    } | {"memory a minute after all requests, times that of a fresh process": [after / fresh]}
     figures_of_all = most_expensive | fairness
     verdicts = check_goals(GOALS, figures_of_all)
     head = f"{describe_machine()} Medians of {rounds} requests, with the lowest and the highest."

@@ -42,7 +42,7 @@ def test_limit_of_the_cgroup_applies(
     assert available_memory(tmp_path, meminfo) == 0
 
 
-def test_system_that_does_not_say_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_memory_is_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert available_memory(tmp_path, tmp_path / "no meminfo") is None
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     require_memory(2**60, what="a job", advice="none")

@@ -16,9 +16,9 @@ _ACTIVATION_BYTES = 2
 
 
 def memory_needed(config: RecipeConfig, *, height: int, width: int, classes: int) -> int:
-    """Least memory of a training on the CPU in bytes, without its images.
+    """Minimum memory of a training on the CPU in bytes, without its images.
 
-    Weights, gradients, optimizer moments and the weight average have the size of the weights each. The outputs of the
+    Weights, gradients, each optimizer moment and the weight average all have the size of the weights. The outputs of the
     dense and convolutional layers are kept for the backward pass, for every image of the batch.
 
     The network is built on torch's meta device, which allocates nothing.
@@ -40,7 +40,7 @@ def require_memory_for(config: RecipeConfig, *, height: int, width: int, classes
     """Check that a training on the CPU does not need more memory than is available; no check with an accelerator.
 
     Raises:
-        LowMemoryError: it does.
+        LowMemoryError: the training needs more memory than is available.
         ConfigurationError: as `memory_needed`.
     """
     if pick_device().type != "cpu":
