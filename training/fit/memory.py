@@ -18,8 +18,8 @@ _ACTIVATION_BYTES = 2
 def memory_needed(config: RecipeConfig, *, height: int, width: int, classes: int) -> int:
     """Minimum memory of a training on the CPU in bytes, without its images.
 
-    Weights, gradients, each optimizer moment and the weight average all have the size of the weights. The outputs of the
-    dense and convolutional layers are kept for the backward pass, for every image of the batch.
+    Weights, gradients, each optimizer moment and the weight average all have the size of the weights. The outputs of
+    the dense and convolutional layers are kept for the backward pass, for every image of the batch.
 
     The network is built on torch's meta device, which allocates nothing.
 
