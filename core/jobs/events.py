@@ -75,6 +75,8 @@ class Epoch(StrictModel):
     validation_accuracy: float | None
     learning_rate: float
     seconds: float
+    plain_accuracy: float | None = None
+    """Accuracy on unchanged training images."""
 
 
 class Permit(StrictModel):
