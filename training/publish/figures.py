@@ -50,7 +50,7 @@ def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, loc="upper right" if measure == "loss" else "lower right")
     losses.set_ylabel("loss (nats)")
     accuracies.set_ylabel("accuracy")
     accuracies.yaxis.set_major_formatter(PercentFormatter(1.0))

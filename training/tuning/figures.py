@@ -48,7 +48,7 @@ def history_figure(trials: Sequence[FrozenTrial]) -> Figure:
         epochs.plot([epoch for epoch, _ in reported], [value for _, value in reported], color=color, lw=1, alpha=0.6)
     ends.set_xlabel("trial")
     ends.set_ylabel("validation accuracy")
-    ends.legend(frameon=False, fontsize=8)
+    ends.legend(frameon=False, fontsize=8, loc="lower right")
     epochs.set_xlabel("epoch")
     for axes in (ends, epochs):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -49,7 +49,7 @@ def figure(found: Sequence[Cell]) -> Figure:
     axes.set_xlabel("step, added to those before it")
     axes.set_ylabel("validation accuracy")
     axes.grid(axis="y", color=LIGHT.grid)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right")
     return drawn
 
 
