@@ -34,6 +34,7 @@ from service.api.routes import (
     view,
 )
 from service.datasets.files import limits_of
+from service.datasets.listings import DatasetListings
 from service.datasets.uploads import DatasetUploader
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
@@ -181,6 +182,7 @@ async def _running(
                 deadline_seconds=settings.deadline_seconds,
             ),
             uploader=uploader,
+            listings=DatasetListings(settings.home),
             authenticator=Authenticator(keyring),
             jobs=jobs,
             promotions=promotions_service,

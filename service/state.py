@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict, cast
 from starlette.requests import HTTPConnection
 
 from core.repository.repository import ModelRepository
+from service.datasets.listings import DatasetListings
 from service.datasets.uploads import DatasetUploader
 from service.engine.engine import Engine
 from service.engine.loaded_model import ModelVariant
@@ -37,6 +38,7 @@ class AppState(TypedDict):
     predict_route: FastRoute
     body_reader: BodyReader
     uploader: DatasetUploader
+    listings: DatasetListings
     authenticator: Authenticator
     jobs: JobService | None
     promotions: Promotions

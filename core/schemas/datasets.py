@@ -64,15 +64,15 @@ class DatasetUpload(ResponseModel):
     skipped_files: tuple[SkippedFile, ...] = Field(description="the first 100 ignored files, with reasons")
 
 
-def summary(folder: LabelledFolder) -> DatasetSummary:
-    """The summary of a folder for a list."""
+def summary(described: DatasetDetail) -> DatasetSummary:
+    """The summary of a data set for a list."""
     return DatasetSummary(
-        name=folder.name,
-        data=folder.data,
-        classes=len(folder.files),
-        images=folder.images,
-        bytes=folder.bytes,
-        trainable=not folder.shortfalls(),
+        name=described.name,
+        data=described.data,
+        classes=len(described.classes),
+        images=described.images,
+        bytes=described.bytes,
+        trainable=not described.shortfalls,
     )
 
 

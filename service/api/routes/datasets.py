@@ -95,7 +95,7 @@ def list_datasets(state: StateDep) -> DatasetList:
     home, listed = state["settings"].home, []
     for name in dataset_names(home):
         try:
-            listed.append(summary(read_folder(home, name)))
+            listed.append(summary(state["listings"].describe(name)))
         except UnknownDatasetError:  # deleted in the meantime
             continue
     return DatasetList(datasets=tuple(listed))
@@ -110,7 +110,13 @@ def list_datasets(state: StateDep) -> DatasetList:
 )
 def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
     """Describe one data set: images per class, and reasons why it cannot be trained on."""
-    return detail(_found(name, state["settings"]))
+    _check_not_reserved(name)
+    try:
+        return state["listings"].describe(name)
+    except UnknownDatasetError:
+        raise
+    except DataError as error:
+        raise NotReadyError(str(error)) from error
 
 
 @router.post(
