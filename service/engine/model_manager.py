@@ -31,7 +31,7 @@ from service.errors.hidden_paths import hide_paths
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
 LOAD_SECONDS = 120.0
-"""Time limit for loading a version, whose files may be on a file system that does not respond."""
+"""Time without progress after which loading a version is given up: its file system may not respond."""
 READ_SECONDS = 5.0
 """Time limit for reading the champions; after it, other work continues with those that are known."""
 _LOADED_FIRST = ("cnn", "mlp")

@@ -73,9 +73,7 @@ class FastDispatch:
         """Dispatch one ASGI connection. The HTTP protocol has already set `route` of requests that it admitted."""
         if scope["type"] == "http":
             route: FastRoute | None = (
-                scope.get("route")
-                or self._exact.get((scope["method"], scope["path"]))
-                or self._match_template(scope)
+                scope.get("route") or self._exact.get((scope["method"], scope["path"])) or self._match_template(scope)
             )
             if route is not None:
                 scope["route"] = route

@@ -304,7 +304,8 @@ def test_requests_are_not_rejected_before_added_middleware(home: Path) -> None:
     app = create_app(settings_for(home))
     assert isinstance(app, FastPathApp)
     route = app.early_route("/predict")
-    assert route is not None and route.path == "/predict"
+    assert route is not None
+    assert route.path == "/predict"
     app.add_middleware(BaseHTTPMiddleware, dispatch=None)
     assert app.early_route("/predict") is None
 
