@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +110,8 @@ class VersionGraphs:
         """Batch sizes up to 32 that have not been run yet, if the provider compiles the graph for each size."""
         if graph.provider.name != "openvino":
             return ()
-        sizes = {compiled_size(images, self._max_batch) for images in range(2, _COMPILED_BATCHES + 1)}
-        return tuple(sorted(sizes - {self._max_batch}))
+        largest = min(self._max_batch, _COMPILED_BATCHES)
+        return tuple(1 << bit for bit in range(1, largest.bit_length()) if 1 << bit < self._max_batch)
 
     def compile_batch(self, graph: OpenGraph, size: int) -> None:
         """Run a batch of `size` images, so that a later request does not wait for its compilation (10 to 30 ms).
@@ -222,7 +223,7 @@ class VersionGraphs:
             return logits_NK
 
         if provider.name == "openvino":
-            run = padded(run, self._max_batch)
+            run = split_run(run)
         seconds = 0.0
         for size in (1, self._max_batch):
             started = time.perf_counter()
@@ -324,29 +325,34 @@ class VersionGraphs:
         return CorruptVersionError(f"{self._manifest.reference}: {name} {reason}")
 
 
-def compiled_size(images: int, max_batch: int) -> int:
-    """Size of the compiled batch that runs `images` images: at most four sizes per doubling, and `max_batch`.
+def split_run(run: RunModel) -> RunModel:
+    """`run` in parts whose sizes are powers of two, so that few sizes are compiled.
 
-    Each compiled size of a cnn takes 3 MB and 45 ms of CPU time. Without padding, there would be one for each number of
-    images.
+    OpenVINO compiles a graph for each batch size, which takes 3.5 MB and 45 ms of CPU time for a cnn. A batch that
+    lacks at most 1/16 of a power of two is filled up with black images, whose logits are dropped.
     """
-    step = 1 << max(0, (images - 1).bit_length() - 3)
-    return max(images, min(-(-images // step) * step, max_batch))
 
-
-def padded(run: RunModel, max_batch: int) -> RunModel:
-    """`run` on batches that are filled up to `compiled_size` with black images, whose logits are dropped."""
-
-    def run_padded(images_NHWC: Pixels) -> Floats:
-        count = len(images_NHWC)
-        size = compiled_size(count, max_batch)
-        if size == count:
+    def run_parts(images_NHWC: Pixels) -> Floats:
+        sizes = part_sizes(len(images_NHWC))
+        if len(sizes) == 1 and sizes[0] == len(images_NHWC):
             return run(images_NHWC)
-        filled_NHWC = np.zeros((size, *images_NHWC.shape[1:]), np.uint8)
-        filled_NHWC[:count] = images_NHWC
-        return run(filled_NHWC)[:count]
+        missing = sum(sizes) - len(images_NHWC)
+        if missing:
+            black_NHWC = np.zeros((missing, *images_NHWC.shape[1:]), np.uint8)
+            return run(np.concatenate([images_NHWC, black_NHWC]))[: len(images_NHWC)]
+        stops = np.cumsum(sizes)
+        return np.concatenate([run(images_NHWC[stop - size : stop]) for size, stop in zip(sizes, stops, strict=True)])
 
-    return run_padded
+    return run_parts
+
+
+@cache
+def part_sizes(images: int) -> tuple[int, ...]:
+    """Sizes of the parts in which `split_run` runs a batch, in order; a single one may be larger than the batch."""
+    above = 1 << (images - 1).bit_length()
+    if above - images <= above // 16:
+        return (above,)
+    return tuple(1 << bit for bit in reversed(range(images.bit_length())) if images >> bit & 1)
 
 
 def _first_line(error: Exception) -> str:

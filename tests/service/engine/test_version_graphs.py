@@ -19,7 +19,7 @@ from core.statistics.intervals import ConfidenceInterval
 from service.engine.arrays import Floats, Pixels
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.provider_policy import ProviderPolicy, provider_groups
-from service.engine.version_graphs import compiled_size, padded
+from service.engine.version_graphs import VersionGraphs, part_sizes, split_run
 from service.errors import PrecisionNotPublishedError, VersionRefusedError
 from tests.support.onnx_models import CALIBRATIONS, write_onnx_version
 from tests.support.providers import STAND_IN, StandIn, cpu_policy, install_stand_in, policy_of
@@ -220,23 +220,30 @@ def test_cpu_alone_is_neither_checked_nor_timed(
     assert not (tmp_path / "cache").exists()
 
 
-def test_batches_are_filled_up_to_few_sizes() -> None:
-    sizes = [compiled_size(images, 32) for images in range(1, 33)]
-    assert sorted(set(sizes)) == [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32]
-    assert all(images <= size <= images * 1.25 for images, size in zip(range(1, 33), sizes, strict=True))
-    assert [compiled_size(images, 11) for images in (8, 9, 10, 11)] == [8, 10, 10, 11]
-    assert compiled_size(33, 100) == 40
-
-
-def test_padded_batches_have_the_answers_of_their_images() -> None:
+@pytest.mark.parametrize(
+    ("images", "sizes"),
+    [(1, (1,)), (3, (2, 1)), (7, (4, 2, 1)), (8, (8,)), (15, (16,)), (28, (16, 8, 4)), (30, (32,)), (33, (32, 1))],
+)
+def test_batches_are_run_in_parts_of_few_sizes(images: int, sizes: tuple[int, ...]) -> None:
+    assert part_sizes(images) == sizes
     seen: list[int] = []
 
     def run(images_NHWC: Pixels) -> Floats:
         seen.append(len(images_NHWC))
         return images_NHWC.mean(axis=(1, 2), dtype=np.float32)
 
-    images_NHWC = np.arange(9 * 12, dtype=np.uint8).reshape(9, 2, 2, 3)
-    means_N3 = padded(run, 32)(images_NHWC)
+    images_NHWC = np.arange(images * 12, dtype=np.uint16).astype(np.uint8).reshape(images, 2, 2, 3)
+    means_N3 = split_run(run)(images_NHWC)
     np.testing.assert_array_equal(means_N3, images_NHWC.mean(axis=(1, 2), dtype=np.float32))
-    padded(run, 32)(images_NHWC[:8])
-    assert seen == [10, 8]
+    assert tuple(seen) == sizes
+
+
+def test_all_sizes_of_parts_are_compiled_in_advance(
+    repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
+) -> None:
+    policy = policy_of(tmp_path, CPU, STAND_IN)
+    manifest = repository.verify("cnn", 1)
+    graphs = VersionGraphs(manifest, repository.folder("cnn", 1), policy, max_batch=32)
+    graph = graphs.open_best(["bf16"])
+    assert graph is not None
+    assert graphs.batches_to_compile(graph) == (2, 4, 8, 16)
