@@ -17,6 +17,7 @@ import orjson
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
@@ -129,7 +130,10 @@ class FastPathApp(FastAPI):
         """Handle one ASGI connection."""
         if self._prefix and scope["type"] == "http" and (scope["path"] + "/").startswith(self._prefix + "/"):
             scope = {**scope, "path": scope["path"].removeprefix(self._prefix) or "/"}
-        await super().__call__(scope, receive, send)
+        if "route" in scope:  # FastAPI looks for settings of its telemetry in the environment, for every request
+            await Starlette.__call__(self, scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class QueryParser(Generic[Query]):
