@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from core.repository.manifest import GRAPHS, Manifest, Precision
 from core.repository.onnx_session import Provider, find_provider, open_session
 from core.schemas.api import ProviderStatus
 from service.engine.arrays import Floats, Pixels, RunModel
+from service.engine.batch_parts import split_run
 from service.engine.provider_check import Doubles, agreement, check_images, probabilities_of
 from service.engine.provider_measurements import Measurement, Measurements
 from service.engine.provider_policy import ProviderPolicy
@@ -218,12 +218,11 @@ class VersionGraphs:
             parallel_runs=self._policy.parallel_runs,
         )
 
-        def run(images_NHWC: Pixels) -> Floats:
+        def run_whole(images_NHWC: Pixels) -> Floats:
             logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
             return logits_NK
 
-        if provider.name == "openvino":
-            run = split_run(run)
+        run: RunModel = split_run(run_whole) if provider.name == "openvino" else run_whole
         seconds = 0.0
         for size in (1, self._max_batch):
             started = time.perf_counter()
@@ -323,36 +322,6 @@ class VersionGraphs:
 
     def _unusable(self, name: str, reason: str) -> CorruptVersionError:
         return CorruptVersionError(f"{self._manifest.reference}: {name} {reason}")
-
-
-def split_run(run: RunModel) -> RunModel:
-    """`run` in parts whose sizes are powers of two, so that few sizes are compiled.
-
-    OpenVINO compiles a graph for each batch size, which takes 3.5 MB and 45 ms of CPU time for a cnn. A batch that
-    lacks at most 1/16 of a power of two is filled up with black images, whose logits are dropped.
-    """
-
-    def run_parts(images_NHWC: Pixels) -> Floats:
-        sizes = part_sizes(len(images_NHWC))
-        if len(sizes) == 1 and sizes[0] == len(images_NHWC):
-            return run(images_NHWC)
-        missing = sum(sizes) - len(images_NHWC)
-        if missing:
-            black_NHWC = np.zeros((missing, *images_NHWC.shape[1:]), np.uint8)
-            return run(np.concatenate([images_NHWC, black_NHWC]))[: len(images_NHWC)]
-        stops = np.cumsum(sizes)
-        return np.concatenate([run(images_NHWC[stop - size : stop]) for size, stop in zip(sizes, stops, strict=True)])
-
-    return run_parts
-
-
-@cache
-def part_sizes(images: int) -> tuple[int, ...]:
-    """Sizes of the parts in which `split_run` runs a batch, in order; a single one may be larger than the batch."""
-    above = 1 << (images - 1).bit_length()
-    if above - images <= above // 16:
-        return (above,)
-    return tuple(1 << bit for bit in reversed(range(images.bit_length())) if images >> bit & 1)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,10 +16,9 @@ from core.repository.manifest import Bf16Record
 from core.repository.onnx_session import find_provider
 from core.repository.repository import ModelRepository
 from core.statistics.intervals import ConfidenceInterval
-from service.engine.arrays import Floats, Pixels
 from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.provider_policy import ProviderPolicy, provider_groups
-from service.engine.version_graphs import VersionGraphs, part_sizes, split_run
+from service.engine.version_graphs import VersionGraphs
 from service.errors import PrecisionNotPublishedError, VersionRefusedError
 from tests.support.onnx_models import CALIBRATIONS, write_onnx_version
 from tests.support.providers import STAND_IN, StandIn, cpu_policy, install_stand_in, policy_of
@@ -218,24 +217,6 @@ def test_cpu_alone_is_neither_checked_nor_timed(
     assert states(loaded) == {("cpu", "fp32"): "loaded"}
     assert stand_in.timed == []
     assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize(
-    ("images", "sizes"),
-    [(1, (1,)), (3, (2, 1)), (7, (4, 2, 1)), (8, (8,)), (15, (16,)), (28, (16, 8, 4)), (30, (32,)), (33, (32, 1))],
-)
-def test_batches_are_run_in_parts_of_few_sizes(images: int, sizes: tuple[int, ...]) -> None:
-    assert part_sizes(images) == sizes
-    seen: list[int] = []
-
-    def run(images_NHWC: Pixels) -> Floats:
-        seen.append(len(images_NHWC))
-        return images_NHWC.mean(axis=(1, 2), dtype=np.float32)
-
-    images_NHWC = np.arange(images * 12, dtype=np.uint16).astype(np.uint8).reshape(images, 2, 2, 3)
-    means_N3 = split_run(run)(images_NHWC)
-    np.testing.assert_array_equal(means_N3, images_NHWC.mean(axis=(1, 2), dtype=np.float32))
-    assert tuple(seen) == sizes
 
 
 def test_all_sizes_of_parts_are_compiled_in_advance(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.errors import MalformedBodyError, NoImageError, TooManyFilesError, WrongFieldError
-from service.http.request_body import MultipartImages
+from service.http.multipart_images import MultipartImages
 
 HEADER = "multipart/form-data; boundary=XyZ"
 
