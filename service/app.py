@@ -116,7 +116,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     recorded = Metrics(release())
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
-        return _running(settings, lifecycle, recorded, predict_route=app.fast_routes["POST", PREDICT])
+        return _running(settings, lifecycle, recorded, predict_route=app.early_route(PREDICT))
 
     app = FastPathApp(
         prefix=settings.root_path,
@@ -147,13 +147,13 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         )
 
     app.add_middleware(around)
-    app.register(ROUTERS, around)
+    app.register(ROUTERS)
     return app
 
 
 @asynccontextmanager
 async def _running(
-    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute | None
 ) -> AsyncIterator[AppState]:
     """Start the parts of the service, yield them, and stop them."""
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)

@@ -35,7 +35,7 @@ class AppState(TypedDict):
     explainer: Explainer
     metrics: Metrics
     lifecycle: Lifecycle
-    predict_route: FastRoute
+    predict_route: FastRoute | None
     body_reader: BodyReader
     uploader: DatasetUploader
     listings: DatasetListings

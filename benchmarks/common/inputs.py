@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.common.report import BenchmarkError
-from core.repository.manifest import GRAPHS, Manifest, Precision
-from core.repository.onnx_session import open_session
+from core.repository.manifest import GRAPHS, Manifest, Precision, ProviderName
+from core.repository.onnx_session import installed_providers, open_session
 from core.repository.repository import ModelRepository
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 Pixels = npt.NDArray[np.uint8]
 _TILES, _GRAIN = 8, 3.5
@@ -26,6 +30,26 @@ class Images:
 
     images_NHWC: Pixels
     pngs: tuple[bytes, ...]
+
+
+class Engine(NamedTuple):
+    """An execution provider in a precision."""
+
+    provider: ProviderName
+    precision: Precision
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.precision}"
+
+    def open(self, folder: Path) -> InferenceSession:
+        """Open the graph of the version in `folder` with one thread."""
+        return open_session(
+            folder / GRAPHS[self.precision], threads=1, provider=self.provider, precision=self.precision
+        )
+
+
+CPU = Engine("cpu", "fp32")
+"""The engine of onnxruntime without plugins and settings."""
 
 
 @dataclass(frozen=True)
@@ -41,18 +65,18 @@ class Model:
         """Return the ONNX file of a precision."""
         return self.folder / GRAPHS[precision]
 
-    def has(self, precision: Precision) -> bool:
-        """Return whether the version was published with this precision."""
-        return precision in self.manifest.calibration and self.graph(precision).is_file()
+    def engines(self) -> tuple[Engine, ...]:
+        """Return all engines that can run the version on this machine, `cpu` in fp32 first."""
+        return tuple(
+            Engine(provider.name, precision)
+            for provider in installed_providers()
+            for precision in get_args(Precision)
+            if precision in provider.precisions and self.graph(precision).is_file()
+        )
 
-    def labels(self, precision: Precision, images_NHWC: Pixels) -> list[str]:
-        """Predict the label of each image with onnxruntime in this process.
-
-        Args:
-            precision: graph to run.
-            images_NHWC: uint8 [N, H, W, 3] in the input size of the model.
-        """
-        session = open_session(self.graph(precision), threads=1)
+    def labels(self, engine: Engine, images_NHWC: Pixels) -> list[str]:
+        """Predict the label of each image with onnxruntime in this process; images uint8 [N, H, W, 3]."""
+        session = engine.open(self.folder)
         logits_NK = session.run(None, {"images": images_NHWC})[0]
         return [self.manifest.class_names[index] for index in np.argmax(logits_NK, axis=1)]
 

@@ -11,16 +11,22 @@ from pathlib import Path
 
 from benchmarks.common.report import BenchmarkError
 
-_PACKAGES = ("onnxruntime", "numpy", "pillow", "uvicorn", "fastapi", "mosec")
+_PACKAGES = ("onnxruntime", "onnxruntime-ep-openvino", "numpy", "pillow", "uvicorn", "fastapi", "mosec")
 
 
 @dataclass(frozen=True)
 class Cores:
-    """Core of the server, of its second worker and of the load. With two cores, the last two are the same one."""
+    """Cores of the servers and the load.
+
+    Attributes:
+        server: core of a server on one core.
+        load: core of the load.
+        serving: all cores in the order in which a server on several cores gets them; the last one is that of the load.
+    """
 
     server: int
-    second: int
     load: int
+    serving: tuple[int, ...]
 
 
 def pick_cores() -> Cores:
@@ -36,7 +42,7 @@ def pick_cores() -> Cores:
     by_physical_core = {_siblings(core): core for core in reversed(allowed)}
     distinct = sorted(by_physical_core.values())
     server, load, *more = distinct if len(distinct) > 1 else allowed
-    return Cores(server, more[0] if more else load, load)
+    return Cores(server, load, (server, *more, load))
 
 
 @contextmanager

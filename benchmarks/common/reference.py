@@ -17,10 +17,11 @@ from typing import Literal
 
 import numpy as np
 
-from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Precision, read_manifest
+from benchmarks.common.inputs import CPU, Engine
+from core.repository.manifest import GRADIENT_GRAPH, read_manifest
 from core.repository.onnx_session import open_session
 
-Kind = Literal["forward", "gradient", "captum"]
+Kind = Literal["forward", "gradient", "captum", "captum bf16"]
 _MIN_CALLS, _WARM_UP_CALLS = 3, 2
 _TARGET = 0
 
@@ -39,16 +40,16 @@ class Timing:
 
 
 def measure_reference(
-    kind: Kind, version: Path, *, core: int, seconds: float, images: int = 1, precision: Precision = "fp32"
+    kind: Kind, version: Path, *, core: int, seconds: float, images: int = 1, engine: Engine = CPU
 ) -> Timing:
     """Time a reference of the model version in this folder on `core`, for about `seconds`.
 
-    Kinds are `forward` (the graph of `precision` on a batch of `images`), `gradient` (the gradient graph on such a
-    batch), and `captum` (integrated gradients of one image in `images` steps by torch).
+    Kinds are `forward` (the graph run by `engine` on a batch of `images`), `gradient` (the gradient graph on such a
+    batch), and `captum` (integrated gradients of one image in `images` steps by torch, in fp32 or autocast to bf16).
     """
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn, os.sched_setaffinity, (0, {core})) as child:
-        return child.submit(_measure, kind, version, seconds, images, precision).result()
+        return child.submit(_measure, kind, version, seconds, images, engine).result()
 
 
 def time_calls(call: Callable[[], object], seconds: float) -> Timing:
@@ -64,10 +65,10 @@ def time_calls(call: Callable[[], object], seconds: float) -> Timing:
     return Timing(taken, time.process_time() - cpu)
 
 
-def _measure(kind: Kind, version: Path, seconds: float, images: int, precision: Precision) -> Timing:
-    if kind == "captum":
-        return time_calls(_captum(version, images), seconds)
-    session = open_session(version / (GRADIENT_GRAPH if kind == "gradient" else GRAPHS[precision]), threads=1)
+def _measure(kind: Kind, version: Path, seconds: float, images: int, engine: Engine) -> Timing:
+    if kind in ("captum", "captum bf16"):
+        return time_calls(_captum(version, images, is_bf16=kind == "captum bf16"), seconds)
+    session = open_session(version / GRADIENT_GRAPH, threads=1) if kind == "gradient" else engine.open(version)
     height, width = session.get_inputs()[0].shape[1:3]
     pixels_NHWC = np.random.default_rng(0).integers(0, 256, (images, height, width, 3), np.uint8)
     output, feed = "logits", {"images": pixels_NHWC}
@@ -78,7 +79,7 @@ def _measure(kind: Kind, version: Path, seconds: float, images: int, precision: 
     return time_calls(lambda: session.run([output], feed), seconds)
 
 
-def _captum(version: Path, steps: int) -> Callable[[], object]:
+def _captum(version: Path, steps: int, *, is_bf16: bool) -> Callable[[], object]:
     """Integrated gradients by captum with its defaults: all steps in one batch."""
     import torch
     from captum.attr import IntegratedGradients
@@ -89,4 +90,9 @@ def _captum(version: Path, steps: int) -> Callable[[], object]:
     manifest = read_manifest(version)
     method = IntegratedGradients(stored_classifier(manifest, version).eval().requires_grad_(False))
     pixels_NHWC = torch.rand(1, manifest.input.height, manifest.input.width, 3)
-    return lambda: method.attribute(pixels_NHWC, torch.zeros_like(pixels_NHWC), target=_TARGET, n_steps=steps)
+
+    def attribute() -> object:
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+            return method.attribute(pixels_NHWC, torch.zeros_like(pixels_NHWC), target=_TARGET, n_steps=steps)
+
+    return attribute

@@ -164,6 +164,15 @@ def rss_mb(processes: Sequence[psutil.Process]) -> float:
     return total
 
 
+def pss_mb(processes: Sequence[psutil.Process]) -> float:
+    """Return the proportional set size of these processes in MB: shared pages count once in their sum."""
+    total = 0.0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss / 1e6
+    return total
+
+
 def _family(process: psutil.Process) -> list[psutil.Process]:
     try:
         return [process, *process.children(recursive=True)]

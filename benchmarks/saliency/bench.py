@@ -29,19 +29,24 @@ PARTS = ("picture", "path", "crowd", "triton")
 METHODS = ("saliency", "integrated_gradients")
 STEPS = 32
 BATCH = 32
+_CAPTUM = "integrated gradients, 32 steps, over the faster of torch + captum in fp32 and bf16"
+_BESIDE = "p99 of /predict beside explanations, at half load, over without"
+_REJECTED = "share of those predictions that was rejected"
+_TRITON = "tritonclient infer, batch 32 uint8, images/s over onnxruntime's"
 GOALS = (
     Goal("served saliency, PNG, of one image over its fp32 forward time", "<=", 5.0),
-    Goal("integrated gradients, 32 steps, over torch + captum: *", "<=", 0.6),
-    Goal("p99 of /predict beside explanations, at half load, over without", "<=", 2.0),
-    Goal("share of those predictions that was rejected", "<=", 0.0),
-    Goal("tritonclient infer, batch 32 uint8, images/s over onnxruntime's", ">=", 0.9),
+    Goal("served picture, ms", "<=", 8.1),
+    Goal(f"{_CAPTUM}: *", "<=", 0.6),
+    Goal(_BESIDE, "<=", 2.0),
+    Goal(_REJECTED, "<=", 0.0),
+    Goal(_TRITON, ">=", 0.9),
 )
 RATIOS = {
     GOALS[0].name: ("served picture", "forward"),
     "the gradient graph alone over the same": ("gradient", "forward"),
-    "integrated gradients, 32 steps, over torch + captum: served": ("served path", "captum"),
-    "integrated gradients, 32 steps, over torch + captum: the graph alone": ("path", "captum"),
-    GOALS[4].name: ("batch", "triton"),
+    f"{_CAPTUM}: served": ("served path", "faster captum"),
+    f"{_CAPTUM}: the graph alone": ("path", "faster captum"),
+    _TRITON: ("batch", "triton"),
 }
 _IMAGES = 64
 _CAPACITY_CLIENTS, _EXPLANATION_CLIENTS = 32, 4
@@ -97,6 +102,7 @@ MEASUREMENTS: Mapping[str, tuple[str, Callable[[BenchmarkSetup], float]]] = Mapp
         "gradient": ("picture", lambda bench: bench.reference_ms("gradient", 1)),
         "served picture": ("picture", lambda bench: bench.served_ms("method=saliency&format=png")),
         "captum": ("path", lambda bench: bench.reference_ms("captum", STEPS)),
+        "captum bf16": ("path", lambda bench: bench.reference_ms("captum bf16", STEPS)),
         "path": ("path", lambda bench: bench.reference_ms("gradient", STEPS)),
         "served path": ("path", lambda bench: bench.served_ms(f"method=integrated_gradients&steps={STEPS}&format=npy")),
         "batch": ("triton", lambda bench: bench.reference_ms("forward", BATCH)),
@@ -146,10 +152,11 @@ def main(
 
 def ratios(times_ms: Mapping[str, float]) -> dict[str, float]:
     """Return the ratios of the times that were measured."""
+    times = dict(times_ms)
+    if {"captum", "captum bf16"} <= times.keys():
+        times["faster captum"] = min(times["captum"], times["captum bf16"])
     return {
-        name: times_ms[over] / times_ms[under]
-        for name, (over, under) in RATIOS.items()
-        if over in times_ms and under in times_ms
+        name: times[over] / times[under] for name, (over, under) in RATIOS.items() if over in times and under in times
     }
 
 
@@ -177,8 +184,8 @@ def measure_crowd(
         "p99 at half of that, ms": alone_ms,
         "p99 beside explanations, ms": beside_ms,
         "explanations/s meanwhile": explained.per_second,
-        GOALS[2].name: beside_ms / alone_ms,
-        GOALS[3].name: (alone_rejected + beside_rejected) / 2,
+        _BESIDE: beside_ms / alone_ms,
+        _REJECTED: (alone_rejected + beside_rejected) / 2,
     }
 
 

@@ -1,7 +1,7 @@
 """Mosec server for comparison; benchmarks/README.md explains its settings.
 
-BENCHMARK_GRAPH (the ONNX file) and BENCHMARK_LABELS (a JSON list) are environment variables, because Mosec parses the
-command line itself:
+BENCHMARK_VERSION (a folder), BENCHMARK_ENGINE (JSON such as ["cpu", "fp32"]) and BENCHMARK_LABELS (a JSON list) are
+environment variables, because Mosec parses the command line itself:
 
     python -m benchmarks.serving.mosec_server --address 127.0.0.1 --port 8002 --log-level warning
 """
@@ -11,14 +11,16 @@ from __future__ import annotations
 import io
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from mosec import Server, Worker
 from mosec.errors import DecodingError
 from PIL import Image
+
+from benchmarks.common.inputs import Engine
 
 MAX_BATCH = 32
 MAX_WAIT_MS = 1
@@ -29,13 +31,11 @@ class Classifier(Worker):
 
     def __init__(self) -> None:
         super().__init__()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            os.environ["BENCHMARK_GRAPH"], options, providers=["CPUExecutionProvider"]
-        )
+        self._session = Engine(*json.loads(os.environ["BENCHMARK_ENGINE"])).open(Path(os.environ["BENCHMARK_VERSION"]))
         self._labels: list[str] = json.loads(os.environ["BENCHMARK_LABELS"])
         self._height, self._width = self._session.get_inputs()[0].shape[1:3]
+        for size in range(1, MAX_BATCH + 1):  # OpenVINO compiles the graph for each size
+            self._session.run(["logits"], {"images": np.zeros((size, self._height, self._width, 3), np.uint8)})
 
     def deserialize(self, data: bytes) -> npt.NDArray[np.uint8]:
         """Decode a PNG file into uint8 [H, W, 3]."""

@@ -1,6 +1,6 @@
 """Naive server for comparison: FastAPI and onnxruntime as a competent newcomer combines them in an afternoon.
 
-BENCHMARK_GRAPH=models/cnn/4/model.onnx BENCHMARK_LABELS='["cat", "dog"]' \
+BENCHMARK_VERSION=models/cnn/4 BENCHMARK_ENGINE='["cpu", "fp32"]' BENCHMARK_LABELS='["cat", "dog"]' \
       python -m benchmarks.serving.naive_server --port 8001
 """
 
@@ -14,17 +14,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import onnxruntime
 import uvicorn
 from fastapi import FastAPI, File, UploadFile
 from PIL import Image
 
+from benchmarks.common.inputs import Engine
 
-def create_app(graph: Path, labels: Sequence[str]) -> FastAPI:
-    """Return the app for one ONNX file, `images` uint8 [N, H, W, 3] -> `logits` float32 [N, K]."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+def create_app(version: Path, engine: Engine, labels: Sequence[str]) -> FastAPI:
+    """Return the app for one version, whose graph maps `images` uint8 [N, H, W, 3] to `logits` float32 [N, K]."""
+    session = engine.open(version)
     height, width = session.get_inputs()[0].shape[1:3]
     app = FastAPI()
 
@@ -48,5 +47,9 @@ def create_app(graph: Path, labels: Sequence[str]) -> FastAPI:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
-    served = create_app(Path(os.environ["BENCHMARK_GRAPH"]), json.loads(os.environ["BENCHMARK_LABELS"]))
+    served = create_app(
+        Path(os.environ["BENCHMARK_VERSION"]),
+        Engine(*json.loads(os.environ["BENCHMARK_ENGINE"])),
+        json.loads(os.environ["BENCHMARK_LABELS"]),
+    )
     uvicorn.run(served, host="127.0.0.1", port=parser.parse_args().port)

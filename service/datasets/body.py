@@ -20,7 +20,7 @@ from service.errors import (
     TooManyFilesError,
     WrongFieldError,
 )
-from service.http.request_body import FIELD, HEADER_CHARSET, MAX_BOUNDARY_LENGTH, header_text
+from service.http.multipart_images import FIELD, HEADER_CHARSET, MAX_BOUNDARY_LENGTH, header_text
 
 _CHUNK_BYTES = 1024 * 1024
 """Bytes per write to disk, which may block and runs in a thread, and per read."""

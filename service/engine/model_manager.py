@@ -31,7 +31,7 @@ from service.errors.hidden_paths import hide_paths
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
 LOAD_SECONDS = 120.0
-"""Time limit for loading a version, whose files may be on a file system that does not respond."""
+"""Time without progress after which loading a version is given up: its file system may not respond."""
 READ_SECONDS = 5.0
 """Time limit for reading the champions; after it, other work continues with the champions read before."""
 _LOADED_FIRST = ("cnn", "mlp")
@@ -123,15 +123,17 @@ class ModelManager:
             if self._alias_problem is None:
                 await self._drop_removed()
             self._resting &= self._champion_numbers.keys()
+            before = dict(self.champions)
             for family in sorted(self._champion_numbers, key=lambda name: name not in _LOADED_FIRST):
                 version, served = self._champion_numbers[family], self.champions.get(family)
                 if served is None and self.refusal(family, version) is None and self._has_enough(family):
                     self._resting.add(family)
                 elif served is None or served.version != version:
                     await self._switch(family, version)
-            if self._unload_idle():
-                await asyncio.to_thread(return_free_memory)
+            self._unload_idle()
             self._refreshed_once = True
+            if self.champions != before:  # loading needs more memory than serving
+                await asyncio.to_thread(return_free_memory)
 
     def use(self, family: str) -> LoadedModel | None:
         """The loaded champion of a family for a request; None if it rests or is not loaded yet."""
@@ -290,15 +292,14 @@ class ModelManager:
                 self._used[family] = time.monotonic()
                 await self._switch(family, self._champion_numbers[family])
 
-    def _unload_idle(self) -> bool:
-        """Unload the champions without requests for some time, except the most recently used; true if there are any."""
+    def _unload_idle(self) -> None:
+        """Unload the champions without requests for some time, except the most recently used."""
         oldest_first = sorted(self.champions.keys() & self._champion_numbers.keys(), key=self._used.__getitem__)
         beyond = oldest_first[: max(0, len(oldest_first) - self._kept_champions)]
         idle = [family for family in beyond if time.monotonic() - self._used[family] >= self._idle_seconds]
         for family in idle:
             log.info("unloaded %s, which was idle", self.champions.pop(family).manifest.reference)
         self._resting.update(idle)
-        return bool(idle)
 
     async def _load(self, key: Key) -> LoadedModel:
         """Load a version; concurrent callers share one load."""

@@ -35,10 +35,17 @@ class Measurement(StrictModel):
 
 
 class Measurements(StrictModel):
-    """All measurements of a version, and the probabilities of the `cpu` provider by graph file, [64][K] each."""
+    """All measurements of a version.
+
+    Attributes:
+        references: probabilities of the `cpu` provider by graph file, [64][K] each.
+        results: measurements of each provider and precision.
+        published: precisions whose graph the `cpu` provider has run only to see that it can.
+    """
 
     references: Mapping[str, tuple[tuple[float, ...], ...]] = Field(default_factory=dict)
     results: tuple[Measurement, ...] = ()
+    published: tuple[Precision, ...] = ()
 
 
 class MeasurementStore:

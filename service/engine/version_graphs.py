@@ -16,18 +16,18 @@ from core.repository.manifest import GRAPHS, Manifest, Precision
 from core.repository.onnx_session import Provider, find_provider, open_session
 from core.schemas.api import ProviderStatus
 from service.engine.arrays import Floats, Pixels, RunModel
+from service.engine.batch_parts import split_run
 from service.engine.provider_check import Doubles, agreement, check_images, probabilities_of
 from service.engine.provider_measurements import Measurement, Measurements
 from service.engine.provider_policy import ProviderPolicy
 
 log = logging.getLogger("duet.models")
 _TIMED_BATCH = 32
-_TIMED_SECONDS = 0.1
-_TIMED_RUNS = 3
+_TIMED_SECONDS = 0.05
 _LEAST_SECONDS = 1e-6
 """Assumed resolution of the clock."""
 _COMPILED_BATCHES = 32
-"""Maximum batch size up to which OpenVINO compiles the graph for every size in advance."""
+"""Largest batch size that OpenVINO compiles in advance."""
 _DIGITS = 7
 """Decimal digits of stored probabilities."""
 
@@ -66,19 +66,24 @@ class VersionGraphs:
         self._batch = min(max_batch, _TIMED_BATCH)
         stored = policy.store.read(manifest) if len(policy.providers) > 1 else Measurements()
         self._references = dict(stored.references)
+        self._published = set(stored.published)
         self._results = {(each.provider, each.precision): each for each in stored.results}
         self._stored = stored
         self._cpu: dict[Precision, OpenGraph] = {}
         self._images: Pixels | None = None
 
     def check_published(self, precision: Precision) -> None:
-        """Open and run the graph of a precision with the `cpu` provider, and close it again.
+        """Open and run the graph of a precision with the `cpu` provider, and close it again; success is remembered.
 
         Raises:
             CorruptVersionError: the graph cannot be opened or run.
         """
+        if precision in self._published:
+            return
         self._open_cpu(precision)
         self._cpu.clear()
+        self._published.add(precision)
+        self._remember()
 
     def open_best(self, precisions: Sequence[Precision]) -> OpenGraph | None:
         """Open the graph with the best provider in one of `precisions`; None if no provider passes the check.
@@ -101,9 +106,12 @@ class VersionGraphs:
             self._images = None
             self._remember()
 
-    def batches_to_compile(self, graph: OpenGraph) -> range:
-        """Batch sizes that have not been run yet, up to 32, if the provider compiles the graph for each size."""
-        return range(2, min(self._max_batch, _COMPILED_BATCHES + 1)) if graph.provider.name == "openvino" else range(0)
+    def batches_to_compile(self, graph: OpenGraph) -> tuple[int, ...]:
+        """Batch sizes up to 32 that have not been run yet, if the provider compiles the graph for each size."""
+        if graph.provider.name != "openvino":
+            return ()
+        largest = min(self._max_batch, _COMPILED_BATCHES)
+        return tuple(1 << bit for bit in range(1, largest.bit_length()) if 1 << bit < self._max_batch)
 
     def compile_batch(self, graph: OpenGraph, size: int) -> None:
         """Run a batch of `size` images, so that a later request does not wait for its compilation (10 to 30 ms).
@@ -141,18 +149,29 @@ class VersionGraphs:
         return "; ".join(f"{each.provider}: {each.refused}" for each in refused)
 
     def _best(self, pairs: Sequence[Pair]) -> OpenGraph | None:
-        usable = [pair for pair in pairs if not self._result(pair).refused]
+        usable = self._without_slower([pair for pair in pairs if not self._result(pair).refused])
         rates = [self._result(pair).images_per_second for pair in usable]
         if len(usable) < 2 or all(rates):
             fastest_first = sorted(usable, key=lambda pair: self._result(pair).images_per_second or 0.0, reverse=True)
             opened = (self._open(pair, timed=len(pairs) > 1) for pair in fastest_first)
             return next((graph for graph in opened if graph is not None), None)
         best = None
-        for pair in usable:
+        for pair in sorted(usable, key=lambda pair: pair[1] != "bf16"):
+            if pair not in self._without_slower(usable):
+                continue
             graph = self._open(pair, timed=True)
             if graph is not None and (best is None or graph.seconds_per_image < best.seconds_per_image):
                 best = graph
         return best
+
+    def _without_slower(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """The pairs without fp32 of providers that passed the check in bf16, which is never slower."""
+        passed = {
+            provider
+            for provider, precision in pairs
+            if precision == "bf16" and self._result((provider, precision)).images_per_second
+        }
+        return [(provider, precision) for provider, precision in pairs if precision != "fp32" or provider not in passed]
 
     def _open(self, pair: Pair, *, timed: bool) -> OpenGraph | None:
         """Open and check a graph; None if it is refused. With `timed`, its speed is measured unless it is known."""
@@ -199,10 +218,11 @@ class VersionGraphs:
             parallel_runs=self._policy.parallel_runs,
         )
 
-        def run(images_NHWC: Pixels) -> Floats:
+        def run_whole(images_NHWC: Pixels) -> Floats:
             logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
             return logits_NK
 
+        run: RunModel = split_run(run_whole) if provider.name == "openvino" else run_whole
         seconds = 0.0
         for size in (1, self._max_batch):
             started = time.perf_counter()
@@ -248,11 +268,14 @@ class VersionGraphs:
         return OpenGraph(graph.provider, graph.precision, graph.run, 1 / rate)
 
     def _images_per_second(self, graph: OpenGraph) -> float:
-        """Measure images per second of one thread; on the CPU in CPU time, so that other processes do not matter."""
+        """Images per second of one thread of a graph that has run before.
+
+        On the CPU this is CPU time, so that other processes do not matter.
+        """
         clock = time.perf_counter if graph.provider.name == "cuda" else time.process_time
         batch_NHWC = self._check_images()[: self._batch]
         seconds: list[float] = []
-        while len(seconds) < _TIMED_RUNS or sum(seconds) < _TIMED_SECONDS:
+        while sum(seconds) < _TIMED_SECONDS:
             started = clock()
             graph.run(batch_NHWC)
             seconds.append(max(clock() - started, _LEAST_SECONDS))
@@ -290,8 +313,10 @@ class VersionGraphs:
     def _remember(self) -> None:
         # A refusal without a comparison, such as for lack of memory, may be temporary.
         results = [each for each in self._results.values() if not each.refused or each.equal_classes is not None]
-        now = Measurements(references=self._references, results=tuple(results))
-        if now != self._stored:
+        now = Measurements(
+            references=self._references, results=tuple(results), published=tuple(sorted(self._published))
+        )
+        if len(self._policy.providers) > 1 and now != self._stored:
             self._policy.store.write(self._manifest, now)
             self._stored = now
 

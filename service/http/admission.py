@@ -211,17 +211,18 @@ class HttpProtocol(HttpToolsProtocol):
     def _admit(self) -> None:
         """Match, parse and admit the request; the route finds the results in the scope.
 
-        Requests for a particular version, or for a champion that is not loaded, are admitted by the route.
+        Requests for a particular version, or for a champion that is not loaded, are admitted by the route. So are all
+        requests of an app to which middleware was added, because it must see them first.
 
         Raises:
             QueueFullError: the queue of the champion is full.
             ProblemError: the query does not validate, or the model has no such precision.
         """
         path, _, query_string = self.url.partition(b"?")
-        if path != _PREDICT_URL:
-            return
         state = self.app_state
         route = state["predict_route"]
+        if path != _PREDICT_URL or route is None:
+            return
         query = route.parse_query(query_string)
         served = state["engine"].admit_champion(query.model, query.precision) if query.version is None else None
         if served is not None:

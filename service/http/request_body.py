@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
 from starlette.types import Receive, Scope
 
 from service.engine.decoder import Upload
@@ -20,17 +19,10 @@ from service.errors import (
     ClientGoneError,
     MalformedBodyError,
     NoImageError,
-    TooManyFilesError,
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
-    WrongFieldError,
 )
-
-FIELD = "file"
-HEADER_CHARSET = "latin-1"
-"""Decodes any header of a part, so that a file name that is not UTF-8 does not fail the request; see `header_text`."""
-MAX_BOUNDARY_LENGTH = 70
-"""See RFC 2046, section 5.1.1."""
+from service.http.multipart_images import FIELD, MultipartImages
 
 SWEEP_SECONDS = 0.1
 """Interval of the sweep for bodies whose deadline has passed."""
@@ -175,75 +167,6 @@ def _check_length(content_length: str, limit: int) -> None:
         raise BodyTooLargeError(limit)
 
 
-def header_text(decoded: str) -> str:
-    r"""Text of a part's header that was decoded with HEADER_CHARSET: UTF-8, with other bytes as escapes like `\xe9`."""
-    try:
-        return decoded.encode(HEADER_CHARSET).decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:
-        return decoded
-
-
-class MultipartImages:
-    """Parser for the files of the field `file` in a multipart/form-data body: feed every chunk, then finish."""
-
-    def __init__(self, content_type: str, *, max_files: int) -> None:
-        """`content_type` is the value of the Content-Type header.
-
-        Raises:
-            MalformedBodyError: it has no valid boundary.
-        """
-        boundary = parse_options_header(content_type)[1].get("boundary")
-        if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
-            raise MalformedBodyError(
-                f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
-            )
-        try:
-            self._parser = PushMultipartParser(boundary, max_segment_count=max_files, header_charset=HEADER_CHARSET)
-        except MultipartError as error:
-            raise MalformedBodyError(f"the multipart boundary cannot be used: {error}") from error
-        self._max_files = max_files
-        self._files: list[tuple[str | None, list[bytes]]] = []
-
-    def feed(self, chunk: bytes) -> None:
-        """Parse the next bytes of the body, at least one.
-
-        Raises:
-            MalformedBodyError: the body is not valid multipart.
-            WrongFieldError: the form has a field other than `file`.
-            TooManyFilesError: the form has more files than allowed.
-        """
-        try:
-            for event in self._parser.parse(chunk):
-                if event is None:
-                    continue
-                if isinstance(event, bytes | bytearray):
-                    self._files[-1][1].append(bytes(event))
-                elif event.name != FIELD:
-                    raise WrongFieldError(header_text(event.name), FIELD)
-                else:
-                    self._files.append((header_text(event.filename or "") or None, []))
-        except MultipartError as error:
-            cause = _without_frames(error)
-            if isinstance(error, ParserLimitReached) and len(self._files) == self._max_files:
-                raise TooManyFilesError(self._max_files) from cause
-            raise MalformedBodyError(f"the multipart body cannot be parsed: {error}") from cause
-
-    def finish(self) -> list[tuple[str | None, bytes]]:
-        """File name (or None) and content of every part, in order.
-
-        Raises:
-            MalformedBodyError: the body ended before its last boundary.
-            NoImageError: the form is empty.
-        """
-        try:
-            self._parser.close()
-        except MultipartError as error:
-            raise MalformedBodyError("the multipart body ends before its last boundary") from _without_frames(error)
-        if not self._files:
-            raise NoImageError(f"the form is empty: send images as files in the field {FIELD!r}")
-        return [(filename, b"".join(parts)) for filename, parts in self._files]
-
-
 class DisconnectWatcher:
     """Fails the futures of a request when its client disconnects after the body has been read.
 
@@ -287,8 +210,3 @@ class DisconnectWatcher:
         for future in self._futures:
             if not future.done():
                 future.set_exception(ClientGoneError("the client closed the connection before the response was ready"))
-
-
-def _without_frames(error: MultipartError) -> MultipartError:
-    """The error without its traceback, which would keep the parser and the body alive in a reference cycle."""
-    return error.with_traceback(None)

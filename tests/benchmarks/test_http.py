@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.common.http import BadAnswerError, multipart_request, raw_request, take_answer
-from service.http.request_body import MultipartImages
+from service.http.multipart_images import MultipartImages
 
 ANSWER = b"HTTP/1.1 429 Too Many\r\ncontent-type: a/b\r\nRetry-After: 2\r\nContent-Length: 5\r\n\r\nhello"
 

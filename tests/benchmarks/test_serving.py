@@ -12,17 +12,28 @@ import psutil
 import pytest
 
 from benchmarks.common.http import Answer
+from benchmarks.common.inputs import CPU, Engine
 from benchmarks.common.open_loop import Outcome
 from benchmarks.common.report import BenchmarkError, SkippedError, check_goals
 from benchmarks.common.wrk import Load
-from benchmarks.serving.bench import GOALS, Cell, Plan, Results, cell_figures, client_count, goal_figures, make_plan
-from benchmarks.serving.bench import tables as report_tables
+from benchmarks.serving.bench import Plan, client_count, make_plan
 from benchmarks.serving.overload import retry_after_ms, summarize
+from benchmarks.serving.process import arrangements
+from benchmarks.serving.results import (
+    GOALS,
+    Cell,
+    Results,
+    cell_figures,
+    goal_figures,
+    race_figures,
+)
+from benchmarks.serving.results import tables as report_tables
 from tests.benchmarks.commands import is_running, run, start
 from tests.benchmarks.test_wrk import needs_wrk
 from tests.support.onnx_models import write_onnx_version
 from tests.support.versions import write_aliases
 
+BF16 = Engine("openvino", "bf16")
 OK = Answer(200, b"HTTP/1.1 200 OK", b"{}")
 CAPACITY = Load(answered=50, errors=0, seconds=5.0, p50_ms=90.0, p99_ms=100.0)
 RAW = {
@@ -62,15 +73,15 @@ def test_cell_figures_ignore_other_load_on_the_core() -> None:
 def test_goals_are_checked_for_duet_alone() -> None:
     slow = cell_figures(load(352, errors=1), RAW, 1.0)
     cells: dict[Cell, dict[str, list[float]]] = {
-        ("fp32", 32, "duet", "multipart"): figures(slow, cell_figures(load(380, errors=1), RAW, 1.0), slow),
-        ("fp32", 32, "naive", "multipart"): figures(slow),
-        ("fp32", 64, "duet", "raw"): figures(cell_figures(load(380, p50_ms=100, p99_ms=149), RAW, 1.0)),
+        (CPU, 32, "duet", "multipart"): figures(slow, cell_figures(load(380, errors=1), RAW, 1.0), slow),
+        (CPU, 32, "naive", "multipart"): figures(slow),
+        (BF16, 1, "duet", "multipart"): figures(cell_figures(load(380, p50_ms=2.5), RAW, 1.0)),
     }
-    results = Results(raw={("fp32",): figures(RAW)}, cells=cells)
+    results = Results(raw={("cpu fp32",): figures(RAW)}, cells=cells)
     verdicts = {one.name: (one.measured, one.met) for one in check_goals(GOALS, goal_figures(results))}
     assert verdicts == {
-        "/ raw batch 32: fp32, 32 clients, duet multipart": ("0.88 (0.88..0.95)", False),
-        "p99 / p50: fp32, 64 clients, duet raw": ("1.49", True),
+        "/ raw batch 32: cpu fp32, 32 clients, duet multipart": ("0.88 (0.88..0.95)", False),
+        "/ raw batch 1: openvino bf16, 1 clients, duet multipart": ("1.25", False),
         "errors of duet": ("3", False),
     }
     assert [table.title for table in report_tables(results, goal_figures(results))] == [
@@ -80,13 +91,35 @@ def test_goals_are_checked_for_duet_alone() -> None:
     ]
 
 
+def test_race_has_the_default_of_users_and_the_same_engine() -> None:
+    loads = {
+        (CPU, 32, "duet", "multipart"): load(220),
+        (CPU, 32, "mosec", "raw"): load(200),
+        (BF16, 32, "duet", "multipart"): load(1100),
+        (BF16, 32, "mosec", "raw"): load(1000),
+        (CPU, 1, "naive", "multipart"): load(100),
+    }
+    assert race_figures(loads, BF16) == {  # type: ignore[arg-type]
+        "duet with default settings / mosec on cpu fp32: 32 clients": pytest.approx(5.5),
+        "duet / mosec on the same engine: cpu fp32, 32 clients": pytest.approx(1.1),
+        "duet / mosec on the same engine: openvino bf16, 32 clients": pytest.approx(1.1),
+    }
+
+
+def test_arrangements_compare_processes_and_threads_on_the_cores_there_are() -> None:
+    assert list(arrangements(3)) == [(1, 1, 1), (2, 1, 2), (2, 2, 1)]
+    assert list(arrangements(8))[3:] == [(4, 1, 4), (4, 4, 1)]
+
+
 def test_groups_hold_comparable_cells_and_rotate() -> None:
-    plan = Plan(clients=(1, 32), precisions=("fp32",))
-    pairs = [("duet", "multipart"), ("duet", "raw"), ("naive", "multipart"), ("mosec", "raw")]
-    assert list(plan.groups(0)) == [[("fp32", clients, *pair) for pair in pairs] for clients in (1, 32)]
-    firsts = [next(plan.groups(round_))[0][2:] for round_ in range(5)]
+    plan = Plan(clients=(1, 32))
+    pairs = [("duet", "multipart"), ("naive", "multipart"), ("mosec", "raw")]
+    assert list(plan.groups(0, [CPU])) == [[(CPU, clients, *pair) for pair in pairs] for clients in (1, 32)]
+    firsts = [next(plan.groups(round_, [CPU, BF16]))[0][2:] for round_ in range(4)]
     assert firsts == [*pairs, pairs[0]]
-    assert next(Plan(servers=("naive",), bodies=("raw",)).groups(1)) == []
+    assert [cells[0][2:] for cells in Plan(servers=("duet",), bodies=("raw",)).groups(0, [BF16])] == [
+        ("duet", "raw")
+    ] * 2
 
 
 def test_make_plan_with_servers_alone_means_their_closed_loop() -> None:
@@ -178,15 +211,12 @@ def test_quick_run_measures_every_part(models: Path, tmp_path: Path) -> None:
     options = ["--quick", "--clients", "1,8", "--out", str(out), "--markdown", str(page)]
     printed = run("serving", "--models", str(models), *options)
     content = json.loads(out.read_text())
-    assert {"fp32 8 duet multipart", "fp32 8 duet raw", "fp32 8 naive multipart"} <= content["closed_loop"].keys()
-    skipped = "\n".join(content["skipped"])
-    assert ("fp32 8 mosec raw" in content["closed_loop"]) == (find_spec("mosec") is not None)
-    assert "duet int8: cnn@1 has no int8 graph" in skipped
+    assert {"cpu fp32 8 duet multipart", "cpu fp32 8 naive multipart"} <= content["closed_loop"].keys()
+    assert ("cpu fp32 8 mosec raw" in content["closed_loop"]) == (find_spec("mosec") is not None)
     assert content["figures"]["resident memory with 2 champion(s), MB"][0] > 10
     for text in (printed, page.read_text()):
         assert "Closed loop" in text
-        assert "two workers on two cores" in text
-        assert "Skipped: duet int8" in text
+        assert "Several cores" in text
 
 
 @pytest.mark.full

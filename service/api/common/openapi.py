@@ -38,7 +38,7 @@ from service.errors import (
     VersionRefusedError,
     WrongFieldError,
 )
-from service.http.request_body import FIELD
+from service.http.multipart_images import FIELD
 
 Errors = tuple[type[DuetError], ...]
 

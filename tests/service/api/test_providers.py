@@ -76,12 +76,15 @@ async def test_readyz_names_the_providers_on_request(automatic: RunningApp) -> N
         assert {(each["provider"], each["precision"]): each["state"] for each in cnn["providers"]} == {
             ("cpu", "fp32"): "standby",
             ("openvino", "bf16"): "loaded",
-            ("openvino", "fp32"): "refused",
         }
     assert_problem(await automatic.client.get("/readyz?verbose=perhaps"), 422, "invalid-parameters")
 
 
 async def test_models_and_metrics_name_refused_providers(automatic: RunningApp) -> None:
+    prefix = 'duet_provider_info{model="cnn",precision='
+    scraped = (await automatic.client.get("/metrics")).text
+    assert f'{prefix}"fp32",provider="cpu",state="standby",version="2"}} 1.0' in scraped
+    assert await precision_of(automatic, "?precision=fp32") == "fp32"
     versions = (await automatic.client.get("/models/cnn")).json()["versions"]
     measured = {each["version"]: each["providers"] for each in versions}
     assert measured[1] == []  # not loaded
@@ -89,11 +92,8 @@ async def test_models_and_metrics_name_refused_providers(automatic: RunningApp) 
     assert (refused["provider"], refused["precision"]) == ("openvino", "fp32")
     assert "a probability differs by" in refused["reason"]
     scraped = (await automatic.client.get("/metrics")).text
-    prefix = 'duet_provider_info{model="cnn",precision='
     assert f'{prefix}"bf16",provider="openvino",state="loaded",version="2"}} 1.0' in scraped
     assert f'{prefix}"fp32",provider="openvino",state="refused",version="2"}} 1.0' in scraped
-    assert await precision_of(automatic, "?precision=fp32") == "fp32"
-    scraped = (await automatic.client.get("/metrics")).text
     assert f'{prefix}"fp32",provider="cpu",state="loaded",version="2"}} 1.0' in scraped
     assert f'{prefix}"fp32",provider="cpu",state="standby",version="2"}} 0.0' in scraped
 

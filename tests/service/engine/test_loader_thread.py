@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError
 
 import pytest
@@ -25,11 +26,23 @@ def test_calls_run_one_after_the_other() -> None:
 def test_endless_call_fails_and_the_next_ones_run() -> None:
     loader, release = LoaderThread(0.2), threading.Event()
     stuck, following = loader.submit(release.wait), loader.submit(lambda: "loaded")
-    with pytest.raises(TimeoutError, match=r"no end after 0\.2 s"):
+    with pytest.raises(TimeoutError, match=r"no progress for 0\.2 s"):
         stuck.result(10)
     assert following.result(10) == "loaded"
     release.set()
     assert loader.submit(lambda: "again").result(10) == "again"
+    loader.shutdown()
+
+
+def test_slow_call_that_makes_progress_is_not_abandoned() -> None:
+    def work() -> str:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            pass
+        return "loaded"
+
+    loader = LoaderThread(0.5)
+    assert loader.submit(work).result(30) == "loaded"
     loader.shutdown()
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import mmap
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +14,7 @@ from service.engine import memory
 
 CHURN = """
 import sys
+from pathlib import Path
 from service.engine.memory import limit_free_memory
 
 def resident_mb():
@@ -51,3 +54,22 @@ async def test_idle_process_returns_no_memory(monkeypatch: pytest.MonkeyPatch) -
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the pages of a mapping are counted in /proc")
+def test_pages_of_mapped_weights_are_returned_and_can_be_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(bytes(range(256)) * 4096)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        assert sum(mapped[::4096]) == 0
+        assert resident_kib(path) == 1024
+        memory.return_free_memory()
+        assert resident_kib(path) == 0
+        assert mapped[255] == 255
+
+
+def resident_kib(path: Path) -> int:
+    """Return the KiB of a mapped file that are in memory."""
+    lines = Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.endswith(str(path)))
+    return int(next(line for line in lines[start:] if line.startswith("Rss:")).split()[1])

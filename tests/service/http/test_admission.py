@@ -16,7 +16,7 @@ import pytest
 from service.engine.engine import Engine
 from service.errors import QueueFullError, problem_of
 from service.http.admission import HttpProtocol
-from service.http.fast_routes import FastPathApp, QueryParser
+from service.http.fast_routes import FastDispatch, QueryParser
 from service.observability.logging import ACCESS_LOGGER
 from service.server.server import SlowConnectionReaper
 from tests.support.gates import Gate, gated
@@ -275,7 +275,7 @@ async def test_admitted_request_is_matched_and_parsed_once(home: Path, monkeypat
         count(QueryParser, "__call__")
         count(Engine, "admit_champion")
         count(Engine, "admit")
-        count(FastPathApp, "_match_template")
+        count(FastDispatch, "_match_template")
         assert (await sent_to(app, request(IMAGE))).status == 200
         assert calls == ["__call__", "admit_champion"]
         calls.clear()

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -134,9 +135,10 @@ async def test_fast_and_normal_dispatch_give_the_same_responses() -> None:
             return passes
 
         app.include_router(router)
+        app.add_middleware(around)
         install_problem_handlers(app, [router])
         if is_short:
-            app.register([router], around)
+            app.register([router])
         counted, got = Counted(), list[tuple[int, bytes]]()
         async with client_of(app, counted) as client:
             for path in ("/ask", "/ask?name=ann&times=2", "/ask?times=0", "/ask?nmae=x", "/ask?name=%C3%A9+b"):
@@ -144,7 +146,7 @@ async def test_fast_and_normal_dispatch_give_the_same_responses() -> None:
                 got.append((answer.status_code, answer.content))
             wrong_method, nowhere = await client.get("/ask"), await client.post("/ask/")
         answers.append([*got, (wrong_method.status_code, b""), (nowhere.status_code, b"")])
-        assert passed == (["/ask"] * 5 if is_short else [])
+        assert passed == [*["/ask"] * 6, "/ask/"]
         assert counted.slugs == ["invalid-parameters"] * 2 + ["method-not-allowed", "not-found"]
     assert answers[0] == answers[1]
     assert [status for status, _ in answers[0]] == [200, 200, 422, 422, 200, 405, 404]
@@ -161,7 +163,7 @@ async def test_errors_of_the_endpoint_become_problems(error: Exception, status: 
 
     app, router = FastPathApp(), router_of(fails, response_model=None)
     app.include_router(router)
-    app.register([router], lambda inner: inner)
+    app.register([router])
     counted = Counted()
     async with client_of(app, counted) as client:
         answer = await client.post("/ask")
@@ -187,7 +189,7 @@ async def test_query_is_parsed_once_unless_it_is_invalid() -> None:
     endpoint.__annotations__.update(request=Request, query=Noted)
     app, router = FastPathApp(), router_of(endpoint, response_model=None)
     app.include_router(router)
-    app.register([router], lambda inner: inner)
+    app.register([router])
     counted = Counted()
     async with client_of(app, counted) as client:
         for path in ("/ask?name=ann", "/ask?name=ann", "/ask?name=bob", "/ask?name=ann&times=0", "/ask?name=ann"):
@@ -227,7 +229,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
         return mark
 
-    app.register([router], marked)
+    app.add_middleware(marked)
+    app.register([router])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://duet") as connected:
         yield connected
 
@@ -264,16 +267,47 @@ async def test_other_paths_are_left_to_fastapi(client: httpx.AsyncClient, method
 def test_routes_of_images_are_fast(home: Path) -> None:
     app = create_app(settings_for(home))
     assert isinstance(app, FastPathApp)
-    assert set(app.fast_routes) == {
-        ("POST", "/predict"),
-        ("POST", "/compare"),
-        ("POST", "/saliency"),
-        ("POST", "/view"),
-    }
-    assert [route.path for route in app._fast_templates] == [
+    assert [route.path for route in app.fast_routes] == [
+        "/predict",
+        "/compare",
+        "/view",
+        "/saliency",
         "/v2/models/{model}/infer",
         "/v2/models/{model}/versions/{version}/infer",
     ]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/compare", "/saliency", "/livez"])
+async def test_added_middleware_sees_every_route(home: Path, path: str) -> None:
+    app, seen = create_app(settings_for(home)), list[str]()
+
+    async def note(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        seen.append(request.url.path)
+        response = await call_next(request)
+        response.headers["x-added"] = "yes"
+        return response
+
+    app.add_middleware(BaseHTTPMiddleware, dispatch=note)
+    async with app.router.lifespan_context(app) as state:
+
+        async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, "state": dict(state or {})}, receive, send)
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet") as client:
+            answer = await client.request("GET" if path == "/livez" else "POST", path)
+    assert seen == [path]
+    assert answer.headers["x-added"] == "yes"
+    assert "x-request-id" in answer.headers
+
+
+def test_requests_are_not_rejected_before_added_middleware(home: Path) -> None:
+    app = create_app(settings_for(home))
+    assert isinstance(app, FastPathApp)
+    route = app.early_route("/predict")
+    assert route is not None
+    assert route.path == "/predict"
+    app.add_middleware(BaseHTTPMiddleware, dispatch=None)
+    assert app.early_route("/predict") is None
 
 
 async def test_fast_responses_have_ids_metrics_and_access_lines(

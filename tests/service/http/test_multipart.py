@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.errors import MalformedBodyError, NoImageError, TooManyFilesError, WrongFieldError
-from service.http.request_body import MultipartImages
+from service.http.multipart_images import MultipartImages
 
 HEADER = "multipart/form-data; boundary=XyZ"
 
@@ -75,3 +75,40 @@ def test_multipart_endless_header_is_malformed() -> None:
 def test_multipart_empty_form_is_rejected() -> None:
     with pytest.raises((NoImageError, MalformedBodyError)):
         parsed(b"--XyZ--\r\n", chunk=100)
+
+
+PLAIN = b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a b.png"\r\nContent-Type: image/png\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PLAIN + b"abc\r\n--XyZ--\r\n",
+        PLAIN + b"abc\r\n--XyZ--",
+        PLAIN + b"abc\r\n--XyZ--\r\nepilogue",
+        PLAIN + b"\r\n--XyZ--\r\n",
+        PLAIN + b"\r\n--Xy\r\n\r\n--XyZ--\r\n",
+        PLAIN + b"abc\r\n" + part(b"def") + b"--XyZ--\r\n",
+        PLAIN.replace(b'; filename="a b.png"', b"") + b"abc\r\n--XyZ--\r\n",
+        PLAIN.replace(b"a b.png", b"") + b"abc\r\n--XyZ--\r\n",
+        PLAIN.replace(b"a b.png", b"a%22b.png") + b"abc\r\n--XyZ--\r\n",
+        PLAIN.replace(b"a b.png", b"C:\\a.png") + b"abc\r\n--XyZ--\r\n",
+        PLAIN.replace(b"a b.png", "h\u00e9.png".encode()) + b"abc\r\n--XyZ--\r\n",
+        b"preamble\r\n" + PLAIN + b"abc\r\n--XyZ--\r\n",
+    ],
+)
+def test_forms_that_arrive_at_once_are_read_as_in_pieces(body: bytes) -> None:
+    assert parsed(body, chunk=len(body)) == parsed(body, chunk=3)
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n--XyZ", b"\r\n--XyZ-", b"\r\n--XyZx--\r\n", b"\n--XyZ--\r\n"])
+def test_damaged_forms_that_arrive_at_once_are_malformed(end: bytes) -> None:
+    with pytest.raises(MalformedBodyError):
+        parsed(PLAIN + b"abc" + end, chunk=10_000)
+
+
+def test_bytes_after_a_form_are_ignored() -> None:
+    images = MultipartImages(HEADER, max_files=1)
+    images.feed(PLAIN + b"abc\r\n--XyZ--\r\n")
+    images.feed(b"epilogue")
+    assert images.finish() == [("a b.png", b"abc")]
