@@ -16,7 +16,7 @@ from core.repository.manifest import GRAPHS, Manifest, Precision
 from core.repository.onnx_session import Provider, find_provider, open_session
 from core.schemas.api import ProviderStatus
 from service.engine.arrays import Floats, Pixels, RunModel
-from service.engine.batch_parts import split_run
+from service.engine.batch_sizes import compiled_sizes, padded
 from service.engine.provider_check import Doubles, agreement, check_images, probabilities_of
 from service.engine.provider_measurements import Measurement, Measurements
 from service.engine.provider_policy import ProviderPolicy
@@ -110,8 +110,8 @@ class VersionGraphs:
         """Batch sizes up to 32 that have not been run yet, if the provider compiles the graph for each size."""
         if graph.provider.name != "openvino":
             return ()
-        largest = min(self._max_batch, _COMPILED_BATCHES)
-        return tuple(1 << bit for bit in range(1, largest.bit_length()) if 1 << bit < self._max_batch)
+        sizes = compiled_sizes(_COMPILED_BATCHES, self._max_batch)
+        return tuple(size for size in sizes if size not in (1, self._max_batch))
 
     def compile_batch(self, graph: OpenGraph, size: int) -> None:
         """Run a batch of `size` images, so that a later request does not wait for its compilation (10 to 30 ms).
@@ -222,7 +222,7 @@ class VersionGraphs:
             logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
             return logits_NK
 
-        run: RunModel = split_run(run_whole) if provider.name == "openvino" else run_whole
+        run: RunModel = padded(run_whole, self._max_batch) if provider.name == "openvino" else run_whole
         seconds = 0.0
         for size in (1, self._max_batch):
             started = time.perf_counter()

@@ -219,7 +219,7 @@ def test_cpu_alone_is_neither_checked_nor_timed(
     assert not (tmp_path / "cache").exists()
 
 
-def test_all_sizes_of_parts_are_compiled_in_advance(
+def test_all_sizes_of_batches_are_compiled_in_advance(
     repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     policy = policy_of(tmp_path, CPU, STAND_IN)
@@ -227,4 +227,4 @@ def test_all_sizes_of_parts_are_compiled_in_advance(
     graphs = VersionGraphs(manifest, repository.folder("cnn", 1), policy, max_batch=32)
     graph = graphs.open_best(["bf16"])
     assert graph is not None
-    assert graphs.batches_to_compile(graph) == (2, 4, 8, 16)
+    assert graphs.batches_to_compile(graph) == (2, 4, 6, 8, 12, 16, 20, 24, 28)
