@@ -40,7 +40,10 @@ def test_fit_draws_the_images_of_the_epoch_order(tmp_path: Path) -> None:
     for name in "abcd":
         (tmp_path / name).mkdir()
     losses = [
-        [record.train_loss for record in small_fit(small_recipe("mlp", sampling=sampling), images, tmp_path / name).history]
+        [
+            record.train_loss
+            for record in small_fit(small_recipe("mlp", sampling=sampling), images, tmp_path / name).history
+        ]
         for name, sampling in (("a", "balanced"), ("b", "balanced"), ("c", "uniform"), ("d", None))
     ]
     assert losses[0] == losses[1] != losses[2]
