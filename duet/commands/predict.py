@@ -14,6 +14,7 @@ from duet.commands.completion import complete_version
 from duet.commands.extras import require_serve
 
 if TYPE_CHECKING:
+    from core.repository.manifest import Precision
     from duet.batch.journal import Header
     from duet.batch.run import Predictor
 
@@ -117,6 +118,6 @@ def _online(
     if version is None or version not in {each.version for each in found.versions}:
         existing = ", ".join(f"{family}@{each.version}" for each in found.versions)
         raise ConfigurationError(f"the service at {url} has no version {model}: it has {existing}")
-    chosen = None if precision is None else precision.value
+    chosen: Precision | None = None if precision is None else precision.value
     predictor = OnlinePredictor(client, family, version, precision=chosen)
     return Header(model=f"{family}@{version}", precision=chosen or "default", source=url), predictor, BATCH

@@ -39,12 +39,10 @@ def test_fit_draws_the_images_of_the_epoch_order(tmp_path: Path) -> None:
     images = small_images()
     for name in "abcd":
         (tmp_path / name).mkdir()
-    losses = [
-        [
-            record.train_loss
-            for record in small_fit(small_recipe("mlp", sampling=sampling), images, tmp_path / name).history
-        ]
+    runs = [
+        small_fit(small_recipe("mlp", sampling=sampling), images, tmp_path / name)
         for name, sampling in (("a", "balanced"), ("b", "balanced"), ("c", "uniform"), ("d", None))
     ]
+    losses = [[record.train_loss for record in run.history] for run in runs]
     assert losses[0] == losses[1] != losses[2]
     assert losses[2] == losses[3]
