@@ -16,6 +16,7 @@ from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
 from duet.commands.interpret import interpret
+from duet.commands.predict import predict
 from duet.commands.repeat import repeat
 from duet.commands.report import report
 from duet.commands.serve import home, key, serve, worker
@@ -37,6 +38,7 @@ app.command()(serve)
 app.command()(key)
 app.command()(home)
 app.command()(worker)
+app.command()(predict)
 app.command()(train)
 app.command()(repeat)
 app.command()(tune)

@@ -1,7 +1,7 @@
 """Labeled image folders, the data sets of users: DUET_HOME/datasets/<name>/<class>/<image>.
 
-Folders are made by `POST /datasets/{name}` or by hand. File types are recognized by content, not by name. Names that
-begin with a dot (system files, unfinished uploads) are ignored.
+Folders are made by `POST /datasets/{name}` or by hand; `core.images.folder_layouts` has the other layouts of folders
+made by hand. File types are recognized by content, not by name.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,9 @@ from pathlib import Path
 
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
 from core.files.durable import file_lock
+from core.images.class_labels import normalized_label
+from core.images.folder_layouts import ImageFile, Layout, list_folders, visible_entries
+from core.images.label_table import has_table, list_table
 
 FOLDER_PREFIX = "folder:"
 """Prefix of such data sets in commands and jobs, as in `folder:pets`."""
@@ -29,18 +31,9 @@ MIN_CLASSES = 2
 MAX_CLASSES = 1_000
 MIN_IMAGES_PER_CLASS = 4
 """One image each for train, validation, holdout and test."""
-MAX_LABEL_CHARACTERS = 100
 
 DATASETS_NAME = "datasets"
 _LOCK_NAME = ".lock"
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """A file in a class folder; it may not be an image."""
-
-    path: Path
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -51,12 +44,14 @@ class LabelledFolder:
         files: by class; classes and files are sorted by name, and a class may be empty. Folders whose names differ only
             in their Unicode normal form are one class.
         skipped: ignored entries: path within the data set, formatted by `shown`, and reason.
+        layout: arrangement of the files in the folder.
     """
 
     name: str
     path: Path
     files: Mapping[str, tuple[ImageFile, ...]]
     skipped: tuple[tuple[str, str], ...]
+    layout: Layout = "classes"
 
     @property
     def data(self) -> str:
@@ -75,7 +70,7 @@ class LabelledFolder:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of classes, file names and sizes, as 64 hexadecimal digits.
+        """sha256 of classes, file names, sizes and given parts, as 64 hexadecimal digits.
 
         Contents are not read. Uploaded files are named by their content, so equal digests mean equal images.
         """
@@ -83,9 +78,21 @@ class LabelledFolder:
         for label, files in self.files.items():
             digest.update(f"{label}\0".encode())
             for file in files:
-                digest.update(f"{file.path.name}\0{file.bytes}\0".encode("utf-8", "surrogateescape"))
+                entry = f"{file.name}\0{file.bytes}\0{file.part or ''}\0"
+                digest.update(entry.encode("utf-8", "surrogateescape"))
             digest.update(b"\0")
         return digest.hexdigest()
+
+    @property
+    def takes_uploads(self) -> bool:
+        """True if uploads of class folders can join the data set: it has no table, and no folder around its classes."""
+        depth = 1 if self.layout == "parts" else 0
+        tops = {(label, normalized_label(file.name.split("/")[depth])) for label, file in self._labelled}
+        return self.layout != "table" and all(label == top for label, top in tops)
+
+    @property
+    def _labelled(self) -> Iterator[tuple[str, ImageFile]]:
+        return ((label, file) for label, files in self.files.items() for file in files)
 
     def shortfalls(self) -> list[str]:
         """Reasons against training on the data set, a phrase each; empty if it is trainable."""
@@ -142,34 +149,11 @@ def dataset_folder(home: Path, name: str) -> Path:
     return datasets_folder(home) / name
 
 
-def normalized_label(text: str) -> str:
-    """Class name in Unicode normal form NFC. macOS decomposes the accents of file names (NFD)."""
-    return unicodedata.normalize("NFC", text)
-
-
-def label_problem(label: str) -> str | None:
-    """Problem of `label`, from `normalized_label`, as the name of a class and its folder; a phrase, None if valid."""
-    if not 0 < len(label) <= MAX_LABEL_CHARACTERS:
-        return f"a class name must have 1 to {MAX_LABEL_CHARACTERS} characters"
-    if not label.isprintable() or "/" in label or "\\" in label:
-        return "a class name must not contain slashes or unprintable characters"
-    if label.startswith(".") or label != label.strip():
-        return "a class name must not begin with a dot, nor begin or end with a space"
-    if len(label.encode()) > 255:
-        return "a class name must fit into 255 bytes"
-    return None
-
-
-def shown(path: str) -> str:
-    r"""A path as printable text; bytes that are not UTF-8 are escaped, such as `\xe9`."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
 def dataset_names(home: Path) -> list[str]:
     """Names of the existing data sets, sorted."""
     return sorted(
         entry.name
-        for entry in _entries(datasets_folder(home))
+        for entry in visible_entries(datasets_folder(home))
         if entry.is_dir(follow_symlinks=False)
         and re.fullmatch(NAME_PATTERN, entry.name)
         and entry.name not in RESERVED_NAMES
@@ -189,7 +173,7 @@ def read_folder(home: Path, name: str) -> LabelledFolder:
     if path.is_symlink() or not path.is_dir():
         raise UnknownDatasetError(name, dataset_names(home), linked=path.is_symlink())
     with changing(home) if os.access(path.parent, os.W_OK) else nullcontext():
-        return _listed(name, path)
+        return list_dataset(name, path)
 
 
 def changing(home: Path) -> AbstractContextManager[None]:
@@ -197,46 +181,15 @@ def changing(home: Path) -> AbstractContextManager[None]:
     return file_lock(datasets_folder(home) / _LOCK_NAME)
 
 
-def _listed(name: str, path: Path) -> LabelledFolder:
-    files: dict[str, tuple[ImageFile, ...]] = {}
-    skipped: list[tuple[str, str]] = []
-    for entry in sorted(_entries(path), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
-            continue
-        problem = _class_problem(entry)
-        if problem is not None:
-            skipped.append((shown(entry.name), problem))
-            continue
-        found = []
-        for file in sorted(_entries(Path(entry.path)), key=lambda file: file.name):
-            if file.name.startswith("."):
-                continue
-            if not file.is_file(follow_symlinks=False):
-                kind = "a link, which is not followed" if file.is_symlink() else "not a file"
-                skipped.append((shown(f"{entry.name}/{file.name}"), kind))
-                continue
-            found.append(ImageFile(Path(file.path), file.stat(follow_symlinks=False).st_size))
-        label = normalized_label(entry.name)
-        files[label] = (*files.get(label, ()), *found)
-    return LabelledFolder(name, path, dict(sorted(files.items())), tuple(skipped))
+def list_dataset(name: str, path: Path) -> LabelledFolder:
+    """List the data set `name` in the folder `path`, without a lock; a missing folder has no classes.
 
-
-def _class_problem(entry: os.DirEntry[str]) -> str | None:
-    if entry.is_symlink():
-        return "a link, which is not followed: it may leave the folder of data sets"
-    if not entry.is_dir():
-        return "not in a class folder"
-    return label_problem(normalized_label(entry.name))
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return list(entries)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise DataError(f"cannot read {folder}: {error.strerror}") from error
+    Raises:
+        DataError: a folder or the table cannot be read.
+    """
+    listing = list_table(path) if has_table(path) else list_folders(path)
+    files = {label: tuple(sorted(files, key=lambda file: file.name)) for label, files in sorted(listing.files.items())}
+    return LabelledFolder(name, path, files, tuple(listing.skipped), listing.layout)
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -220,6 +220,11 @@ class RecipeConfig(Settings):
         le=512,
         description="side in pixels of the model input for images of a folder; null: that of init_from, or 32",
     )
+    sampling: Literal["uniform", "balanced"] | None = Field(
+        None,
+        description="balanced draws every class equally often in an epoch; null: balanced if the largest class of a "
+        "folder has more than 3 times the training images of the smallest, else uniform",
+    )
     geometry: Geometry | None = Field(
         None,
         description="fit of images that are not square: crop to the center, pad with bars, or stretch; null: that of "

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from core.images.labelled_folders import shown
+from core.images.class_labels import shown
 from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
 from duet.client.connection import Methods, drop_none, parsed
 from duet.client.errors import ClientError

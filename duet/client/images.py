@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from core.images.labelled_folders import shown
+from core.images.class_labels import shown
 from duet.client.errors import ClientError
 
 if TYPE_CHECKING:

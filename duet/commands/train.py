@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from core.gate.report import GateThresholds
+    from core.images.labelled_folders import LabelledFolder
     from core.recipes import RecipeConfig
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
     from training.pipeline.train import Run
+
+
+_AUTO = "auto"
 
 
 class PromotePolicy(StrEnum):
@@ -45,7 +49,11 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of weights, order and augmentation.")] = None,
     threads: Threads = None,
     image_size: Annotated[
-        int | None, typer.Option(help="Size in pixels to which a folder's images are resized; by default 32.")
+        str | None,
+        typer.Option(
+            metavar="PIXELS|auto",
+            help="Size to which a folder's images are resized, by default 32; auto: chosen from the images.",
+        ),
     ] = None,
     init_from: Annotated[
         str | None,
@@ -67,6 +75,7 @@ def train(
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
     require_training("duet train")
     from core.cores import available_cores
+    from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home, named_run
     from core.images.labelled_folders import default_family, folder_of, read_folder
     from core.repository.repository import ModelRepository
@@ -78,10 +87,14 @@ def train(
 
     settings = read_settings()  # a wrong DUET_ variable must not be noticed only after the training
     repository = ModelRepository.open()
-    options = {"seed": seed, "image_size": image_size, "init_from": _pinned(repository, init_from)}
+    options = {"seed": seed, "image_size": _pixels(image_size), "init_from": _pinned(repository, init_from)}
     config = _config(recipe, overrides, options)
     if folder := folder_of(data):
-        read_folder(duet_home(), folder)  # a mistyped data set is named before a missing family
+        listed = read_folder(duet_home(), folder)  # a mistyped data set is named before a missing family
+        if image_size == _AUTO:
+            config = _with_chosen_size(config, listed)
+    elif image_size == _AUTO:
+        raise ConfigurationError(f"--image-size auto needs a folder: the images of {data} have one size. Omit it")
     family = family or default_family(config.network.kind, data)
     run_folder = named_run(duet_home(), run or "-".join([config.recipe, *_dataset_part(data), f"seed{config.seed}"]))
     _check_run_folder(run_folder, resume=resume, restart=restart)
@@ -89,7 +102,9 @@ def train(
         config, images = load_training_images(
             config, data, repository, data_dir=data_dir, download=download, note=typer.echo
         )
-        _describe(prepare_run(config, images, repository, family, run_folder, resume=resume))
+        _describe(
+            prepare_run(config, images, repository, family, run_folder, resume=resume), threads or available_cores()
+        )
         return
     ensure_home(duet_home())
     with interruptible(lambda: _how_to_resume(run_folder)), ConsoleReporter() as reporter:
@@ -116,6 +131,31 @@ def _config(recipe: str, overrides: list[str] | None, options: Mapping[str, Any]
     changes = dict(parse_override(text) for text in overrides or [])
     changes |= {name: value for name, value in options.items() if value is not None}
     return recipe_config(recipe).with_overrides(changes)
+
+
+def _pixels(image_size: str | None) -> int | None:
+    """The size in pixels; None without one, and for `auto`.
+
+    Raises:
+        ConfigurationError: it is neither `auto` nor a whole number.
+    """
+    from core.errors import ConfigurationError
+
+    if image_size is None or image_size == _AUTO:
+        return None
+    if not image_size.isdecimal():
+        raise ConfigurationError(f"--image-size {image_size} is no size: give a number of pixels, or auto")
+    return int(image_size)
+
+
+def _with_chosen_size(config: RecipeConfig, folder: LabelledFolder) -> RecipeConfig:
+    """Choose the image size from the images of a folder, and print the reason."""
+    from core.recipes.init_from import DEFAULT_GEOMETRY
+    from training.data.image_size import choose_image_size
+
+    size, reason = choose_image_size(folder, config.geometry or DEFAULT_GEOMETRY, config.network.kind)
+    typer.echo(reason)
+    return config.with_overrides({"image_size": size})
 
 
 def _check_run_folder(run_folder: Path, *, resume: bool, restart: bool) -> None:
@@ -185,18 +225,24 @@ def _promote(
         typer.echo(f"not served yet: duet models promote {manifest.reference} --reason WHY{force}")
 
 
-def _describe(run: Run) -> None:
+def _describe(run: Run, threads: int) -> None:
+    import torch
     from rich import print as rich_print
 
     from training.data.split_dataset import trained_on
+    from training.fit.dtype import pick_device
+    from training.fit.estimate import described, estimated_seconds
     from training.networks import count_macs, count_parameters
 
     dataset = run.images.dataset
     _, height, width, _ = dataset.training.images_NHWC.shape
     rich_print(run.config.model_dump())
     parameters, macs = count_parameters(run.classifier), count_macs(run.classifier, height=height, width=width)
+    torch.set_num_threads(threads)
+    train = run.images.part(*trained_on(run.config))
+    seconds = estimated_seconds(run.classifier, run.config, train, epochs=run.config.epochs, device=pick_device())
     typer.echo(
-        f"would train on {len(run.images.part(*trained_on(run.config))):,} images of {dataset.name}, {parameters:,} "
+        f"would train on {len(train):,} images of {dataset.name}, {parameters:,} "
         f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run.folder}, "
-        f"and publish it as {run.family}"
+        f"and publish it as {run.family}. Estimated time for {run.config.epochs:,} epochs: {described(seconds)}"
     )

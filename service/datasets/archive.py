@@ -18,7 +18,8 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from core.images.labelled_folders import label_problem, normalized_label
+from core.images.class_labels import label_problem, normalized_label
+from core.images.folder_layouts import PART_NAMES, SYSTEM_FILES, Part
 from service.datasets.files import Candidate, Limits, Skipped, too_large
 from service.datasets.zip_names import decode_name, with_hidden_utf8_flags
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
@@ -33,7 +34,6 @@ _MIN_DIRECTORY_BYTES = 1024 * 1024
 
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
-_IGNORED = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, OverflowError, RuntimeError, struct.error)
 _OTHER_ARCHIVES = (
     (0, b"\x1f\x8b", "application/gzip"),
@@ -57,7 +57,8 @@ def other_archive(path: Path) -> str | None:
 def read_archive(path: Path, limits: Limits) -> Iterator[Candidate | Skipped]:
     """Yield the files of the zip at `path` in order; a single folder around all class folders is skipped.
 
-    Files beside the class folders are skipped too, such as a README or a picture.
+    Files beside the class folders are skipped too, such as a README or a picture. Folders `train`, `val` and `test`
+    with class folders give the parts of their images.
 
     Raises:
         UnreadableArchiveError: it is not a zip file, or a file has no name.
@@ -74,9 +75,10 @@ def read_archive(path: Path, limits: Limits) -> Iterator[Candidate | Skipped]:
         entries = [entry for entry in entries if not _is_ignored(entry.filename)]
         _refuse_bomb(entries, path.stat().st_size, limits)
         depth = _depth_of_classes(entries)
+        parts = _parts(entries, depth)
         seen: set[str] = set()
         for entry in entries:
-            yield _read(archive, entry, depth, seen, limits)
+            yield _read(archive, entry, depth, parts, seen, limits)
             seen.add(entry.filename)
 
 
@@ -138,7 +140,7 @@ def _refuse_bomb(entries: list[zipfile.ZipInfo], packed: int, limits: Limits) ->
 
 def _is_ignored(name: str) -> bool:
     parts = name.split("/")
-    return parts[0] in _IGNORED or parts[-1] in _IGNORED or any(part.startswith(".") and part != "." for part in parts)
+    return any(part in SYSTEM_FILES or (part.startswith(".") and part != ".") for part in parts)
 
 
 def _depth_of_classes(entries: list[zipfile.ZipInfo]) -> int:
@@ -150,19 +152,34 @@ def _depth_of_classes(entries: list[zipfile.ZipInfo]) -> int:
     return int(len(folders) == 1 and in_subfolders >= sum(len(part) == 2 for part in parts))
 
 
+def _parts(entries: list[zipfile.ZipInfo], depth: int) -> dict[str, Part]:
+    """Part of each folder at `depth`; empty unless all are parts of class folders, see `core.images.folder_layouts`."""
+    inside = [PurePosixPath(entry.filename).parts[depth:] for entry in entries]
+    folders = {names[0] for names in inside if len(names) > 1}
+    parts = {name: PART_NAMES[name.lower()] for name in folders if name.lower() in PART_NAMES}
+    if len(parts) < max(2, len(folders)) or "train" not in parts.values():
+        return {}
+    return {} if any(len(names) == 2 for names in inside) else parts
+
+
 def _read(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, depth: int, seen: set[str], limits: Limits
+    archive: zipfile.ZipFile,
+    entry: zipfile.ZipInfo,
+    depth: int,
+    parts: dict[str, Part],
+    seen: set[str],
+    limits: Limits,
 ) -> Candidate | Skipped:
     name = entry.filename
-    parts = PurePosixPath(name).parts[depth:]
-    if len(parts) != 2:
-        return Skipped(name, "not in a class folder" if len(parts) < 2 else "in a subfolder of a class folder")
-    label = normalized_label(parts[0])
+    inside = PurePosixPath(name).parts[depth:]
+    if len(inside) < 2 + bool(parts):
+        return Skipped(name, "not in a class folder")
+    label = normalized_label(inside[bool(parts)])
     problem = label_problem(label) or _entry_problem(entry, seen, limits)
     if problem is not None:
         return Skipped(name, problem)
     with suppress(*_DAMAGE), archive.open(entry) as stream:
-        return Candidate(name, label, stream.read(limits.image_bytes + 1))
+        return Candidate(name, label, stream.read(limits.image_bytes + 1), parts.get(inside[0]))
     return Skipped(name, "damaged in the archive")
 
 

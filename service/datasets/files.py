@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from core.images.folder_layouts import Part
 from service.settings import MIB, Settings
 
 
@@ -15,6 +16,8 @@ class Candidate(NamedTuple):
     """File name from the client, or path in the archive."""
     label: str
     content: bytes
+    part: Part | None = None
+    """Part that the archive gives."""
 
 
 class Skipped(NamedTuple):

@@ -166,7 +166,7 @@ class DatasetUploader:
                 if staged_bytes > room:
                     raise DatasetTooLargeError("bytes", self._limits.all_bytes, together=True)
                 staging.require_free(len(file.content), self._limits)
-                staging.write(file.label, stored_as, file.content)
+                staging.write(file.label, stored_as, file.content, part=file.part)
                 labels[stored_as] = file.label
                 summary.added += 1
         return summary

@@ -47,6 +47,7 @@ from service.errors.requests import UnsupportedEncodingError as UnsupportedEncod
 from service.errors.requests import UnsupportedImageFormatError as UnsupportedImageFormatError
 from service.errors.requests import UnsupportedMediaTypeError as UnsupportedMediaTypeError
 from service.errors.requests import WrongFieldError as WrongFieldError
+from service.errors.resources import DatasetLayoutError as DatasetLayoutError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
 from service.errors.resources import DatasetMissingError as DatasetMissingError
 from service.errors.resources import DatasetTooLargeError as DatasetTooLargeError

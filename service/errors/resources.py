@@ -160,6 +160,16 @@ class DatasetTooLargeError(ProblemError):
         )
 
 
+class DatasetLayoutError(ProblemError):
+    """The folder of the data set has another layout than the upload."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the files of {name} are arranged differently: send class folders, or train and test folders with class "
+            "folders, as the data set has them. Otherwise use another name"
+        )
+
+
 class NoUsableImageError(ProblemError):
     """No file of the upload is a usable image; the response gives the reasons of the first ones."""
 

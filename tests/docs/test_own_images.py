@@ -73,7 +73,7 @@ def one_core() -> Iterator[None]:
 @pytest.mark.usefixtures("one_core")
 def test_worked_example_runs_as_written(tmp_path: Path) -> None:
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    assert len([block for block in EXAMPLE if block.language == "text"]) == 7
+    assert len([block for block in EXAMPLE if block.language == "text"]) == 8
     exports, output = "", ""
     with ExitStack() as running:
         for block in EXAMPLE:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -167,6 +168,15 @@ def test_dry_run_on_a_folder_reads_its_images(
     assert not (home / "models").exists()
 
 
+def test_automatic_image_size_is_explained(duet: Duet, folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("--data", "folder:colours", *FAMILY, "--image-size", "auto", "--dry-run")
+    assert duet("train", "cnn_baseline", *words, "--set", "network.channels=[8]") == 0
+    out = capsys.readouterr().out
+    assert "image size 32: the shorter side of 90% of " in out
+    assert "'image_size': 32" in out
+    assert re.search(r"Estimated time for \d+ epochs: about \d+ (s|minutes)\n", out)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -198,6 +208,8 @@ def test_invalid_arguments_are_one_line(
         (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 4"),
         (("--data", "colours", *FAMILY), "use cifar10, or folder:NAME"),
         (("--data", "folder:colours", *FAMILY, "--image-size", "4"), "image_size: Input should be greater than"),
+        (("--data", "folder:colours", *FAMILY, "--image-size", "big"), "give a number of pixels, or auto"),
+        (("--family", "c", "--image-size", "auto"), "--image-size auto needs a folder"),
         (("--data", "folder:colours", *FAMILY, "--init-from", "cnn@3"), "unknown model 'cnn'"),
     ],
 )

@@ -1,10 +1,10 @@
-"""Image folder data set: one sub-folder per class, split by a hash of the file contents.
+"""Image folder data set, split by its own parts or by a hash of the file contents.
 
-The part of an image (train, validation, holdout or test) depends on its bytes only. File names do not matter, and
-duplicate files cannot be in two parts. Once loaded, an image keeps its part even if images are added, removed or
-relabelled; see `image_parts`. A new version can therefore be compared with an older one on images that neither was
-trained on.
-Images are decoded with the code of the service.
+Without parts in the folder, the part of an image (train, validation, holdout or test) depends on its bytes and on its
+near duplicates, which enter one part. File names do not matter, and duplicate files cannot be in two parts. Once
+loaded, an image keeps its part even if images are added, removed or relabelled; see `image_parts`. A new version can
+therefore be compared with an older one on images that neither was trained on. Images are decoded with the code of the
+service.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ import numpy.typing as npt
 from core.cores import available_cores
 from core.errors import DataError, ImageError
 from core.files.home import duet_home
+from core.images.class_labels import shown
 from core.images.decode import decode_image
+from core.images.folder_layouts import ImageFile, Part
 from core.images.geometry import ModelInput
-from core.images.labelled_folders import ImageFile, LabelledFolder, read_folder, shortfalls, shown
+from core.images.labelled_folders import LabelledFolder, read_folder, shortfalls
 from core.images.limits import configured_max_pixels
 from core.memory import require_memory
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
-from training.data.image_parts import assign_parts
+from training.data.image_parts import PartInputs, assign_parts
+from training.data.near_groups import near_groups
 from training.data.splits import SEED, Split
 from training.data.types import ImageDataset, LabelledImages
 
@@ -43,21 +46,28 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 NOTE_SECONDS = 2.0
 """Interval of progress messages."""
 _LISTED = 20
+"""Maximum number of skipped files that are listed by name."""
 _COPIES = 3
 """Copies of all images in memory while they are split: as decoded, in one array, and by part."""
-"""Maximum number of skipped files that are listed by name."""
+
+_KEPT_FIRST: tuple[Part, ...] = ("test", "holdout", "validation", "train")
+"""Parts in the order in which they keep an image that several of them have."""
 
 Note = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
 class _DecodedImage:
-    """A decoded file: class name, path within the data set, 64 bits of the hash of its content, uint8 [H, W, 3]."""
+    """A decoded file: class name, path within the data set, 64 bits of the hash of its content, uint8 [H, W, 3].
+
+    `part` is the part that the folder gives, or None.
+    """
 
     label: str
     file: str
     key: int
     pixels_HWC: npt.NDArray[np.uint8]
+    part: Part | None
 
 
 def load_folder(
@@ -70,7 +80,8 @@ def load_folder(
 ) -> tuple[ImageDataset, Split]:
     """Load an image folder and split it: 70 % train, 10 % each validation, holdout and test.
 
-    The parts are stored in the folder if it is writable.
+    Parts that the folder gives are used; 10 % of its training images each replace the parts that it lacks. The parts
+    are stored in the folder if it is writable.
 
     Classes are sorted by name. Invalid files and duplicate images are skipped and listed in a `note`.
 
@@ -103,7 +114,7 @@ def load_folder(
         note(f"{folder.data}: {len(images):,} images used, {len(skipped):,} files left out: {_listed(skipped)}")
     counts = Counter(image.label for image in images)
     _require_no_problems(folder, shortfalls({label: counts[label] for label in folder.files}), skipped)
-    return _split(folder, images, geometry)
+    return _split(folder, images, geometry, note)
 
 
 def _require_no_problems(folder: LabelledFolder, problems: Sequence[str], skipped: Sequence[tuple[str, str]]) -> None:
@@ -130,7 +141,7 @@ def _decode(folder: LabelledFolder, fit: ModelInput, note: Note) -> tuple[list[_
     with ThreadPoolExecutor(available_cores(), thread_name_prefix="decode") as threads:
         for number, (job, result) in enumerate(zip(jobs, threads.map(decode, jobs), strict=True), start=1):
             if isinstance(result, str):
-                skipped.append((shown(f"{job[0]}/{job[1].path.name}"), result))
+                skipped.append((shown(job[1].name), result))
             else:
                 images.append(result)
             if time.monotonic() - last >= NOTE_SECONDS:
@@ -154,7 +165,7 @@ def _decode_file(label: str, file: ImageFile, fit: ModelInput, max_pixels: int) 
         return str(error)
     digest = hashlib.sha256(SEED.to_bytes(8, "big") + hashlib.sha256(data).digest()).digest()
     key = int.from_bytes(digest[:8], "big")
-    return _DecodedImage(label, shown(f"{label}/{file.path.name}"), key, pixels_HWC)
+    return _DecodedImage(label, shown(file.name), key, pixels_HWC, file.part)
 
 
 def _deduplicate(
@@ -166,7 +177,7 @@ def _deduplicate(
         by_key[image.key].append(image)
     kept = []
     for _, same in sorted(by_key.items()):
-        first, *others = same
+        first, *others = sorted(same, key=lambda image: _rank(image.part))
         if len({image.label for image in same}) > 1:
             named = " and ".join(image.file for image in same)
             skipped.extend((image.file, f"the same image has different classes: {named}") for image in same)
@@ -176,12 +187,18 @@ def _deduplicate(
     return kept, skipped
 
 
-def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Geometry) -> tuple[ImageDataset, Split]:
+def _split(
+    folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Geometry, note: Note
+) -> tuple[ImageDataset, Split]:
     class_names = tuple(folder.files)
     index_of = {label: index for index, label in enumerate(class_names)}
+    groups_N = near_groups(np.stack([image.pixels_HWC for image in images]), _keys(images))
+    images, groups_N = _without_copies(folder, images, groups_N, note)
     labels_N = np.array([index_of[image.label] for image in images], dtype=np.int64)
-    keys_N = np.array([image.key for image in images], dtype=np.uint64)
-    part_N = assign_parts(folder, keys_N, labels_N)
+    keys_N = _keys(images)
+    given = {image.key: image.part for image in images if image.part is not None}
+    part_N = assign_parts(folder, PartInputs(keys_N, labels_N, groups_N, given))
+    _note_parts(folder, groups_N, part_N, [image.part for image in images], note)
     images_NHWC = np.stack([image.pixels_HWC for image in images])
     is_test_N = part_N == "test"
     training, test = (
@@ -194,6 +211,60 @@ def _split(folder: LabelledFolder, images: Sequence[_DecodedImage], geometry: Ge
         **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}
     )
     return dataset, split
+
+
+def _keys(images: Sequence[_DecodedImage]) -> npt.NDArray[np.uint64]:
+    return np.array([image.key for image in images], dtype=np.uint64)
+
+
+def _without_copies(
+    folder: LabelledFolder, images: Sequence[_DecodedImage], groups_N: npt.NDArray[np.int64], note: Note
+) -> tuple[list[_DecodedImage], npt.NDArray[np.int64]]:
+    """Leave out images that nearly equal one of a part that comes before theirs in `_KEPT_FIRST`, both as given."""
+    best: dict[int, _DecodedImage] = {}
+    for image, group in zip(images, groups_N.tolist(), strict=True):
+        best[group] = min(best.get(group, image), image, key=lambda one: _rank(one.part))
+    copies = {
+        position: best[group]
+        for position, (image, group) in enumerate(zip(images, groups_N.tolist(), strict=True))
+        if image.part is not None and image.part != best[group].part
+    }
+    if copies:
+        named = [(images[position].file, f"nearly the same image as {kept.file}") for position, kept in copies.items()]
+        note(f"{folder.data}: {len(copies):,} near duplicates across parts left out: {_listed(named)}")
+    kept = [position for position in range(len(images)) if position not in copies]
+    return [images[position] for position in kept], groups_N[kept]
+
+
+def _rank(part: Part | None) -> int:
+    return len(_KEPT_FIRST) if part is None else _KEPT_FIRST.index(part)
+
+
+def _note_parts(
+    folder: LabelledFolder,
+    groups_N: npt.NDArray[np.int64],
+    part_N: npt.NDArray[np.object_],
+    given: Sequence[Part | None],
+    note: Note,
+) -> None:
+    """Count near duplicates, and images that are in another part than the folder gives."""
+    parts_of: defaultdict[int, list[str]] = defaultdict(list)
+    for group, part in zip(groups_N.tolist(), part_N.tolist(), strict=True):
+        parts_of[group].append(part)
+    several = [parts for parts in parts_of.values() if len(parts) > 1]
+    if several:
+        across = sum(len(set(parts)) > 1 for parts in several)
+        left = f"; {across:,} could not be kept together" if across else ""
+        note(
+            f"{folder.data}: {sum(map(len, several)):,} images are near duplicates, in {len(several):,} groups. Each "
+            f"group is in one part{left}"
+        )
+    moved = sum(part not in (None, "train", found) for part, found in zip(given, part_N.tolist(), strict=True))
+    if moved:
+        note(
+            f"{folder.data}: {moved:,} images stay in the part of an earlier training, which differs from that of the "
+            "folder"
+        )
 
 
 def _listed(skipped: Sequence[tuple[str, str]]) -> str:

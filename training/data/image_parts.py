@@ -2,7 +2,7 @@
 
 The record is `.parts.npz` in the folder of the data set. Recorded images keep their parts. A holdout image stays in the
 holdout. An image that versions may have been trained on never enters holdout or test, even if its class changes, or if
-it is removed and added again.
+it is removed and added again. Parts that the folder gives, and near duplicates, affect new images only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -26,91 +28,127 @@ SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("vali
 """Expected share of each part in every class. Every part has at least one image of each class."""
 _NAMES = tuple(name for name, _ in SHARES)
 _NONE: Mapping[int, str] = MappingProxyType({})
+_NO_GROUPS: Mapping[int, int] = MappingProxyType({})
 
 
-def assign_parts(
-    folder: LabelledFolder, keys_N: npt.NDArray[np.uint64], labels_N: npt.NDArray[np.int64]
-) -> npt.NDArray[np.object_]:
+@dataclass(frozen=True, eq=False)
+class PartInputs:
+    """Properties of the images of a folder that decide their parts.
+
+    Attributes:
+        keys_N: uint64 [N], distinct keys of the images.
+        labels_N: int64 [N], indices of the classes.
+        groups_N: int64 [N], equal for near duplicates, which enter one part.
+        given: part that the folder gives, by key; empty if it has no parts.
+    """
+
+    keys_N: npt.NDArray[np.uint64]
+    labels_N: npt.NDArray[np.int64]
+    groups_N: npt.NDArray[np.int64]
+    given: Mapping[int, str]
+
+
+def assign_parts(folder: LabelledFolder, images: PartInputs) -> npt.NDArray[np.object_]:
     """Name of the part of each image, [N]; the parts of new images are recorded if the folder is writable.
 
-    Args:
-        folder: the data set.
-        keys_N: uint64 [N], distinct keys of its images.
-        labels_N: int64 [N], indices of its classes.
+    An image in the record keeps its part. Others enter the part that the folder gives; `train` of a folder that lacks a
+    part provides its images. The remaining ones enter the part of their near duplicates, or one by their key.
 
     Raises:
         DataError: the record is damaged or cannot be written, or a part of a class has no image.
     """
     if not os.access(folder.path, os.W_OK):
-        return _assign(folder, keys_N, labels_N, _read(folder))
+        return _assign(folder, images, _read(folder))
     with changing(folder.path.parents[1]):
         known = _read(folder)
-        part_N = _assign(folder, keys_N, labels_N, known)
-        parts = known | dict(zip(keys_N.tolist(), part_N.tolist(), strict=True))
+        part_N = _assign(folder, images, known)
+        parts = known | dict(zip(images.keys_N.tolist(), part_N.tolist(), strict=True))
         if parts != known:
             _write(folder, parts)
     return part_N
 
 
-def part_of(keys: Sequence[int], known: Mapping[int, str] = _NONE) -> list[str]:
+def part_of(
+    keys: Sequence[int],
+    known: Mapping[int, str] = _NONE,
+    *,
+    drawn_by: Mapping[int, int] = _NO_GROUPS,
+    parts: Sequence[str] = _NAMES,
+) -> list[str]:
     """Part of each image of one class.
 
     An image in `known` keeps its part. For other images, the key, divided by 2^64, selects the part by `SHARES`. An
     empty part gets a new image from the largest part that has one: the one with the lowest key. An empty validation
-    part may also get a training image.
+    part may also get a training image. Images with near duplicates are moved last.
 
     Args:
         keys: distinct keys of 64 bits.
         known: parts of images that are already recorded, by key.
+        drawn_by: key that selects the part, the same for near duplicates; by default the image's own.
+        parts: parts that a key may select; `train` gets the shares of the others.
 
     Returns:
         Part of each image. A part has no image if no image may enter it.
     """
-    parts = [known.get(key) or _part_of_key(key) for key in keys]
-    ascending = sorted(range(len(keys)), key=keys.__getitem__)
+    found = [known.get(key) or _part_of_key(drawn_by.get(key, key), parts) for key in keys]
+    ascending = sorted(range(len(keys)), key=lambda position: (keys[position] in drawn_by, keys[position]))
     for empty in _NAMES:
-        if empty in parts:
+        if empty in found:
             continue
         may_move = [
             position
             for position in ascending
-            if parts.count(parts[position]) > 1
-            and (keys[position] not in known or (empty, parts[position]) == ("validation", "train"))
+            if found.count(found[position]) > 1
+            and (keys[position] not in known or (empty, found[position]) == ("validation", "train"))
         ]
         if may_move:
             # SHARES ends with the largest part, which therefore wins ties.
-            rank = {name: (parts.count(name), _NAMES.index(name)) for name in _NAMES}
-            parts[max(may_move, key=lambda position: rank[parts[position]])] = empty
-    return parts
+            rank = {name: (found.count(name), _NAMES.index(name)) for name in _NAMES}
+            found[max(may_move, key=lambda position: rank[found[position]])] = empty
+    return found
 
 
-def _assign(
-    folder: LabelledFolder,
-    keys_N: npt.NDArray[np.uint64],
-    labels_N: npt.NDArray[np.int64],
-    known: Mapping[int, str],
-) -> npt.NDArray[np.object_]:
-    part_N = np.empty(len(keys_N), dtype=object)
+def _assign(folder: LabelledFolder, images: PartInputs, known: Mapping[int, str]) -> npt.NDArray[np.object_]:
+    given = set(images.given.values())
+    lacking = [name for name in _NAMES if name not in given] if given else list(_NAMES)
+    # Images of a folder `train` are free to fill the parts that the data set lacks.
+    fixed = {key: part for key, part in images.given.items() if part != "train" or not lacking} | dict(known)
+    keys, groups = images.keys_N.tolist(), images.groups_N.tolist()
+    members: dict[int, list[int]] = defaultdict(list)
+    for key, group in zip(keys, groups, strict=True):
+        members[group].append(key)
+    drawn_by: dict[int, int] = {}
+    for group in members.values():
+        if len(group) == 1:
+            continue
+        drawn_by |= dict.fromkeys(group, min(group))
+        followed = [part for part in reversed(_NAMES) if part in {fixed.get(key) for key in group}]
+        if followed:
+            fixed |= {key: followed[0] for key in group if key not in fixed}
+    part_N = np.empty(len(keys), dtype=object)
     missing = []
     for index, label in enumerate(folder.files):
-        positions = np.flatnonzero(labels_N == index)
-        parts = part_of(keys_N[positions].tolist(), known)
+        positions = np.flatnonzero(images.labels_N == index)
+        parts = part_of(images.keys_N[positions].tolist(), fixed, drawn_by=drawn_by, parts=lacking)
         part_N[positions] = parts
         missing += [f"class {label!r} has no {name} image" for name in _NAMES if name not in parts]
     if missing:
+        problem = f"{folder.data} cannot be trained on: {'; '.join(missing)}"
+        if given:
+            raise DataError(f"{problem}. Add images of the class to the training images")
         raise DataError(
-            f"{folder.data} cannot be trained on: {'; '.join(missing)} any more, and images that versions were trained "
-            "on cannot take their place. Add an image to the class for each"
+            f"{problem} any more, and images that versions were trained on cannot take their place. Add an image to "
+            "the class for each"
         )
     return part_N
 
 
-def _part_of_key(key: int) -> str:
+def _part_of_key(key: int, parts: Sequence[str]) -> str:
     fraction, upper = key / 2**64, 0.0
     for name, share in SHARES[:-1]:
         upper += share
         if fraction < upper:
-            return name
+            return name if name in parts else "train"
     return SHARES[-1][0]
 
 

@@ -27,10 +27,12 @@ from training.data.split_dataset import Images, trained_on
 from training.data.types import LabelledImages
 from training.fit.divergence import require_finite, require_finite_weights
 from training.fit.dtype import autocast, pick_dtype
+from training.fit.estimate import described, estimated_seconds
 from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
 from training.fit.losses import classification_loss, training_loss
 from training.fit.optimizers import WeightEMA, build_optimizer, learning_rate, set_learning_rate
+from training.fit.sampling import epoch_order
 from training.networks import Classifier, initialize, whiten
 from training.networks.layers import seed_dropout
 from training.networks.whitened import freeze_whitening_bias
@@ -128,6 +130,10 @@ def fit(
     trainer = _Trainer(classifier, config, inputs, device)
     dtype = _start_or_restore(trainer, reporter, resume_from, initial or {})
     history = [] if resume_from is None else list(resume_from.history)
+    left = config.epochs - len(history)
+    if left:
+        seconds = estimated_seconds(trainer.classifier, config, inputs.train, epochs=left, device=device)
+        reporter.note(f"estimated time for {left:,} epochs: {described(seconds)}")
     reporter.fit_started(
         steps=trainer.total_steps,
         done=len(history) * trainer.steps_per_epoch,
@@ -204,6 +210,7 @@ class _Trainer:
             device=device,
         )
         self.validation = inputs.validation
+        self.labels_N = torch.from_numpy(inputs.train.labels_N)
         # Evenly spaced, because the images of a folder are sorted by class.
         plain = np.linspace(0, len(inputs.train) - 1, min(_PLAIN, len(inputs.train))).round().astype(np.int64)
         self.plain = LabelledImages(inputs.train.images_NHWC[plain], inputs.train.labels_N[plain])
@@ -229,7 +236,7 @@ class _Trainer:
         seed_dropout(self.classifier, draw)
         self.classifier.train()
         freeze_whitening_bias(self.classifier, epoch)
-        order_N = torch.randperm(len(self.batches), generator=generator(self.config.seed, _ORDER, epoch))
+        order_N = epoch_order(self.labels_N, self.config, generator(self.config.seed, _ORDER, epoch))
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
         loss, accuracy, seen, rate = 0.0, 0.0, 0, 0.0
         # Batches of nearly equal size: a small last batch would give poor statistics for batch normalization.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from core.errors import ConfigurationError
@@ -15,7 +16,8 @@ from core.repository.manifest import Manifest
 from core.repository.repository import ModelRepository
 from training.data.image_folder import DEFAULT_IMAGE_SIZE
 from training.data.load import load_images
-from training.data.split_dataset import Images
+from training.data.split_dataset import Images, trained_on
+from training.fit.sampling import default_sampling
 from training.pipeline.train import train_version
 from training.run.reporter import Reporter
 
@@ -59,8 +61,8 @@ def load_training_images(
     """Load the images for a run of `config`; see `load_images` for the other arguments.
 
     Returns:
-        The configuration, with image size and geometry filled in for a folder (by default those of the version in
-        `init_from`), and the images.
+        The configuration, with image size, geometry and sampling filled in for a folder (the first two by default from
+        the version in `init_from`), and the images.
 
     Raises:
         DataError: the data set is missing or too small.
@@ -79,6 +81,8 @@ def load_training_images(
         geometry=config.geometry or DEFAULT_GEOMETRY,
         note=note,
     )
+    if folder_of(data) is not None and config.sampling is None:
+        config = _with_sampling(config, images, note)
     side = min(images.dataset.training.images_NHWC.shape[1:3])
     if config.augmentation.translate >= side:
         raise ConfigurationError(
@@ -86,6 +90,18 @@ def load_training_images(
             "high: lower it, or set a larger image_size"
         )
     return config, images
+
+
+def _with_sampling(config: RecipeConfig, images: Images, note: Callable[[str], None]) -> RecipeConfig:
+    labels_N = images.part(*trained_on(config)).labels_N
+    sampling = default_sampling(labels_N)
+    if sampling == "balanced":
+        counts_K = np.bincount(labels_N)
+        note(
+            f"the classes have {counts_K.min():,} to {counts_K.max():,} training images: each is drawn equally often "
+            "(sampling=balanced)"
+        )
+    return config.with_overrides({"sampling": sampling})
 
 
 def images_for(

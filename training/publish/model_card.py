@@ -225,6 +225,11 @@ max-pooling; they were compared in that region.
 """
 
 
+def _sampling(manifest: Manifest) -> str:
+    balanced = manifest.config.get("sampling") == "balanced"
+    return ", with every class drawn equally often (balanced sampling)" if balanced else ""
+
+
 _FITTED: Mapping[Geometry, str] = MappingProxyType(
     {
         "stretch": "images with another aspect ratio are stretched",
@@ -245,7 +250,8 @@ weights of the graph.
 
 ## Training
 
-Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images; thresholds fitted on the holdout;
+Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images{_sampling(manifest)}; thresholds \
+fitted on the holdout;
 test images used only for the scores above. Python {environment.python}, torch {environment.torch},
 onnxruntime {environment.onnxruntime}, {environment.cpu}. Data digest `{manifest.data.digest[:16]}`, split digest
 `{manifest.data.split_digest[:16]}`. The full configuration is in `manifest.json`.

@@ -8,16 +8,14 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 
 from core.errors import DataError, UnknownDatasetError
+from core.images.class_labels import MAX_LABEL_CHARACTERS, label_problem, normalized_label
 from core.images.dataset_deletion import delete_dataset as delete_folder
 from core.images.labelled_folders import (
-    MAX_LABEL_CHARACTERS,
     NAME_PATTERN,
     NAME_RULE,
     RESERVED_NAMES,
     LabelledFolder,
     dataset_names,
-    label_problem,
-    normalized_label,
     read_folder,
 )
 from core.schemas.datasets import (
@@ -35,6 +33,7 @@ from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
 from service.datasets.uploads import storage_problem
 from service.errors import (
+    DatasetLayoutError,
     DatasetMediaTypeError,
     DatasetTooLargeError,
     DeadlineExceededError,
@@ -127,6 +126,7 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
             *CALLER_ERRORS,
             *BODY_ERRORS,
             DatasetTooLargeError,
+            DatasetLayoutError,
             DatasetMediaTypeError,
             InvalidParametersError,
             WrongFieldError,

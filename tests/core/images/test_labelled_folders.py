@@ -6,15 +6,14 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
+from core.images.class_labels import label_problem, shown
 from core.images.labelled_folders import (
     dataset_folder,
     dataset_names,
     default_family,
     folder_of,
-    label_problem,
     read_folder,
     shortfalls,
-    shown,
 )
 from tests.support.labelled_folders import write_labelled_folder
 
@@ -36,7 +35,8 @@ def test_read_names_stray_files_and_skips_links(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 1})
     (path / "linked").symlink_to(elsewhere)
     (path / "night" / "link").symlink_to(elsewhere / "secret")
-    (path / "night" / "inner").mkdir()
+    (path / "night" / "inner").symlink_to(elsewhere)
+    os.mkfifo(path / "night" / "pipe")
     (path / "loose.png").write_bytes(b"x")
     (path / " space").mkdir()
     (path / ".hidden").mkdir()
@@ -47,7 +47,8 @@ def test_read_names_stray_files_and_skips_links(tmp_path: Path) -> None:
         " space": "a class name must not begin with a dot",
         "linked": "a link",
         "loose.png": "not in a class folder",
-        "night/inner": "not a file",
+        "night/inner": "a link",
+        "night/pipe": "not a file",
         "night/link": "a link",
     }
 
@@ -55,7 +56,7 @@ def test_read_names_stray_files_and_skips_links(tmp_path: Path) -> None:
 def test_name_that_is_not_utf8_is_escaped(tmp_path: Path) -> None:
     path = write_labelled_folder(tmp_path, "colours", {"night": 1})
     (path / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
-    (path / "night" / os.fsdecode(b"na\xefve")).mkdir()
+    (path / "night" / os.fsdecode(b"na\xefve")).symlink_to(path)
     assert [file for file, _ in read_folder(tmp_path, "colours").skipped] == ["caf\\xe9.txt", "night/na\\xefve"]
     assert shown("Großer Hund/犬.png") == "Großer Hund/犬.png"
 

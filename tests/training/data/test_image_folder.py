@@ -199,6 +199,7 @@ def test_image_with_two_labels_is_skipped(tmp_path: Path) -> None:
     [
         ({"night": 5}, "it has 1 class and needs at least 2"),
         ({"night": 5, "grass": 0}, "class 'grass' is empty and needs at least 4"),
+        ({"night": 2, "grass": 5}, "class 'night' has 2 images and needs at least 4. Add images"),
         ({"night": 1, "grass": 5}, "class 'night' has 1 image and needs at least 4"),
         ({}, "unknown data set 'colors'"),
     ],
@@ -239,3 +240,119 @@ def test_reading_reports_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     load_folder("colors", home=tmp_path, note=told.append)
     assert told[0] == "folder:colors: 1 of 10 files read"
     assert told[-1] == "folder:colors: 10 of 10 files read"
+
+
+def smooth(number: int, *, quality: int | None = None) -> bytes:
+    """A smooth picture of 64x64 pixels, as PNG, or as JPEG of a quality."""
+    small_HWC = np.random.default_rng(number).integers(0, 255, (6, 6, 3)).astype(np.uint8)
+    stream = io.BytesIO()
+    image = Image.fromarray(small_HWC).resize((64, 64), Image.Resampling.BICUBIC)
+    image.save(stream, "PNG") if quality is None else image.save(stream, "JPEG", quality=quality)
+    return stream.getvalue()
+
+
+def write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def test_near_duplicates_are_in_one_part(tmp_path: Path) -> None:
+    for number in range(60):
+        write(tmp_path / "datasets" / "c" / "ab"[number % 2] / f"{number}", smooth(number))
+        if number >= 30:
+            write(tmp_path / "datasets" / "c" / "ab"[number % 2] / f"{number}.jpg", smooth(number, quality=70))
+    told: list[str] = []
+    parts = parts_of(*load_folder("c", home=tmp_path, note=told.append))
+    assert told == [
+        "folder:c: 60 images are near duplicates, in 30 groups. Each group is in one part"
+    ]  # fmt: skip
+    assert sum(map(len, parts.values())) == 90
+    originals = {decode_image(smooth(n), height=32, width=32).pixels_HWC.tobytes(): n for n in range(30, 60)}
+    copies = {decode_image(smooth(n, quality=70), height=32, width=32).pixels_HWC.tobytes(): n for n in range(30, 60)}
+    for part in parts.values():
+        found = contents(part)
+        assert {originals[one] for one in found & originals.keys()} == {copies[one] for one in found & copies.keys()}
+
+
+def test_new_copy_of_an_image_joins_its_part(tmp_path: Path) -> None:
+    for number in range(40):
+        write(tmp_path / "datasets" / "c" / "ab"[number % 2] / f"{number}", smooth(number))
+    before = parts_of(*load_folder("c", home=tmp_path))
+    for number in range(40):
+        write(tmp_path / "datasets" / "c" / "ab"[number % 2] / f"{number}.jpg", smooth(number, quality=70))
+    after = parts_of(*load_folder("c", home=tmp_path))
+    assert {name: 2 * len(before[name]) for name in PARTS} == {name: len(after[name]) for name in PARTS}
+
+
+def test_parts_of_the_folder_are_honored(tmp_path: Path) -> None:
+    for part, count in (("train", 40), ("val", 6), ("test", 10)):
+        for number in range(count):
+            for label in ("night", "grass"):
+                write(
+                    tmp_path / "datasets" / "c" / part / label / f"{number}", picture(label, len(part) * 100 + number)
+                )
+    dataset, split = load_folder("c", home=tmp_path)
+    parts = parts_of(dataset, split)
+
+    def given(part: str, count: int) -> set[bytes]:
+        return {
+            decode_image(
+                picture(label, len(part) * 100 + number), height=32, width=32, geometry="crop"
+            ).pixels_HWC.tobytes()
+            for label in ("night", "grass")
+            for number in range(count)
+        }
+
+    assert contents(parts["test"]) == given("test", 10)
+    assert contents(parts["validation"]) == given("val", 6)
+    # The folder has no holdout: a tenth of its training images replaces it.
+    assert contents(parts["train"]) | contents(parts["holdout"]) == given("train", 40)
+    assert 2 <= len(parts["holdout"]) <= 20
+    assert set(parts["holdout"].labels_N.tolist()) == {0, 1}
+
+
+def test_training_copies_of_test_images_are_left_out(tmp_path: Path) -> None:
+    for number in range(30):
+        write(tmp_path / "datasets" / "c" / "train" / "ab"[number % 2] / f"{number}", smooth(number))
+    for number in range(6):
+        write(tmp_path / "datasets" / "c" / "test" / "ab"[number % 2] / f"{number}", smooth(100 + number))
+    write(tmp_path / "datasets" / "c" / "train" / "a" / "near.jpg", smooth(100, quality=70))
+    write(tmp_path / "datasets" / "c" / "train" / "b" / "same", smooth(101))
+    told: list[str] = []
+    dataset, _ = load_folder("c", home=tmp_path, note=told.append)
+    assert (len(dataset.training), len(dataset.test)) == (30, 6)
+    assert told == [
+        "folder:c: 37 images used, 1 files left out: train/b/same (the same image as test/b/1)",
+        "folder:c: 1 near duplicates across parts left out: train/a/near.jpg (nearly the same image as test/a/0)",
+    ]
+
+
+def test_test_image_that_was_trained_on_stays_in_training(tmp_path: Path) -> None:
+    for number in range(30):
+        for label in ("night", "grass"):
+            write(tmp_path / "datasets" / "c" / label / f"{number}", picture(label, number))
+    before = parts_of(*load_folder("c", home=tmp_path))
+    for label in ("night", "grass"):
+        for number in range(30):
+            part = "test" if number < 10 else "train"
+            target = tmp_path / "datasets" / "c" / part / label / f"{number}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "datasets" / "c" / label / f"{number}").rename(target)
+        (tmp_path / "datasets" / "c" / label).rmdir()
+    told: list[str] = []
+    after = parts_of(*load_folder("c", home=tmp_path, note=told.append))
+    assert {name: contents(before[name]) for name in PARTS} == {name: contents(after[name]) for name in PARTS}
+    assert "images stay in the part of an earlier training" in told[0]
+
+
+def test_table_with_parts_is_loaded(tmp_path: Path) -> None:
+    rows = ["path,label,part"]
+    for number in range(20):
+        for label in ("Großer Hund", "a, b"):
+            name = f"all/{label} {number}.png"
+            write(tmp_path / "datasets" / "c" / name, picture("grass", number + 100 * len(label)))
+            rows.append(f'"{name}","{label}",{"test" if number < 5 else "train"}')
+    (tmp_path / "datasets" / "c" / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    dataset, _ = load_folder("c", home=tmp_path)
+    assert dataset.class_names == ("Großer Hund", "a, b")
+    assert (len(dataset.training), np.bincount(dataset.test.labels_N).tolist()) == (30, [5, 5])

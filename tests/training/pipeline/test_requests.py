@@ -157,3 +157,16 @@ def test_constant_images_have_a_positive_normalization_std() -> None:
     images.dataset.training.images_NHWC[:] = 7
     classifier = new_classifier(recipe(), images).eval()
     assert torch.isfinite(classifier(torch.full((1, 32, 32, 3), 7 / 255))).all()
+
+
+def test_unequal_classes_are_sampled_equally(home: Path, repository: ModelRepository) -> None:
+    write_labelled_folder(home, "colors", {"night": 60, "grass": 6})
+    notes: list[str] = []
+    config, _ = load_training_images(recipe(), DATA, repository, note=notes.append)
+    assert config.sampling == "balanced"
+    assert any("each is drawn equally often (sampling=balanced)" in note for note in notes)
+    config, _ = load_training_images(recipe(sampling="uniform"), DATA, repository)
+    assert config.sampling == "uniform"
+    write_labelled_folder(home, "colors", {"grass": 60})
+    config, _ = load_training_images(recipe(), DATA, repository)
+    assert config.sampling == "uniform"

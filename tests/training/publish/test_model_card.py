@@ -118,3 +118,10 @@ def test_card_class_biases_with_both_log_losses(published: tuple[Manifest, Evalu
     losses = "5-fold cross-validation: 0.6102 with temperature and biases, 0.6201 with temperature alone |"
     assert row(kept=True) == f"| class biases | included in the weights; log loss on the holdout, {losses}"
     assert row(kept=False).startswith("| class biases | not used, because the difference is not significant; log loss")
+
+
+def test_card_names_balanced_sampling(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    assert "balanced sampling" not in model_card(manifest, evaluation)
+    balanced = manifest.model_copy(update={"config": {**manifest.config, "sampling": "balanced"}})
+    assert "with every class drawn equally often (balanced sampling); thresholds" in model_card(balanced, evaluation)

@@ -19,7 +19,6 @@ from core.records.base import ReportedData, ReportedModel
 from core.records.explanations import Activations, MaximisedImage, ModelActivations, NearestImage
 from core.repository.manifest import GRAPHS, Manifest
 from core.statistics.calibration import softmax
-from training.analysis.explore.near_duplicates import NearDuplicateIndex
 from training.analysis.interpret.maximize import (
     CLASS_OBJECTIVE,
     STEPS,
@@ -30,6 +29,7 @@ from training.analysis.interpret.maximize import (
     maximize,
     most_variable_channels,
 )
+from training.data.near_duplicates import NearDuplicateIndex
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified

@@ -8,6 +8,7 @@ import gzip
 import io
 import threading
 import zipfile
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.images.folder_layouts import Part
 from core.images.labelled_folders import read_folder
 from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
 from service.datasets.staging import UPLOADS_NAME, Staging
@@ -262,7 +264,7 @@ async def test_concurrent_uploads_are_limited(running: RunningApp, tmp_path: Pat
 async def test_upload_on_a_full_disk_leaves_nothing(
     running: RunningApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Staging, "write", full)
@@ -365,8 +367,8 @@ async def test_incomplete_upload_is_invisible(
     written, go_on = threading.Event(), threading.Event()
     write = Staging.write
 
-    def slowly(self: Staging, label: str, name: str, content: bytes) -> None:
-        write(self, label, name, content)
+    def slowly(self: Staging, label: str, name: str, content: bytes, *, part: Part | None) -> None:
+        write(self, label, name, content, part=part)
         written.set()
         go_on.wait(30)
 
@@ -465,3 +467,34 @@ async def test_non_utf8_file_name_is_escaped(running: RunningApp) -> None:
     )
     assert answer.added == 1
     assert [file.file for file in answer.skipped_files] == ["caf\\xe9.txt"]
+
+
+async def test_zip_of_parts_keeps_them_and_grows(running: RunningApp, tmp_path: Path) -> None:
+    def files(first: int) -> dict[str, bytes]:
+        return {
+            f"{part}/{label}/{number}.png": picture(label, first + number + shift)
+            for part, shift in (("train", 0), ("val", 10), ("test", 20))
+            for label in ("night", "grass")
+            for number in range(2)
+        }
+
+    uploaded(await running.client.post("/datasets/c", content=zipped(files(0)), headers=ZIP))
+    answer = uploaded(await running.client.post("/datasets/c", content=zipped(files(100)), headers=ZIP))
+    assert (answer.added, counts(answer.dataset)) == (12, {"grass": 12, "night": 12})
+    listed = read_folder(tmp_path, "c")
+    assert Counter(file.part for files in listed.files.values() for file in files) == {
+        "train": 8, "validation": 8, "test": 8,
+    }  # fmt: skip
+
+
+async def test_upload_of_another_layout_adds_nothing(running: RunningApp, tmp_path: Path) -> None:
+    parts = {f"{part}/night/1.png": picture("night", number) for number, part in enumerate(("train", "test"))}
+    uploaded(await running.client.post("/datasets/c", content=zipped(parts), headers=ZIP))
+    answer = await running.client.post("/datasets/c", content=zipped(pictures(grass=1)), headers=ZIP)
+    assert_problem(answer, 409, "dataset-layout")
+    assert counts(detail(await running.client.get("/datasets/c"))) == {"night": 2}
+    write_labelled_folder(tmp_path, "table", {"night": 1})
+    (tmp_path / "datasets" / "table" / "labels.csv").write_text("path,label\nnight/0000,night\n")
+    answer = await running.client.post("/datasets/table", content=zipped(pictures(grass=1)), headers=ZIP)
+    assert_problem(answer, 409, "dataset-layout")
+    await until_nothing_is_left(tmp_path)

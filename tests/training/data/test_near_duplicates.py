@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.training.analysis.explore.pictures import altered, pictures
-from training.analysis.explore import near_duplicates
-from training.analysis.explore.near_duplicates import NearDuplicateIndex, NearPairs
+from training.data import near_duplicates
+from training.data.near_duplicates import NearDuplicateIndex, NearPairs
 
 REFERENCE = pictures(400)
 

@@ -1,0 +1,72 @@
+"""Journal of predictions: rows survive a kill, once each, and belong to one model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigurationError
+from duet.batch.journal import Header, Journal
+from duet.batch.rows import Row
+
+HEADER = Header(model="cnn@4", precision="fp32", source="offline")
+ROWS = [Row(file=f"a\n{number}.png", label="cat", probability=0.5, prediction_set=("cat",)) for number in range(4)]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "out.csv"
+
+
+def test_rows_are_read_again(output: Path) -> None:
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        journal.append(ROWS[:1])
+        journal.append(ROWS[1:3])
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        assert journal.done == {row.file for row in ROWS[:3]}
+        journal.append(ROWS[3:])
+        assert list(journal.rows([ROWS[3].file, "other", ROWS[0].file])) == [ROWS[3], ROWS[0]]
+
+
+def test_torn_line_is_cut_off(output: Path) -> None:
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        journal.append(ROWS[:2])
+    content = journal.path.read_bytes()
+    for end in range(len(content)):
+        journal.path.write_bytes(content[:end])
+        with Journal(output) as again:
+            again.begin(HEADER)
+            kept = content[:end].count(b"\n")
+            assert len(again.done) == max(0, kept - 1)
+            again.append([row for row in ROWS[:2] if row.file not in again.done])
+            assert list(again.rows([row.file for row in ROWS])) == ROWS[:2]
+
+
+def test_journal_of_another_model_is_refused(output: Path) -> None:
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        journal.append(ROWS[:1])
+    with Journal(output) as journal, pytest.raises(ConfigurationError, match="are of model cnn@4, not cnn@5: continue"):
+        journal.begin(HEADER.model_copy(update={"model": "cnn@5"}))
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        assert len(journal.done) == 1
+
+
+@pytest.mark.parametrize("text", ["my notes\n", "my notes", "{}\n"])
+def test_other_file_is_not_overwritten(output: Path, text: str) -> None:
+    path = Journal(output).path
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match="is not a journal of predictions"), Journal(output) as journal:
+        journal.begin(HEADER)
+    assert path.read_text() == text
+
+
+def test_two_processes_do_not_share_a_journal(output: Path) -> None:
+    with Journal(output), pytest.raises(ConfigurationError, match="another process is writing"), Journal(output):
+        pass
+    assert list(output.parent.iterdir()) == []

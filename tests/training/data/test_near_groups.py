@@ -1,0 +1,54 @@
+"""Groups of near duplicates: copies of one photograph, and no others."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from training.data import near_groups as module
+from training.data.near_groups import near_groups
+
+
+def photographs(count: int, *, side: int = 32, seed: int = 0) -> npt.NDArray[np.uint8]:
+    """Smooth random images, uint8 [N, side, side, 3]."""
+    generator = np.random.default_rng(seed)
+    small_NHWC = generator.integers(0, 255, (count, 6, 6, 3)).astype(np.uint8)
+    return np.stack(
+        [np.asarray(Image.fromarray(one).resize((side, side), Image.Resampling.BICUBIC)) for one in small_NHWC]
+    )
+
+
+def keys(count: int) -> npt.NDArray[np.uint64]:
+    return np.arange(count, dtype=np.uint64)[::-1].copy()
+
+
+@pytest.mark.parametrize("directly", [2_000, 0])
+@pytest.mark.parametrize("side", [32, 96])
+def test_copies_are_one_group(side: int, directly: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMPARED_DIRECTLY", directly)
+    images_NHWC = photographs(60, side=side)
+    brighter = (images_NHWC[3].astype(int) * 9 // 10 + 20).astype(np.uint8)
+    mirrored = images_NHWC[7][:, ::-1]
+    noise = np.random.default_rng(1).integers(-3, 4, images_NHWC[9].shape)
+    recoded = (images_NHWC[9].astype(int) + noise).clip(0, 255).astype(np.uint8)
+    all_NHWC = np.concatenate([images_NHWC, np.stack([brighter, mirrored, recoded])])
+    groups_N = near_groups(all_NHWC, keys(63))
+    assert [groups_N[position] for position in (3, 7, 9)] == [groups_N[position] for position in (60, 61, 62)]
+    # The group is named by the image with the lowest key.
+    assert groups_N[[60, 61, 62]].tolist() == [60, 61, 62]
+    assert len(set(groups_N.tolist())) == 60
+
+
+def test_uniform_images_are_not_copies_of_one_another() -> None:
+    images_NHWC = np.repeat(np.arange(5, dtype=np.uint8) * 50, 32 * 32 * 3).reshape(5, 32, 32, 3)
+    assert len(set(near_groups(images_NHWC, keys(5)).tolist())) == 5
+
+
+def test_chain_of_similar_images_does_not_join_different_ones() -> None:
+    first, last = photographs(2, seed=3).astype(np.float64)
+    chain_NHWC = np.stack([first + (last - first) * step / 20 for step in range(21)]).astype(np.uint8)
+    groups_N = near_groups(chain_NHWC, np.arange(21, dtype=np.uint64))
+    assert groups_N[0] == groups_N[1]
+    assert groups_N[0] != groups_N[20]
