@@ -14,7 +14,7 @@ from benchmarks.serving.process import Arrangement
 from benchmarks.serving.servers import Body, ServerName
 
 DEFAULTS = "duet with default settings / {} on cpu fp32"
-"""Ratio of what users of Duet have to what those of another server have."""
+"""Throughput of Duet with default settings over that of another server with its own defaults."""
 SAME = "duet / {} on the same engine"
 GOALS = (
     Goal(f"{DEFAULTS.format('*')}: 32 clients", ">=", 4.0),

@@ -38,7 +38,7 @@ PART_NAMES: MappingProxyType[str, Part] = MappingProxyType(
         "testing": "test",
     }
 )
-"""Part of the images by the name of its folder, in lower case."""
+"""Part of the images by folder name, in lower case."""
 _LINK = "a link, which is not followed: it may leave the folder of data sets"
 
 

@@ -94,7 +94,7 @@ def _rows(table: Path) -> list[dict[str, str]]:
 
 
 def _file(root: Path, name: str, part: str) -> ImageFile | str:
-    """The file of a row, or the reason against it."""
+    """File of a row, or the reason for skipping it."""
     given: Part | None = PART_NAMES.get(part.strip().lower())
     if part.strip() and given is None:
         return f"{part.strip()!r} is not a part: use train, validation, holdout or test"

@@ -15,7 +15,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 
 
 def list_files(paths: Sequence[Path], *, without: Sequence[Path]) -> dict[str, Path]:
-    """Files by the name of their row: the named files, and all files in the named folders, in order and once each.
+    """Files to predict by row name: the given files and all files in the given folders, sorted, without duplicates.
 
     Hidden and system files in folders are left out, and so are links to folders.
 

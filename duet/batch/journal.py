@@ -1,4 +1,4 @@
-"""Journal of a table of predictions: the finished rows, so that a killed command continues where it stopped.
+"""Journal of a table of predictions: finished rows, from which a killed command continues when it is run again.
 
 The journal is `OUTPUT.partial`, JSON Lines: the header, then a row for each finished file. Rows are appended and
 flushed to disk in groups. A torn last line is cut off when the journal is opened.
@@ -111,7 +111,7 @@ class Journal:
             end += len(line.encode()) + 1
 
     def rows(self, files: Iterable[str]) -> Iterator[Row]:
-        """The finished rows of `files`, in this order; files without a row are left out."""
+        """Finished rows of `files`, in this order; files without a row are left out."""
         for offset in (self._offsets[file] for file in files if file in self._offsets):
             self._stream.seek(offset)
             yield Row.model_validate_json(self._stream.readline())

@@ -1,4 +1,4 @@
-"""Predictions of a version in this process, with the execution provider and the answers of the service."""
+"""Predictions of a version in this process, with the same execution provider and results as in the service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from service.models.sample_images import example_pixels
 from service.settings import Settings
 
 BATCH = 32
-"""Files of a batch."""
+"""Number of files in a batch."""
 
 
 class OfflinePredictor:

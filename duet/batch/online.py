@@ -14,9 +14,9 @@ from duet.client.client import Client
 from duet.client.errors import ResponseError
 
 BATCH = 8
-"""Files of a request."""
+"""Number of files in a request."""
 _OF_THE_FILES = frozenset({413, 415, 422})
-"""HTTP statuses of errors that one file causes."""
+"""HTTP statuses of errors that are caused by a single file."""
 _BAD_PARAMETER = "urn:duet:problem:invalid-parameters"
 
 

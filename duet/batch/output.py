@@ -17,7 +17,7 @@ from core.files.durable import atomic_replace
 from duet.batch.rows import COLUMNS, Row
 
 _GROUP = 10_000
-"""Rows of a row group of Parquet."""
+"""Number of rows in a Parquet row group."""
 
 
 def check_output(path: Path) -> None:

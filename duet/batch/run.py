@@ -14,7 +14,7 @@ from duet.batch.output import write_output
 from duet.batch.rows import Row
 
 _AHEAD = 2
-"""Batches in work or waiting per thread."""
+"""Number of running or waiting batches per thread."""
 
 
 class Predictor(Protocol):

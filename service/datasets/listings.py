@@ -11,9 +11,9 @@ from core.images.labelled_folders import dataset_folder, read_folder
 from core.schemas.datasets import DatasetDetail, detail
 
 MAX_AGE_SECONDS = 60.0
-"""Time after which a description is made again: a file that is overwritten in place changes no folder."""
+"""Time after which a description is renewed, because overwriting a file in place changes no folder."""
 SETTLED_NS = 1_000_000_000
-"""Time since the last change of a folder before its description is kept: a further change could have the same time."""
+"""Minimum age of a folder's last change for a description to be kept: a later change could have the same time."""
 
 MAX_KEPT = 1_000
 """Maximum number of descriptions that are kept."""

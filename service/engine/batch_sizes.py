@@ -31,9 +31,9 @@ def compiled_sizes(largest: int, max_batch: int) -> Iterator[int]:
 
 
 def padded(run: RunModel, max_batch: int) -> RunModel:
-    """`run` for batches of up to `max_batch`, filled up to `compiled_size` with black images.
+    """Wrap `run`: batches of up to `max_batch` images are filled up to `compiled_size` with black images.
 
-    The logits of these are dropped.
+    The logits of the black images are dropped.
     """
 
     def run_padded(images_NHWC: Pixels) -> Floats:

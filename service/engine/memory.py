@@ -1,4 +1,4 @@
-"""Returns unneeded memory to the operating system: freed memory that glibc keeps, and mapped weights."""
+"""Return of unused memory to the operating system: freed memory that glibc keeps, and mapped weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def limit_free_memory() -> None:
 
 
 def return_free_memory() -> None:
-    """Return freed memory to the operating system, if the C library can (`malloc_trim` of glibc). Blocks for ms.
+    """Return freed memory to the operating system, if the C library can (`malloc_trim` of glibc). Blocks for some ms.
 
     On Linux, the pages of mapped weights are returned too. OpenVINO keeps them mapped to compile further batch sizes.
     Reading them again gets them from the page cache of the system.
