@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from core.did_you_mean import did_you_mean
 from core.errors import ConfigurationError, SettingsError
@@ -24,6 +25,8 @@ Width = Annotated[int, Field(gt=0, le=65_536)]
 """Units of a dense layer, or channels of a convolution."""
 MAX_LAYERS = 64
 """Maximum number of hidden layers, and of blocks."""
+_LISTED_PROBLEMS = 20
+"""Maximum number of invalid settings in an error."""
 
 
 class MLPNetwork(Settings):
@@ -256,7 +259,8 @@ class RecipeConfig(Settings):
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            problems = [(_setting(problem["loc"], tree), problem["msg"]) for problem in error.errors()[:20]]
+            found = [(_setting(problem["loc"], tree), problem["msg"]) for problem in _causes(error)]
+            problems = list(dict.fromkeys(found))[:_LISTED_PROBLEMS]
             listed = "; ".join(f"{name}: {message}" for name, message in problems)
             raise SettingsError(f"invalid settings for recipe {self.recipe!r}: {listed}", problems) from error
 
@@ -297,6 +301,20 @@ def _no_setting(key: str, recipe: str, node: dict[str, Any], tree: dict[str, Any
     suggestion = did_you_mean(key, _flatten(tree))
     message = f"unknown setting {key!r} of recipe {recipe!r}{suggestion}: available settings are {listed}"
     return SettingsError(message, [(key, message)])
+
+
+def _causes(error: ValidationError) -> list[ErrorDetails]:
+    """The problems without those that follow from others: a list is too short after its invalid items are left out."""
+    problems = error.errors()
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(
+            other["loc"][: len(problem["loc"])] == problem["loc"] and len(other["loc"]) > len(problem["loc"])
+            for other in problems
+        )
+    ]
 
 
 def _setting(location: Sequence[str | int], tree: dict[str, Any]) -> str:

@@ -69,7 +69,7 @@ def test_version_is_trained_evaluated_and_exported(
     assert duet("train", "mlp_baseline", *SMALL) == 1
     assert "--restart" in capsys.readouterr().err
     assert duet("train", "mlp_baseline", "--resume", "--restart", *SMALL) == 1
-    assert "give one of them" in capsys.readouterr().err
+    assert "use one of them" in capsys.readouterr().err
 
     assert duet("train", "mlp_baseline", "--restart", *SMALL) == 0
     assert "mlp@1 is now the champion" in capsys.readouterr().out

@@ -113,3 +113,12 @@ def test_schema_describes_every_form_setting() -> None:
     schema = RecipeConfig.model_json_schema()
     assert schema["properties"]["epochs"]["exclusiveMinimum"] == 0
     assert "decay to zero" in schema["$defs"]["Optimization"]["properties"]["schedule"]["description"]
+
+
+def test_invalid_layers_are_one_problem_and_no_list_that_is_too_short() -> None:
+    with pytest.raises(SettingsError) as raised:
+        recipe_config("mlp_baseline").with_overrides({"network.hidden": [70_000, 80_000]})
+    assert raised.value.problems == (("network.hidden", "Input should be less than or equal to 65536"),)
+    with pytest.raises(SettingsError) as raised:
+        recipe_config("mlp_baseline").with_overrides({"network.hidden": []})
+    assert [name for name, _ in raised.value.problems] == ["network.hidden"]
