@@ -66,9 +66,10 @@ def arrangement_figures(setup: Setup, arrangement: Arrangement, seconds: float) 
         SkippedError: the service does not start that many processes.
     """
     count, workers, threads = arrangement
-    settings = {"DUET_WORKERS": str(workers), "DUET_THREADS": str(threads)}
-    requests = _requests(setup, setup.model.manifest.family)
     clients = _CLIENTS_PER_CORE * count
+    # With the default length of its queue, one process would reject some of these clients.
+    settings = {"DUET_WORKERS": str(workers), "DUET_THREADS": str(threads), "DUET_QUEUE_SIZE": str(2 * clients)}
+    requests = _requests(setup, setup.model.manifest.family)
     with start_served(setup, *setup.cores.serving[:count], settings=settings) as server:
         # Any worker may accept a connection: many successes in a row mean that all of them are ready.
         server.wait_for_answer(requests[0])

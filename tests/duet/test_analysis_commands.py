@@ -68,7 +68,7 @@ def test_robustness_of_two_versions_is_recorded(
             "unknown class 'unicorn': choose one of",
         ),
         ("evaluate cnn@1 --quick", "--against, --quick and --all-images need --robustness"),
-        ("evaluate cnn@1 --robustness --quick --all-images", "give one of them"),
+        ("evaluate cnn@1 --robustness --quick --all-images", "use one of them"),
         ("report --docs", "--docs needs a checkout of the project"),
         ("report --docs --quick", "leave out --quick"),
     ],
