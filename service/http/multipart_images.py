@@ -10,7 +10,7 @@ from service.errors import MalformedBodyError, NoImageError, TooManyFilesError, 
 
 FIELD = "file"
 HEADER_CHARSET = "latin-1"
-"""Encoding that can decode any part header, so that a file name that is not UTF-8 does not fail the request; see `header_text`."""
+"""Encoding that decodes any part header, so that file names that are not UTF-8 do not fail; see `header_text`."""
 MAX_BOUNDARY_LENGTH = 70
 """See RFC 2046, section 5.1.1."""
 
