@@ -6,28 +6,20 @@ but each part costs as much as one or two images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from service.engine.arrays import Floats, Pixels, RunModel
 
+SIZES = (1, 2, 4, 6, 8, 12, 16, 24, 28, 32)
+"""Sizes up to 32. At full load, batches are a little smaller than the largest one; 28 is for these."""
+_STEP = 16
+"""Step of the sizes above 32."""
+
 
 def compiled_size(images: int, max_batch: int) -> int:
-    """Size of the batch in which `images` images run, at most `max_batch`: 1, 2, 4, 6, 8, 12, 16, 20, 24, 28, 32, ...
-
-    Above 16, there are four sizes per doubling.
-    """
-    step = 1 if images <= 2 else 2 if images <= 8 else max(4, 1 << ((images - 1).bit_length() - 3))
-    return min(-(-images // step) * step, max_batch)
-
-
-def compiled_sizes(largest: int, max_batch: int) -> Iterator[int]:
-    """All sizes of `compiled_size` for up to `largest` images, ascending."""
-    size = 0
-    while size < min(largest, max_batch):
-        size = compiled_size(size + 1, max_batch)
-        yield size
+    """Size of the batch in which `images` images run, at most `max_batch`: the next of SIZES, or a multiple of 16."""
+    size = next((size for size in SIZES if size >= images), -(-images // _STEP) * _STEP)
+    return min(size, max_batch)
 
 
 def padded(run: RunModel, max_batch: int) -> RunModel:

@@ -16,7 +16,7 @@ from core.repository.manifest import GRAPHS, Manifest, Precision
 from core.repository.onnx_session import Provider, find_provider, open_session
 from core.schemas.api import ProviderStatus
 from service.engine.arrays import Floats, Pixels, RunModel
-from service.engine.batch_sizes import compiled_sizes, padded
+from service.engine.batch_sizes import SIZES, padded
 from service.engine.provider_check import Doubles, agreement, check_images, probabilities_of
 from service.engine.provider_measurements import Measurement, Measurements
 from service.engine.provider_policy import ProviderPolicy
@@ -26,8 +26,6 @@ _TIMED_BATCH = 32
 _TIMED_SECONDS = 0.05
 _LEAST_SECONDS = 1e-6
 """Assumed resolution of the clock."""
-_COMPILED_BATCHES = 32
-"""Largest batch size that OpenVINO compiles in advance."""
 _DIGITS = 7
 """Decimal digits of stored probabilities."""
 
@@ -110,8 +108,7 @@ class VersionGraphs:
         """Batch sizes up to 32 that have not been run yet, if the provider compiles the graph for each size."""
         if graph.provider.name != "openvino":
             return ()
-        sizes = compiled_sizes(_COMPILED_BATCHES, self._max_batch)
-        return tuple(size for size in sizes if size not in (1, self._max_batch))
+        return tuple(size for size in SIZES if 1 < size < self._max_batch)
 
     def compile_batch(self, graph: OpenGraph, size: int) -> None:
         """Run a batch of `size` images, so that a later request does not wait for its compilation (10 to 30 ms).

@@ -6,18 +6,15 @@ import numpy as np
 import pytest
 
 from service.engine.arrays import Floats, Pixels
-from service.engine.batch_sizes import compiled_size, compiled_sizes, padded
+from service.engine.batch_sizes import SIZES, compiled_size, padded
 
 
 def test_sizes_are_few_and_close() -> None:
-    assert list(compiled_sizes(32, 32)) == [1, 2, 4, 6, 8, 12, 16, 20, 24, 28, 32]
-    assert list(compiled_sizes(32, 64)) == list(compiled_sizes(32, 32))
-    assert list(compiled_sizes(32, 11)) == [1, 2, 4, 6, 8, 11]
-    assert [compiled_size(images, 100) for images in (33, 65, 97)] == [40, 80, 100]
+    assert {compiled_size(images, 32) for images in range(1, 33)} == set(SIZES)
+    assert [compiled_size(images, 11) for images in (5, 8, 9, 11)] == [6, 8, 11, 11]
+    assert [compiled_size(images, 100) for images in (33, 65, 97)] == [48, 80, 100]
     for images in range(1, 101):
-        size = compiled_size(images, 100)
-        assert images <= size <= 100
-        assert size - images <= max(3, images // 4)
+        assert images <= compiled_size(images, 100) <= min(100, max(images + 2, images * 1.5))
 
 
 @pytest.mark.parametrize(("images", "size"), [(1, 1), (3, 4), (7, 8), (8, 8), (9, 10)])

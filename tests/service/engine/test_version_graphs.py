@@ -227,4 +227,4 @@ def test_all_sizes_of_batches_are_compiled_in_advance(
     graphs = VersionGraphs(manifest, repository.folder("cnn", 1), policy, max_batch=32)
     graph = graphs.open_best(["bf16"])
     assert graph is not None
-    assert graphs.batches_to_compile(graph) == (2, 4, 6, 8, 12, 16, 20, 24, 28)
+    assert graphs.batches_to_compile(graph) == (2, 4, 6, 8, 12, 16, 24, 28)
