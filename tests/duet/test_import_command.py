@@ -57,6 +57,8 @@ async def test_imported_graph_is_served_gated_and_explained(
         )
         assert answer.status_code == 200, answer.text
         assert answer.json()["maps"][0]["method"] == "occlusion"
+        answer = await app.client.get("/saliency?model=colors")
+        assert [one["method"] for one in answer.json()["methods"]] == ["occlusion"]
         answer = await app.client.post("/saliency?model=colors", content=picture("night", 999), headers=raw)
         problem = assert_problem(answer, 422, "method-does-not-fit")
         assert problem["available"] == ["occlusion"]
