@@ -15,6 +15,7 @@ from duet.commands.delete import archive, delete
 from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
+from duet.commands.import_model import import_model
 from duet.commands.interpret import interpret
 from duet.commands.predict import predict
 from duet.commands.repeat import repeat
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 models.app.command()(delete)
 models.app.command()(archive)
+models.app.command("import")(import_model)
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")

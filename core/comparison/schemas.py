@@ -25,7 +25,7 @@ class EvaluatedModel(ResponseModel):
     version: int
     precision: Precision = Field(description="precision of the scored graph")
     champion: bool = Field(description="true if the version is the champion of its family")
-    architecture: Literal["mlp", "cnn"]
+    architecture: Literal["mlp", "cnn", "imported"]
     recipe: str
     created_at: datetime
     scores: Scores = Field(description="published scores; scores that older records lack are computed now")

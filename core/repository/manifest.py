@@ -266,7 +266,9 @@ class Manifest(StrictModel):
     family: FamilyName
     version: int = Field(gt=0)
     created_at: datetime
-    architecture: Literal["mlp", "cnn"] = Field(description="kind of network, which decides the explanation methods")
+    architecture: Literal["mlp", "cnn", "imported"] = Field(
+        description="kind of network, which decides the explanation methods; imported: an ONNX graph of unknown origin"
+    )
     class_names: tuple[str, ...] = Field(min_length=2)
     input: InputSpec
     recipe: str

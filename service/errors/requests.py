@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Self
+from typing import Literal, Self
 
 from service.errors.base import ProblemError, TooManyRequestsError
 
@@ -131,10 +131,21 @@ class UnknownTargetError(ProblemError):
 class MethodDoesNotFitError(ProblemError):
     """The method does not support the model; the response lists the methods that do."""
 
-    def __init__(self, method: str, reference: str, fitting: Sequence[str]) -> None:
+    def __init__(
+        self,
+        method: str,
+        reference: str,
+        fitting: Sequence[str],
+        *,
+        needed: Literal["feature maps", "gradients"] = "feature maps",
+    ) -> None:
+        reason = (
+            f"gradients, and {reference} was imported as a graph, which has none"
+            if needed == "gradients"
+            else f"the feature maps of a convolutional network, and {reference} has none"
+        )
         super().__init__(
-            f"{method} needs the feature maps of a convolutional network, and {reference} has none: "
-            f"use one of {', '.join(fitting)}",
+            f"{method} needs {reason}: use one of {', '.join(fitting)}",
             method=method,
             available=list(fitting),
         )

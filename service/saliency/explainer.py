@@ -147,20 +147,35 @@ class Explainer:
             self._mean_seconds += _NEWEST_WEIGHT * (time.perf_counter() - started - self._mean_seconds)
 
 
-async def fitting_gradients(versions: Sequence[ModelVariant], methods: Sequence[MethodName]) -> list[GradientModel]:
+async def fitting_gradients(
+    versions: Sequence[ModelVariant], methods: Sequence[MethodName]
+) -> list[GradientModel | None]:
     """Open the gradient graph of each version, and check that every method supports every version.
 
+    The result has None for a version without a gradient graph, if no method needs one.
+
     Raises:
-        NoGradientError: a version has no gradient graph.
+        NoGradientError: a version has no gradient graph, but could have one.
         VersionRefusedError: a gradient graph cannot be opened.
-        MethodDoesNotFitError: a method needs feature maps, which a version does not have.
+        MethodDoesNotFitError: a method needs feature maps, or the gradients of an imported graph.
     """
-    opened = []
+    opened: list[GradientModel | None] = []
     for served in versions:
-        if served.gradient is None:
+        if served.gradient is not None:
+            opened.append(await served.gradient.opened())
+            continue
+        needing = next((method for method in methods if METHODS[method].needs_gradient), None)
+        if needing is not None and served.manifest.architecture == "imported":
+            fitting = [name for name, each in METHODS.items() if not each.needs_gradient]
+            raise MethodDoesNotFitError(needing, served.manifest.reference, fitting, needed="gradients")
+        if needing is not None:
             raise NoGradientError(served.manifest.reference)
-        opened.append(await served.gradient.opened())
-    without = [served for served, gradients in zip(versions, opened, strict=True) if not gradients.has_features]
+        opened.append(None)
+    without = [
+        served
+        for served, gradients in zip(versions, opened, strict=True)
+        if gradients is None or not gradients.has_features
+    ]
     for method in methods:
         if without and METHODS[method].needs_features:
             fitting = [name for name, each in METHODS.items() if not each.needs_features]

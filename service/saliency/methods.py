@@ -121,6 +121,7 @@ class Method:
         parameters: names of the fields of `Parameters` that it uses.
         evaluations: number of model evaluations for an image of a height and width; see `count_evaluations`.
         needs_features: needs a model with feature maps.
+        needs_gradient: needs a gradient graph.
     """
 
     explain: Explain
@@ -128,6 +129,7 @@ class Method:
     evaluations: Callable[[Parameters, int, int], int]
     parameters: tuple[str, ...] = ()
     needs_features: bool = False
+    needs_gradient: bool = True
 
 
 async def saliency(runs: Runs, subject: Subject, _: Parameters) -> Attribution:
@@ -245,6 +247,7 @@ METHODS: Mapping[MethodName, Method] = MappingProxyType(
                 height, width, parameters.window, parameters.stride
             ),
             parameters=("window", "stride", "baseline"),
+            needs_gradient=False,
         ),
     }
 )

@@ -28,16 +28,23 @@ class Runs:
     """Model runs of one explanation, with a few images in memory at a time.
 
     Attributes:
-        gradients: the version's gradient graph.
         seconds: total time of the runs, without waiting.
     """
 
-    def __init__(self, run_batch: RunBatch, gradients: GradientModel, in_background: InBackground) -> None:
-        """`run_batch` runs the graph that serves predictions."""
-        self.gradients = gradients
+    def __init__(self, run_batch: RunBatch, gradients: GradientModel | None, in_background: InBackground) -> None:
+        """`run_batch` runs the graph that serves predictions; `gradients` is the gradient graph, if there is one."""
+        self._gradients = gradients
+        self._logits_pace = Pace() if gradients is None else gradients.logits_pace
         self.seconds = 0.0
         self._run_batch = run_batch
         self._in_background = in_background
+
+    @property
+    def gradients(self) -> GradientModel:
+        """The version's gradient graph; `fitting_gradients` has checked that methods that use it have one."""
+        if self._gradients is None:
+            raise RuntimeError("the version has no gradient graph")
+        return self._gradients
 
     def logits(self, count: int, images: Callable[[slice], Pixels]) -> AsyncIterator[tuple[slice, Floats]]:
         """Yield the logits [n, K] of `count` images in batches, in order.
@@ -46,7 +53,7 @@ class Runs:
             count: number of images.
             images: returns a batch, uint8 [n, H, W, 3].
         """
-        return self._batches(count, lambda part: self._run_batch(images(part)).logits_NK, self.gradients.logits_pace)
+        return self._batches(count, lambda part: self._run_batch(images(part)).logits_NK, self._logits_pace)
 
     def gradient(
         self, count: int, points: Callable[[slice], Floats], target_K: Floats

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,10 +30,11 @@ from training.evaluation.calibrate import calibrate
 from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.scores import proportion, score
 from training.export.quantize import accept_int8, calibration_images, quantize
-from training.export.run_onnx import check_parity, predict_logits
-from training.networks import Classifier
+from training.export.run_onnx import predict_logits
 
 Logits = npt.NDArray[np.float32]
+Parity = Callable[[npt.NDArray[np.uint8], Logits], ParityRecord]
+"""Compares logits float32 [N, K] of a graph for images uint8 [N, H, W, 3] with its source; raises ExportError."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class EvaluationResult:
 
     calibration: dict[Precision, Calibration]
     averaged_views: dict[Precision, AveragedViewsRecord]
-    quantization: QuantizationRecord
+    quantization: QuantizationRecord | None
     bf16: Bf16Record | None
     evaluation: Evaluation
     predictions: dict[Split, SplitPredictions]
@@ -55,23 +56,28 @@ class EvaluationResult:
         return self.evaluation.scores["fp32"]
 
 
-def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: bool, threads: int) -> EvaluationResult:
+def evaluate(
+    model: Path, parity: Parity, images: Images, *, validate: bool, threads: int, int8: bool = True
+) -> EvaluationResult:
     """Calibrate and evaluate the exported graph `model` and its int8 variant.
 
     The holdout is used for calibration and the acceptance of int8 and bf16, the test images for scores only. bf16 is
     evaluated if this machine can run it. model.int8.onnx is written to the folder of `model`, and deleted if it is not
-    accepted. With `validate`, the accuracy on the validation images is measured too; the network must not be trained on
-    them.
+    accepted; without `int8` no int8 graph is made. With `validate`, the accuracy on the validation images is measured too;
+    the network must not be trained on them. `parity` compares the logits of the graph on the test images with those of
+    its source.
 
     Raises:
         ExportError: the graph disagrees with the network on the test images.
     """
     holdout, test, names = images.part("holdout"), images.dataset.test, images.dataset.class_names
     sample_NHWC = calibration_images(images)
-    graphs: dict[Precision, Path] = {"fp32": model, "int8": quantize(model, sample_NHWC)}
+    graphs: dict[Precision, Path] = {"fp32": model}
+    if int8:
+        graphs["int8"] = quantize(model, sample_NHWC)
     holdout_logits = {name: predict_logits(path, holdout.images_NHWC, threads=threads) for name, path in graphs.items()}
-    quantization = accept_int8(graphs, holdout_logits, holdout.labels_N, sample_NHWC)
-    if not quantization.published:
+    quantization = accept_int8(graphs, holdout_logits, holdout.labels_N, sample_NHWC) if int8 else None
+    if quantization is not None and not quantization.published:
         graphs.pop("int8").unlink()
 
     calibration = {name: calibrate(holdout_logits[name], holdout.labels_N) for name in graphs}
@@ -118,7 +124,7 @@ def evaluate(model: Path, classifier: Classifier, images: Images, *, validate: b
             holdout_accuracy=_accuracy(holdout_logits["fp32"], holdout.labels_N),
             validation_accuracy=validation_accuracy,
         ),
-        parity=check_parity(classifier, test.images_NHWC, test_logits["fp32"]),
+        parity=parity(test.images_NHWC, test_logits["fp32"]),
     )
 
 

@@ -16,7 +16,7 @@ from onnx.external_data_helper import set_external_data
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from core.errors import ExportError
+from core.errors import ConfigurationError, ExportError
 from core.recipes import RecipeConfig
 from core.repository.manifest import Manifest
 from training.networks import Classifier, build_classifier
@@ -99,8 +99,14 @@ def stored_classifier(manifest: Manifest, folder: Path) -> Classifier:
     """Load the network of a version with its weights, in evaluation mode on the CPU.
 
     Raises:
+        ConfigurationError: the version was imported as a graph.
         RuntimeError: the weights do not match the configuration in the manifest.
     """
+    if manifest.architecture == "imported":
+        raise ConfigurationError(
+            f"{manifest.reference} was imported as an ONNX graph and has no torch network: use a version that was "
+            "trained here"
+        )
     spec = manifest.input
     classifier = build_classifier(
         RecipeConfig.model_validate(manifest.config).network,

@@ -22,10 +22,11 @@ _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#7f7f7f"
 
 
 def write_figures(folder: Path, reference: str, history: Sequence[EpochRecord], scores: Scores) -> None:
-    """Write history.png, confusion.png and reliability.png to `folder`/figures."""
+    """Write history.png, confusion.png and reliability.png to `folder`/figures; without a history, the last two."""
     target = folder / FIGURES_NAME
     target.mkdir()
-    _save(training_curves(reference, history), target / "history.png")
+    if history:
+        _save(training_curves(reference, history), target / "history.png")
     _save(confusion(reference, scores), target / "confusion.png")
     _save(reliability_diagram(reference, scores), target / "reliability.png")
 

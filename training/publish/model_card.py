@@ -59,7 +59,7 @@ def _summary(manifest: Manifest, scores: Scores) -> str:
     return f"""
 # {manifest.reference}
 
-This {manifest.architecture} was trained by the recipe `{manifest.recipe}` on {data}: **{accuracy.value:.2%}**
+{_made(manifest, data)}: **{accuracy.value:.2%}**
 of {manifest.data.counts["test"]:,} test images are correct from one view of each image (95 % interval \
 {accuracy.low:.2%} to {accuracy.high:.2%}).
 
@@ -86,8 +86,7 @@ average |
 Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC (near 1 a Chernoff bound,
 because DeLong's variance is 0 for scores that do not overlap), and bootstrap over images for the others.
 
-![training curves](figures/history.png)
-![confusion matrix](figures/confusion.png)
+{_curves(manifest)}![confusion matrix](figures/confusion.png)
 ![reliability diagram](figures/reliability.png)
 """
 
@@ -128,6 +127,16 @@ def _corrupted(manifest: Manifest) -> str:
     similar = overlaps(manifest.config.get("augmentation") or {})
     trained = f"; training images resemble these conditions of the robustness report in part: {similar}"
     return f"accuracy {accuracy:.2%}, {flags:.2%} flagged as out of distribution{trained if similar else ''}"
+
+
+def _made(manifest: Manifest, data: str) -> str:
+    if manifest.architecture == "imported":
+        return f"This graph was imported from `{manifest.config['file']}` and calibrated on {data}"
+    return f"This {manifest.architecture} was trained by the recipe `{manifest.recipe}` on {data}"
+
+
+def _curves(manifest: Manifest) -> str:
+    return "" if manifest.architecture == "imported" else "![training curves](figures/history.png)\n"
 
 
 def _distillation(manifest: Manifest) -> str:
@@ -239,8 +248,27 @@ _FITTED: Mapping[Geometry, str] = MappingProxyType(
 )
 
 
+def _training(manifest: Manifest) -> str:
+    environment = manifest.environment
+    data = f"""Data digest `{manifest.data.digest[:16]}`, split digest
+`{manifest.data.split_digest[:16]}`. The full configuration is in `manifest.json`."""
+    if manifest.architecture == "imported":
+        return f"""## Import
+
+The images that the graph was trained on are unknown; if images of the holdout or of the test part are among them, the
+scores above are too high. Thresholds fitted on the holdout. Parity with the imported file on \
+{manifest.parity.images:,} images: largest difference of a logit {manifest.parity.max_abs_logit_difference:.1e}.
+{data}"""
+    return f"""## Training
+
+Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images{_sampling(manifest)}; thresholds \
+fitted on the holdout;
+test images used only for the scores above. Python {environment.python}, torch {environment.torch},
+onnxruntime {environment.onnxruntime}, {environment.cpu}. {data}"""
+
+
 def _making(manifest: Manifest) -> str:
-    spec, environment, calibration = manifest.input, manifest.environment, manifest.calibration["fp32"]
+    spec, calibration = manifest.input, manifest.calibration["fp32"]
     return f"""## Use
 
 `model.onnx` takes `images`, uint8 [N, {spec.height}, {spec.width}, 3] in RGB, and returns `logits`, float32
@@ -248,13 +276,7 @@ def _making(manifest: Manifest) -> str:
 are softmax(logits / {calibration.temperature:.6f}). Keep `weights.safetensors` in the same folder: it contains the
 weights of the graph.
 
-## Training
-
-Seed {manifest.seed}; trained on the {" and ".join(manifest.data.trained_on)} images{_sampling(manifest)}; thresholds \
-fitted on the holdout;
-test images used only for the scores above. Python {environment.python}, torch {environment.torch},
-onnxruntime {environment.onnxruntime}, {environment.cpu}. Data digest `{manifest.data.digest[:16]}`, split digest
-`{manifest.data.split_digest[:16]}`. The full configuration is in `manifest.json`.
+{_training(manifest)}
 
 ## Terms
 

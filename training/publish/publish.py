@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,7 @@ from training.evaluation.calibrate import debias
 from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
+from training.export.run_onnx import check_parity
 from training.export.to_onnx import export_model
 from training.export.weights import WEIGHTS_NAME
 from training.networks import Classifier, count_macs, count_parameters
@@ -116,7 +118,7 @@ def publish_version(
         reporter.stage("quantize, calibrate on the holdout, evaluate on the test images")
         result = evaluate(
             staging.folder / GRAPHS["fp32"],
-            classifier,
+            partial(check_parity, classifier),
             images,
             validate="validation" not in trained_on(origin.config),
             threads=threads,

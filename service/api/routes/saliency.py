@@ -121,7 +121,7 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
 @methods_router.get(
     "/saliency",
     responses={
-        **success(_METHODS_EXAMPLE, "Supported methods; empty if the version has no gradient.onnx"),
+        **success(_METHODS_EXAMPLE, "Supported methods; only occlusion if the version has no gradient.onnx"),
         **responses(*VERSION_ERRORS, DeadlineExceededError),
     },
 )
@@ -139,6 +139,7 @@ async def list_methods(query: Annotated[ModelQuery, Query()], state: StateDep) -
     fitting = (
         FittingMethod(method=name, signed=method.signed, parameters=method.parameters)
         for name, method in METHODS.items()
-        if gradients is not None and (gradients.has_features or not method.needs_features)
+        if not method.needs_gradient
+        or (gradients is not None and (gradients.has_features or not method.needs_features))
     )
     return FittingMethods(model=served.family, version=served.version, methods=tuple(fitting))

@@ -132,11 +132,11 @@ async def test_feature_map_methods_are_listed_for_convolutions_only(app: Running
         assert (await app.client.post("/saliency", params=query, content=content, headers=PNG)).status_code == 200
 
 
-async def test_version_without_gradient_graph_lists_no_methods(tmp_path: Path) -> None:
+async def test_version_without_gradient_graph_lists_occlusion(tmp_path: Path) -> None:
     write_explainable(tmp_path)
     async with running_app(settings_for(tmp_path)) as app:
         answer = await app.client.get("/saliency", params={"version": 2})
-    assert answer.json()["methods"] == []
+    assert [one["method"] for one in answer.json()["methods"]] == ["occlusion"]
 
 
 async def test_gradient_graph_load_stops_at_the_deadline(tmp_path: Path) -> None:

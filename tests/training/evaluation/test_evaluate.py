@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from training.evaluation.calibrate import calibrate
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.evaluation.ood import ood_images, score_ood
 from training.evaluation.scores import score
-from training.export.run_onnx import predict_logits
+from training.export.run_onnx import check_parity, predict_logits
 from training.export.to_onnx import export_model
 from training.networks import Classifier
 
@@ -39,7 +40,8 @@ def evaluated(
         shutil.copy(exported / name, folder / name)
     with pytest.MonkeyPatch.context() as patch:
         decide(patch)
-        return evaluate(folder / GRAPHS["fp32"], classifier, images, validate=True, threads=1), folder
+        parity = partial(check_parity, classifier)
+        return evaluate(folder / GRAPHS["fp32"], parity, images, validate=True, threads=1), folder
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,7 @@ def rejected(trained: tuple[Classifier, Path], images: Images, tmp_path_factory:
 
 def test_accepted_int8_has_its_own_calibration_and_scores(accepted: Evaluated, images: Images) -> None:
     result, folder = accepted
+    assert result.quantization is not None
     assert result.quantization.published
     assert result.calibration.keys() == result.evaluation.scores.keys() == {"fp32", "int8"}
     assert result.calibration["int8"] != result.calibration["fp32"]
@@ -78,6 +81,7 @@ def test_accepted_int8_has_its_own_calibration_and_scores(accepted: Evaluated, i
 
 def test_rejected_int8_leaves_only_the_verdict(rejected: Evaluated) -> None:
     result, folder = rejected
+    assert result.quantization is not None
     assert not result.quantization.published
     assert result.quantization.verdict == "less than 1.5 times as fast as float32"
     assert not (folder / GRAPHS["int8"]).exists()

@@ -142,7 +142,7 @@ export class Explanations {
       await known(family);
       if (panel.asked !== asked) return; // another map was requested meanwhile and may have arrived first
       if (!family.methods.includes(method)) {
-        return without(family.methods.length ? `${METHODS[method][0]} does not support this model.` : "This version cannot be explained: it was published without gradient.onnx.");
+        return without(`${METHODS[method][0]} does not support this model.`);
       }
       const label = family.classes.includes(target) ? target : "";
       const explained = await askMap(picture.file, family, cropText(crop), method, label, signal);

@@ -1,0 +1,137 @@
+"""Imported ONNX graphs: the contract of a file, and the served graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from core.errors import DataError
+from core.repository.manifest import GRAPHS
+from core.repository.onnx_session import open_session
+from tests.support.foreign_graphs import COLORS, write_foreign_graph
+from training.export.imported_graph import (
+    are_probabilities,
+    as_logits,
+    count_macs,
+    count_parameters,
+    read_graph,
+    write_served_graph,
+)
+from training.export.run_onnx import predict_logits
+from training.export.weights import WEIGHTS_NAME
+
+LABELS = ("snow", "grass", "night")
+ORDER = (1, 2, 0)
+"""Outputs of the file for grass, night and snow."""
+MEAN, STD = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"mean": 0.4, "std": 0.2},
+        {"layout": "NHWC", "mean": 0.4, "std": 0.2},
+        {"layout": "NHWC", "dtype": "uint8"},
+        {"dtype": "uint8", "softmax": True},
+        {"softmax": True, "mean": 0.4, "std": 0.2},
+        {"mean": 0.4, "std": 0.2, "save_as_external_data": True, "location": "data.bin", "size_threshold": 0},
+    ],
+)
+def test_served_graph_gives_the_logits_of_the_file(tmp_path: Path, form: dict[str, Any]) -> None:
+    source = read_graph(write_foreign_graph(tmp_path / "model.pb.onnx", LABELS, **form))
+    images_NHWC = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), dtype=np.uint8)
+    colors = [COLORS[label] for label in ("grass", "night", "snow")]
+    images_NHWC[:3] = np.array(colors, np.uint8)[:, None, None]
+    session = open_session(source.path, threads=1)
+    outputs_NK = session.run([source.output], {source.input: source.prepared(images_NHWC, MEAN, STD)})[0]
+    probabilities = are_probabilities(outputs_NK)
+    assert probabilities == bool(form.get("softmax"))
+    folder = tmp_path / "version"
+    folder.mkdir()
+    write_served_graph(source, folder, mean=MEAN, std=STD, order=ORDER, probabilities=probabilities)
+    served_NK = predict_logits(folder / GRAPHS["fp32"], images_NHWC, threads=1)
+    assert served_NK == pytest.approx(as_logits(outputs_NK, ORDER, probabilities=probabilities), abs=1e-4)
+    assert served_NK[:3].argmax(axis=1).tolist() == [0, 1, 2]
+    assert sorted(path.name for path in folder.iterdir()) == [GRAPHS["fp32"], WEIGHTS_NAME]
+    assert count_parameters(source.model) == 12
+    assert count_macs(source.model) == 9
+
+
+def edited(path: Path, change: Callable[[onnx.ModelProto], object]) -> Path:
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
+    return path
+
+
+def add_custom(model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Magic", ["scores"], ["magic"], domain="acme"))
+    model.opset_import.append(helper.make_opsetid("acme", 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        ({"batch": 1}, "takes batches of 1 images only: export it with a dynamic batch size"),
+        ({"side": 4}, "takes images of 4x4 pixels"),
+        ({"opset": 12}, "has opset 12, supported are 13 to"),
+    ],
+)
+def test_form_that_breaks_the_contract_is_refused(tmp_path: Path, form: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_graph(write_foreign_graph(tmp_path / "model.onnx", LABELS, **form))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (add_custom, r"has custom operators \(acme\.Magic\)"),
+        (
+            lambda model: model.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [1])),
+            "has 2 inputs, it must have one",
+        ),
+        (
+            lambda model: model.graph.output.append(
+                helper.make_tensor_value_info("color", TensorProto.FLOAT, ["N", 3])
+            ),
+            "has 2 outputs, it must have one",
+        ),
+        (lambda model: model.graph.node.pop(0), "is not a valid ONNX graph"),
+    ],
+)
+def test_graph_that_breaks_the_contract_is_refused(
+    tmp_path: Path, change: Callable[[onnx.ModelProto], object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read_graph(edited(write_foreign_graph(tmp_path / "model.onnx", LABELS), change))
+
+
+@pytest.mark.parametrize("location", ["../secret", "/etc/passwd", "link", "missing"])
+def test_data_outside_of_the_folder_is_refused(tmp_path: Path, location: str) -> None:
+    folder = tmp_path / "inner"
+    folder.mkdir()
+    (tmp_path / "secret").write_bytes(bytes(100))
+    (folder / "link").symlink_to(tmp_path / "secret")
+    path = write_foreign_graph(
+        folder / "model.onnx", LABELS, save_as_external_data=True, location="data.bin", size_threshold=0
+    )
+    model = onnx.load(path, load_external_data=False)
+    for tensor in model.graph.initializer:
+        next(one for one in tensor.external_data if one.key == "location").value = location
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match="lacks its file" if location == "missing" else "names data outside"):
+        read_graph(path)
+
+
+def test_other_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"\xff" * 100)
+    with pytest.raises(DataError, match="is not an ONNX file"):
+        read_graph(tmp_path / "model.onnx")
+    with pytest.raises(DataError, match="cannot read"):
+        read_graph(tmp_path / "none.onnx")

@@ -1,0 +1,261 @@
+"""Import of an ONNX file (`duet models import`): wrap -> calibrate -> evaluate -> parity -> publish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from core.errors import DataError, ExportError
+from core.records.base import ReportedModel, write_report
+from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
+from core.repository.evaluation import EVALUATION_NAME
+from core.repository.image_keys import ImageKeys, save_image_keys
+from core.repository.manifest import (
+    CARD_NAME,
+    GRAPHS,
+    CostRecord,
+    DataRecord,
+    Geometry,
+    InputSpec,
+    LicenceRecord,
+    Manifest,
+    ParityRecord,
+    file_record,
+    sha256_of,
+)
+from core.repository.onnx_session import open_session
+from core.repository.predictions import PREDICTIONS_NAME, save_predictions
+from core.repository.publishing import Staging, reserve
+from core.repository.repository import ModelRepository
+from training.data.split_dataset import Images
+from training.evaluation.corrupted_holdout import measure_corrupted_holdout
+from training.evaluation.evaluate import EvaluationResult, evaluate
+from training.export.imported_graph import (
+    SourceGraph,
+    are_probabilities,
+    as_logits,
+    count_macs,
+    count_parameters,
+    write_served_graph,
+)
+from training.export.run_onnx import MAX_LOGIT_DIFFERENCE
+from training.export.weights import WEIGHTS_NAME
+from training.publish.figures import write_figures
+from training.publish.holdout_champions import write_champion_predictions
+from training.publish.model_card import model_card
+from training.run.environment import environment_record, source_digest
+from training.run.reporter import Reporter
+
+RECIPE = "import"
+_BATCH = 100
+_PROBED = 100
+"""Training images that show if the outputs are probabilities."""
+
+
+@dataclass(frozen=True)
+class ImportSettings:
+    """Properties of a file that its graph does not state.
+
+    Attributes:
+        class_names: class of each output.
+        mean: per channel, subtracted from pixels on the [0, 1] scale.
+        std: per channel, divides the difference.
+        geometry: fit of images that are not square.
+    """
+
+    class_names: tuple[str, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    geometry: Geometry
+
+
+def import_version(
+    source: SourceGraph,
+    settings: ImportSettings,
+    images: Images,
+    repository: ModelRepository,
+    family: str,
+    *,
+    reporter: Reporter,
+    threads: int,
+) -> Manifest:
+    """Publish an imported graph as the next version of `family`, calibrated on the holdout of `images`.
+
+    Args:
+        source: the file, from `read_graph`.
+        settings: its classes and scaling.
+        images: data set in the size of the graph's input.
+        repository: receives the version.
+        family: name of the family, existing or new.
+        reporter: receives stages.
+        threads: onnxruntime threads.
+
+    Raises:
+        DataError: the classes differ from those of the data set, or the graph cannot be run.
+        ExportError: the served graph disagrees with the file.
+        PublishError: the version cannot be written; no files remain.
+    """
+    order = _order(settings, images)
+    probabilities = are_probabilities(
+        _outputs(source, settings, images.part("train").images_NHWC[:_PROBED], threads=threads)
+    )
+    with reserve(repository, family) as staging:
+        reporter.stage(f"wrap {source.path.name} as {staging.reference}")
+        write_served_graph(
+            source, staging.folder, mean=settings.mean, std=settings.std, order=order, probabilities=probabilities
+        )
+        reporter.stage("calibrate on the holdout, evaluate on the test images")
+        parity = partial(_parity, source, settings, order, probabilities, threads)
+        graph = staging.folder / GRAPHS["fp32"]
+        result = evaluate(graph, parity, images, validate=False, threads=threads, int8=False)
+        reporter.stage("evaluate on corrupted holdout images")
+        weights = sha256_of(staging.folder / WEIGHTS_NAME)
+        model = ReportedModel(family=staging.family, version=staging.version, architecture="imported", weights=weights)
+        corrupted = measure_corrupted_holdout(graph, model, images, result.calibration["fp32"], threads=threads)
+        _write_keys(staging, images)
+        write_champion_predictions(
+            staging.folder, images, settings.geometry, repository, family, threads=threads, note=reporter.note
+        )
+        reporter.stage("publish")
+        manifest = _manifest(staging, source, settings, images, result, threads=threads)
+        metrics = {"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
+        manifest = manifest.model_copy(update={"metrics": manifest.metrics.model_copy(update=metrics)})
+        folder = staging.folder
+        write_report(folder / CORRUPTED_HOLDOUT_NAME, corrupted)
+        (folder / EVALUATION_NAME).write_text(result.evaluation.to_json(), encoding="utf-8")
+        save_predictions(folder / PREDICTIONS_NAME, result.predictions)
+        write_figures(folder, staging.reference, (), result.scores)
+        (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation), encoding="utf-8")
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files = {path.relative_to(folder).as_posix(): file_record(path) for path in paths}
+        manifest = manifest.model_copy(update={"files": files})
+        reporter.writing("publish")
+        staging.publish(manifest)
+    return manifest
+
+
+def _order(settings: ImportSettings, images: Images) -> list[int]:
+    """Output of the file for each class of the data set."""
+    names, expected = settings.class_names, images.dataset.class_names
+    if sorted(names) != sorted(expected):
+        missing = [name for name in expected if name not in names]
+        unknown = [name for name in names if name not in expected]
+        raise DataError(
+            f"the classes are not those of {images.dataset.name}: missing {missing}, unknown {unknown}, "
+            f"{len(names)} names for {len(expected)} classes. List each class of the data set once, in the order of "
+            "the outputs"
+        )
+    return [names.index(name) for name in expected]
+
+
+def _outputs(
+    source: SourceGraph, settings: ImportSettings, images_NHWC: npt.NDArray[np.uint8], *, threads: int
+) -> npt.NDArray[np.float32]:
+    """Outputs of the file, float32 [N, K], run as it is."""
+    try:
+        session = open_session(source.path, threads=threads)
+        parts = [
+            session.run(
+                [source.output],
+                {source.input: source.prepared(images_NHWC[start : start + _BATCH], settings.mean, settings.std)},
+            )[0]
+            for start in range(0, len(images_NHWC), _BATCH)
+        ]
+    except Exception as error:  # onnxruntime has no common base class for its errors
+        raise DataError(f"{source.path} cannot be run: {str(error).strip().splitlines()[0]}") from error
+    outputs_NK = np.concatenate(parts)
+    expected = (len(images_NHWC), len(settings.class_names))
+    if outputs_NK.shape != expected or not np.isfinite(outputs_NK).all():
+        raise DataError(
+            f"{source.path} returns {list(outputs_NK.shape)} for {expected[0]} images and {expected[1]} classes, or "
+            "values that are not finite: name one class for each output"
+        )
+    return outputs_NK
+
+
+def _parity(
+    source: SourceGraph,
+    settings: ImportSettings,
+    order: Sequence[int],
+    probabilities: bool,
+    threads: int,
+    images_NHWC: npt.NDArray[np.uint8],
+    served_NK: npt.NDArray[np.float32],
+) -> ParityRecord:
+    outputs_NK = _outputs(source, settings, images_NHWC, threads=threads)
+    logits_NK = as_logits(outputs_NK, order, probabilities=probabilities)
+    difference = float(np.abs(logits_NK - served_NK).max())
+    mismatches = int((logits_NK.argmax(1) != served_NK.argmax(1)).sum())
+    if difference > MAX_LOGIT_DIFFERENCE * max(1.0, float(np.abs(logits_NK).max())) or mismatches:
+        raise ExportError(
+            f"the served graph disagrees with {source.path.name} on {len(images_NHWC)} images: largest difference of a "
+            f"logit {difference:.2e}, {mismatches} other classes. This is a defect of the import: report it"
+        )
+    return ParityRecord(images=len(images_NHWC), max_abs_logit_difference=difference, argmax_mismatches=mismatches)
+
+
+def _write_keys(staging: Staging, images: Images) -> None:
+    """Write images.npz; the images of train and validation count as trained on, because the origin is unknown."""
+    trained_N, holdout_N = images.part("train", "validation").keys_N, images.part("holdout").keys_N
+    if trained_N is not None and holdout_N is not None:
+        save_image_keys(staging.folder, ImageKeys(np.unique(trained_N), holdout_N))
+
+
+def _manifest(
+    staging: Staging,
+    source: SourceGraph,
+    settings: ImportSettings,
+    images: Images,
+    result: EvaluationResult,
+    *,
+    threads: int,
+) -> Manifest:
+    dataset, split = images.dataset, images.split
+    return Manifest(
+        family=staging.family,
+        version=staging.version,
+        created_at=datetime.now(UTC).replace(microsecond=0),
+        architecture="imported",
+        class_names=dataset.class_names,
+        input=InputSpec(
+            height=source.side, width=source.side, geometry=settings.geometry, mean=settings.mean, std=settings.std
+        ),
+        recipe=RECIPE,
+        config={"file": source.path.name, "sha256": sha256_of(source.path), "class_names": list(settings.class_names)},
+        seed=0,
+        source_digest=source_digest(),
+        data=DataRecord(
+            name=dataset.name,
+            digest=dataset.digest,
+            split_digest=split.digest,
+            counts={
+                "train": len(split.train),
+                "validation": len(split.validation),
+                "holdout": len(split.holdout),
+                "test": len(dataset.test),
+            },
+            trained_on=("train", "validation"),
+        ),
+        environment=environment_record(threads=threads, dtype="float32", device=torch.device("cpu")),
+        licence=LicenceRecord(
+            weights="Weights: under the terms of their source.",
+            data=dataset.licence,
+            provenance=f"Imported from the file {source.path.name}.",
+        ),
+        cost=CostRecord(
+            parameters=count_parameters(source.model), macs=count_macs(source.model), training_seconds=0, epochs=0
+        ),
+        calibration=result.calibration,
+        averaged_views=result.averaged_views,
+        quantization=result.quantization,
+        bf16=result.bf16,
+        metrics=result.metrics,
+        parity=result.parity,
+        files={},
+    )
