@@ -63,9 +63,9 @@ def evaluate(
 
     The holdout is used for calibration and the acceptance of int8 and bf16, the test images for scores only. bf16 is
     evaluated if this machine can run it. model.int8.onnx is written to the folder of `model`, and deleted if it is not
-    accepted; without `int8` no int8 graph is made. With `validate`, the accuracy on the validation images is measured too;
-    the network must not be trained on them. `parity` compares the logits of the graph on the test images with those of
-    its source.
+    accepted; without `int8` no int8 graph is made. With `validate`, the accuracy on the validation images is measured
+    too; the network must not be trained on them. `parity` compares the logits of the graph on the test images with
+    those of its source.
 
     Raises:
         ExportError: the graph disagrees with the network on the test images.
