@@ -119,7 +119,15 @@ def serving() -> Iterator[Server]:
 
 def family(service: psutil.Process) -> list[psutil.Process]:
     """The API process and its decoder processes."""
-    return [service, *(child for child in service.children() if "service.engine.decoder_child" in child.cmdline())]
+    return [service, *(child for child in service.children() if _decodes(child))]
+
+
+def _decodes(child: psutil.Process) -> bool:
+    """Whether a child is a running decoder; one that has just ended is not."""
+    try:
+        return "service.engine.decoder_child" in child.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 def measure(service: psutil.Process, client: httpx.Client, case: Case) -> tuple[int, dict[str, float]]:
