@@ -244,5 +244,6 @@ def _describe(run: Run, threads: int) -> None:
     typer.echo(
         f"would train on {len(train):,} images of {dataset.name}, {parameters:,} "
         f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run.folder}, "
-        f"and publish it as {run.family}. Estimated time for {run.config.epochs:,} epochs: {described(seconds)}"
+        f"and publish it as {run.family}\n"
+        f"estimated time for {run.config.epochs:,} epochs: {described(seconds)}"
     )

@@ -174,7 +174,7 @@ def test_automatic_image_size_is_explained(duet: Duet, folders: Path, capsys: py
     out = capsys.readouterr().out
     assert "image size 32: the shorter side of 90% of " in out
     assert "'image_size': 32" in out
-    assert re.search(r"Estimated time for \d+ epochs: about \d+ (s|minutes)\n", out)
+    assert re.search(r"estimated time for \d+ epochs: about \d+ (s|minutes)\n", out)
 
 
 @pytest.mark.parametrize(
