@@ -42,6 +42,14 @@ def write_home(home: Path) -> Path:
     return models
 
 
+def write_int8_home(home: Path) -> Path:
+    """Write the champions cnn@2, which has an int8 graph, and mlp@1, which has none, and return the models folder."""
+    models = write_home(home)
+    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
+    set_champions(models, cnn=2, mlp=1)
+    return models
+
+
 def set_champions(models: Path, **champions: int) -> None:
     """Replace the alias file, as a promotion does."""
     staged = models / "aliases.staged"

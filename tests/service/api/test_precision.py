@@ -16,17 +16,14 @@ from core.statistics.calibration import softmax
 from core.statistics.energy import energy
 from tests.support.onnx_models import CALIBRATIONS, CLASSES, expected_logits, gray_png, write_onnx_version
 from tests.support.problems import assert_problem
-from tests.support.service import RunningApp, running_app, set_champions, settings_for, until, write_home
+from tests.support.service import RunningApp, running_app, set_champions, settings_for, until, write_int8_home
 
 RAW = {"content-type": "image/png"}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Champion cnn@2 has an int8 graph, champion mlp@1 has none."""
-    models = write_home(tmp_path)
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
-    set_champions(models, cnn=2, mlp=1)
+    write_int8_home(tmp_path)
     return tmp_path
 
 

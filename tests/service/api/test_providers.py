@@ -9,20 +9,17 @@ import pytest
 
 from core.errors import ConfigurationError
 from service.app import create_app
-from tests.support.onnx_models import CLASSES, gray_png, write_onnx_version
+from tests.support.onnx_models import CLASSES, gray_png
 from tests.support.problems import assert_problem
 from tests.support.providers import StandIn, install_stand_in, needs_bf16
-from tests.support.service import RunningApp, running_app, set_champions, settings_for, write_home
+from tests.support.service import RunningApp, running_app, settings_for, write_int8_home
 
 RAW = {"content-type": "image/png"}
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Champion cnn@2 has an int8 graph, champion mlp@1 has none."""
-    models = write_home(tmp_path)
-    write_onnx_version(models / "cnn" / "2", "cnn", 2, int8=True)
-    set_champions(models, cnn=2, mlp=1)
+    write_int8_home(tmp_path)
     return tmp_path
 
 
