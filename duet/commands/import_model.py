@@ -27,7 +27,7 @@ def import_model(
     family: Annotated[
         str, typer.Option(help="Family to publish under, existing or new.", autocompletion=complete_family)
     ],
-    classes: Annotated[Path, typer.Option(help="Text file with the class of each output, one a line.")],
+    classes: Annotated[Path, typer.Option(help="Text file with the class of each output, one per line.")],
     calibrate: Annotated[
         str,
         typer.Option(
