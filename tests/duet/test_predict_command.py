@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -65,7 +66,10 @@ def check_rows(found: list[dict[str, str]], folder: Path) -> None:
     assert "PNG image is damaged" in errors[0]
     assert "not an image" in errors[1]
     assert "not a regular file" in errors[2]
-    assert all(float(row["probability"]) > 0.5 and row["out_of_distribution"] for row in found[1:6])
+    for row in found[1:6]:
+        assert float(row["probability"]) > 0.5
+        assert row["label"] in json.loads(row["prediction_set"])
+        assert row["out_of_distribution"] in ("true", "false")
 
 
 def test_folder_is_predicted_offline(

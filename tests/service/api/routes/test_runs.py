@@ -60,7 +60,7 @@ async def test_state_follows_lock_and_version(running: RunningApp, home: Path) -
     assert (run.state, run.published, run.seconds_left) == ("published", "cnn@1", None)
 
 
-async def test_listing_takes_no_run_lock(running: RunningApp, home: Path) -> None:
+async def test_reading_a_run_leaves_its_lock_free(running: RunningApp, home: Path) -> None:
     folder = write_run(home, "mine", [])
     for _ in range(20):
         await read(running, "mine")
