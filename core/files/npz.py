@@ -10,7 +10,7 @@ from tokenize import TokenError
 NPZ_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
     EOFError,
     RuntimeError,
     SyntaxError,
@@ -19,4 +19,4 @@ NPZ_ERRORS: tuple[type[Exception], ...] = (
     zipfile.BadZipFile,
     zlib.error,
 )
-"""Exceptions of `numpy.load`, or of access to an array, if the file cannot be read, is damaged or lacks the array."""
+"""Exceptions of `numpy.load`, or of access to an array, or to a value in it, if the file is unreadable or damaged."""

@@ -160,7 +160,7 @@ def _read(folder: LabelledFolder) -> dict[int, str]:
         return {key: _NAMES[part] for key, part in zip(keys_N.tolist(), part_N.tolist(), strict=True)}
     except FileNotFoundError:
         return {}
-    except (*NPZ_ERRORS, IndexError) as error:
+    except NPZ_ERRORS as error:
         raise DataError(
             f"{path} cannot be read ({error}): restore it from a backup. Without the file, images that versions were "
             "trained on may enter the holdout"
