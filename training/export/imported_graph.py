@@ -218,7 +218,8 @@ def count_macs(model: onnx.ModelProto) -> int:
 
 
 def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
-    custom = sorted({f"{node.domain}.{node.op_type}" for node in _nodes(model.graph) if node.domain not in _STANDARD})
+    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    custom = sorted({f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in _STANDARD})
     if custom or model.functions:
         named = ", ".join(custom) or "local functions"
         raise DataError(f"{path} has custom operators ({named}): export it with standard ONNX operators")
@@ -231,7 +232,7 @@ def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
 def _load_external(model: onnx.ModelProto, path: Path, size: int) -> None:
     """Load external data, whose files must lie in the folder of the graph."""
     folder, files = path.absolute().parent, set()
-    for tensor in _tensors(model.graph):
+    for tensor in (tensor for graph in _graphs(model.graph) for tensor in _tensors(graph)):
         if not uses_external_data(tensor):
             continue
         location = next((one.value for one in tensor.external_data if one.key == "location"), "")
@@ -289,22 +290,22 @@ def _inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
     return [one for one in graph.input if one.name not in stored]
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The nodes of a graph and of its sub-graphs."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _nodes(inner)
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and its sub-graphs."""
+    yield graph
+    for attribute in _attributes(graph):
+        for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+            yield from _graphs(inner)
+
+
+def _attributes(graph: onnx.GraphProto) -> Iterator[onnx.AttributeProto]:
+    return (attribute for node in graph.node for attribute in node.attribute)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """The tensors of a graph and of its sub-graphs."""
+    """The tensors of one graph, without its sub-graphs."""
     yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _tensors(inner)
+    for attribute in _attributes(graph):
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors
