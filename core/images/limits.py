@@ -16,6 +16,8 @@ from core.errors import ConfigurationError, ImageError, ImageTooLargeError, Unsu
 from core.images.header_size import JPEG_FRAMES, JPEG_MARKER, PNG_SIGNATURE, SEQUENTIAL, webp_size
 from core.images.tiff_limits import check_tiff
 
+MAX_FILE_BYTES = 256 * 1024 * 1024
+"""Maximum size of a file in a data set or a table of predictions."""
 MAX_PIXELS = 25_000_000
 """Default limit of an image, in pixels; `configured_max_pixels` is the limit of an installation."""
 MAX_SIDE = 65_535

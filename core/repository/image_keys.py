@@ -7,7 +7,6 @@ sets that never change have neither file.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.files.npz import NPZ_ERRORS
 
 IMAGE_KEYS_NAME = "images.npz"
 CHAMPION_PREDICTIONS_NAME = "champion_predictions.npz"
@@ -98,5 +98,5 @@ def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise DataError(f"{path.name} cannot be read: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import DataError
+from core.files.npz import NPZ_ERRORS
 from core.repository.manifest import Precision
 
 PREDICTIONS_NAME = "predictions.npz"
@@ -66,5 +66,5 @@ def load_predictions(folder: Path, split: Split) -> SplitPredictions:
                 if f"{split}.{precision}" in arrays:
                     probabilities[precision] = arrays[f"{split}.{precision}"]
             return SplitPredictions(arrays[f"{split}.index"], arrays[f"{split}.labels"], probabilities)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise DataError(f"{PREDICTIONS_NAME} cannot be read: {error}") from error

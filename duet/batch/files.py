@@ -10,8 +10,7 @@ from core.errors import DataError, ImageError
 from core.files.regular import open_regular
 from core.images.class_labels import shown
 from core.images.folder_layouts import visible_entries
-
-MAX_FILE_BYTES = 256 * 1024 * 1024
+from core.images.limits import MAX_FILE_BYTES
 
 
 def list_files(paths: Sequence[Path], *, without: Sequence[Path]) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -51,18 +52,21 @@ class Journal:
             raise ConfigurationError(
                 f"another process is writing {self.path}: wait for it, or name another --out"
             ) from None
+        except OSError as error:
+            raise self._not_writable(error) from error
         try:
             self._stream = self.path.open("a+b")
             self._is_new = self._stream.tell() == 0
         except OSError as error:
             self._release()
-            raise ConfigurationError(f"cannot write {self.path}: {error.strerror}") from error
+            raise self._not_writable(error) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        with suppress(OSError):  # only lines of a failed write are lost, the others are on disk
+            self._stream.close()
         if self._is_new and not self._offsets:
             self.remove()
         self._release()
@@ -81,7 +85,7 @@ class Journal:
         """Read the finished rows, or write the header of a new journal.
 
         Raises:
-            ConfigurationError: the journal has rows of another model, or is not a journal.
+            ConfigurationError: the journal has rows of another model, is not a journal, or cannot be written.
         """
         self._stream.seek(0)
         end = 0
@@ -101,7 +105,7 @@ class Journal:
         """Append rows and flush them to disk.
 
         Raises:
-            OSError: the disk is full or the file cannot be written.
+            ConfigurationError: the disk is full or the file cannot be written.
         """
         end = self._stream.tell()
         lines = [row.model_dump_json() for row in rows]
@@ -125,9 +129,20 @@ class Journal:
         self._lock.release()
 
     def _write(self, lines: Sequence[str]) -> None:
-        self._stream.write("".join(f"{line}\n" for line in lines).encode())
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        try:
+            self._stream.write("".join(f"{line}\n" for line in lines).encode())
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot write {self.path} ({error.strerror}): finished predictions are kept in it; run the command "
+                "again when there is room"
+            ) from error
+
+    def _not_writable(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(
+            f"cannot write {self.path} ({error.strerror}): make its folder writable, or name another --out"
+        )
 
     def _not_a_journal(self) -> ConfigurationError:
         return ConfigurationError(f"{self.path} is not a journal of predictions: remove it")

@@ -45,8 +45,7 @@ def predict_files(
         advance: receives the number of files of each finished batch.
 
     Raises:
-        DuetError: raised by the predictor; the finished rows are kept.
-        OSError: the journal cannot be written.
+        DuetError: raised by the predictor, or the journal cannot be written; the finished rows are kept.
     """
     done = journal.done
     waiting = [(name, path) for name, path in files.items() if name not in done]

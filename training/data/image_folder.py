@@ -28,7 +28,7 @@ from core.images.decode import decode_image
 from core.images.folder_layouts import ImageFile, Part
 from core.images.geometry import ModelInput
 from core.images.labelled_folders import LabelledFolder, read_folder, shortfalls
-from core.images.limits import configured_max_pixels
+from core.images.limits import MAX_FILE_BYTES, configured_max_pixels
 from core.memory import require_memory
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
@@ -41,7 +41,6 @@ DEFAULT_IMAGE_SIZE = 32
 LICENSE = (
     "images of the folder {name}, provided by the person who trained this version, under the terms of their source"
 )
-MAX_FILE_BYTES = 256 * 1024 * 1024
 
 NOTE_SECONDS = 2.0
 """Interval of progress messages."""

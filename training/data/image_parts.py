@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import zipfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from core.errors import DataError
 from core.files.durable import atomic_replace
+from core.files.npz import NPZ_ERRORS
 from core.files.regular import read_regular
 from core.images.labelled_folders import LabelledFolder, changing
 
@@ -160,7 +160,7 @@ def _read(folder: LabelledFolder) -> dict[int, str]:
         return {key: _NAMES[part] for key, part in zip(keys_N.tolist(), part_N.tolist(), strict=True)}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise DataError(
             f"{path} cannot be read ({error}): restore it from a backup. Without the file, images that versions were "
             "trained on may enter the holdout"

@@ -167,12 +167,13 @@ def _correlations(
     correlation_P = np.empty(len(first_P), dtype=np.float32)
     for start in range(0, len(first_P), _BLOCK):
         block = slice(start, start + _BLOCK)
-        product_PD = _centered(first_NHWC[first_P[block]]) * _centered(second_NHWC[second_P[block]])
+        product_PD = centered(first_NHWC[first_P[block]]) * centered(second_NHWC[second_P[block]])
         correlation_P[block] = product_PD.sum(axis=1)
     return correlation_P
 
 
-def _centered(images_PHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def centered(images_PHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Pixels without the mean of each channel, scaled to unit length, float32 [P, D]; zeros for a uniform image."""
     pixels_PHWC = images_PHWC.astype(np.float32)
     pixels_PHWC -= pixels_PHWC.mean(axis=(1, 2), keepdims=True)
     return _unit(pixels_PHWC.reshape(len(pixels_PHWC), -1))

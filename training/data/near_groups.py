@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from training.data.near_duplicates import NearDuplicateIndex
+from training.data.near_duplicates import NearDuplicateIndex, centered
 
 _COMPARED_DIRECTLY = 2_000
 _CORRELATION = 0.95
@@ -50,7 +50,7 @@ def _pairs(images_NHWC: npt.NDArray[np.uint8]) -> Iterable[tuple[int, int]]:
         found = NearDuplicateIndex(images_NHWC).lookup(images_NHWC)
         first_P, second_P = found.query_P, found.reference_P
     else:
-        pixels_ND, mirrored_ND = _centered(images_NHWC), _centered(images_NHWC[:, :, ::-1])
+        pixels_ND, mirrored_ND = centered(images_NHWC), centered(images_NHWC[:, :, ::-1])
         first_P, second_P = np.nonzero(np.maximum(pixels_ND @ pixels_ND.T, pixels_ND @ mirrored_ND.T) >= _CORRELATION)
     different_P = first_P != second_P
     return zip(first_P[different_P].tolist(), second_P[different_P].tolist(), strict=True)
@@ -68,12 +68,3 @@ def _reduced(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         rows_HWC = np.add.reduceat(image_HWC, edges, axis=0, dtype=np.int64)
         reduced_NHWC[position] = np.add.reduceat(rows_HWC, edges, axis=1) // areas_HW1
     return reduced_NHWC
-
-
-def _centered(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Pixels without the mean of each channel, scaled to unit length; zeros for a uniform image. [N, D]"""
-    pixels_NHWC = images_NHWC.astype(np.float32)
-    pixels_NHWC -= pixels_NHWC.mean(axis=(1, 2), keepdims=True)
-    pixels_ND = pixels_NHWC.reshape(len(pixels_NHWC), -1)
-    lengths_N1 = np.linalg.norm(pixels_ND, axis=1, keepdims=True)
-    return np.asarray(pixels_ND / np.where(lengths_N1 > 0, lengths_N1, 1), dtype=np.float32)

@@ -59,16 +59,21 @@ class EvaluationResult:
 def evaluate(
     model: Path, parity: Parity, images: Images, *, validate: bool, threads: int, int8: bool = True
 ) -> EvaluationResult:
-    """Calibrate and evaluate the exported graph `model` and its int8 variant.
+    """Calibrate and evaluate a graph and its variants in int8 and bf16.
 
     The holdout is used for calibration and the acceptance of int8 and bf16, the test images for scores only. bf16 is
-    evaluated if this machine can run it. model.int8.onnx is written to the folder of `model`, and deleted if it is not
-    accepted; without `int8` no int8 graph is made. With `validate`, the accuracy on the validation images is measured
-    too; the network must not be trained on them. `parity` compares the logits of the graph on the test images with
-    those of its source.
+    evaluated if this machine can run it.
+
+    Args:
+        model: the fp32 graph.
+        parity: compares the logits of the graph on the test images with those of its source.
+        images: the data set with its split.
+        validate: measure the accuracy on the validation images too; the network must not be trained on them.
+        threads: number of onnxruntime threads.
+        int8: write model.int8.onnx to the folder of `model`; it is deleted if it is not accepted.
 
     Raises:
-        ExportError: the graph disagrees with the network on the test images.
+        ExportError: the graph disagrees with its source on the test images.
     """
     holdout, test, names = images.part("holdout"), images.dataset.test, images.dataset.class_names
     sample_NHWC = calibration_images(images)

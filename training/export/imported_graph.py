@@ -18,6 +18,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model, uses_external_data
+from safetensors import SafetensorError
 from safetensors.numpy import save
 
 from core.errors import DataError
@@ -91,7 +92,7 @@ def read_graph(path: Path) -> SourceGraph:
     _check_nodes(model, path)
     _load_external(model, path, size)
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # the checker has several kinds of errors
         raise DataError(f"{path} is not a valid ONNX graph: {str(error).strip().splitlines()[0]}") from error
     side, layout, dtype = _input_of(model, path)
@@ -117,6 +118,9 @@ def write_served_graph(
         std: per channel on the [0, 1] scale.
         order: output of the file for each class of the version.
         probabilities: the file returns probabilities, whose logarithms are the logits.
+
+    Raises:
+        DataError: safetensors cannot store the type of a weight.
     """
     inner = compose.add_prefix(source.model, "imported/")
     graph = inner.graph
@@ -162,7 +166,10 @@ def write_served_graph(
         ir_version=inner.ir_version,
     )
     path = folder / WEIGHTS_NAME
-    path.write_bytes(save({one.name: numpy_helper.to_array(one) for one in weights}))
+    try:
+        path.write_bytes(save({one.name: numpy_helper.to_array(one) for one in weights}))
+    except SafetensorError as error:
+        raise DataError(f"{source.path} has weights of a type that cannot be stored: {error}") from error
     point_into_weights(served, path, "")
     onnx.save(served, folder / GRAPHS["fp32"])
     onnx.checker.check_model(str(folder / GRAPHS["fp32"]), full_check=True)
@@ -211,7 +218,8 @@ def count_macs(model: onnx.ModelProto) -> int:
 
 
 def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
-    custom = sorted({f"{node.domain}.{node.op_type}" for node in _nodes(model.graph) if node.domain not in _STANDARD})
+    nodes = [node for graph in _graphs(model.graph) for node in graph.node]
+    custom = sorted({f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in _STANDARD})
     if custom or model.functions:
         named = ", ".join(custom) or "local functions"
         raise DataError(f"{path} has custom operators ({named}): export it with standard ONNX operators")
@@ -224,7 +232,7 @@ def _check_nodes(model: onnx.ModelProto, path: Path) -> None:
 def _load_external(model: onnx.ModelProto, path: Path, size: int) -> None:
     """Load external data, whose files must lie in the folder of the graph."""
     folder, files = path.absolute().parent, set()
-    for tensor in _tensors(model.graph):
+    for tensor in (tensor for graph in _graphs(model.graph) for tensor in _tensors(graph)):
         if not uses_external_data(tensor):
             continue
         location = next((one.value for one in tensor.external_data if one.key == "location"), "")
@@ -238,7 +246,12 @@ def _load_external(model: onnx.ModelProto, path: Path, size: int) -> None:
     if size + sum(file.stat().st_size for file in files) > MAX_BYTES:
         raise DataError(f"{path} and its data are larger than {MAX_BYTES:,} bytes")
     if files:
-        load_external_data_for_model(model, str(folder))
+        try:
+            load_external_data_for_model(model, str(folder))
+        except Exception as error:  # OSError, ValueError or an error of the checker
+            raise DataError(
+                f"the data of {path} cannot be read ({str(error).strip().splitlines()[0]}): copy all its files again"
+            ) from error
 
 
 def _input_of(model: onnx.ModelProto, path: Path) -> tuple[int, Literal["NCHW", "NHWC"], Literal["float32", "uint8"]]:
@@ -277,22 +290,22 @@ def _inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
     return [one for one in graph.input if one.name not in stored]
 
 
-def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The nodes of a graph and of its sub-graphs."""
-    for node in graph.node:
-        yield node
-        for attribute in node.attribute:
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _nodes(inner)
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and its sub-graphs."""
+    yield graph
+    for attribute in _attributes(graph):
+        for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+            yield from _graphs(inner)
+
+
+def _attributes(graph: onnx.GraphProto) -> Iterator[onnx.AttributeProto]:
+    return (attribute for node in graph.node for attribute in node.attribute)
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """The tensors of a graph and of its sub-graphs."""
+    """The tensors of one graph, without its sub-graphs."""
     yield from graph.initializer
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("t"):
-                yield attribute.t
-            yield from attribute.tensors
-            for inner in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
-                yield from _tensors(inner)
+    for attribute in _attributes(graph):
+        if attribute.HasField("t"):
+            yield attribute.t
+        yield from attribute.tensors

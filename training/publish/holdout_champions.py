@@ -13,7 +13,6 @@ import numpy as np
 
 from core.errors import DataError, RepositoryError
 from core.gate.best_champion import best_champion
-from core.recipes import RecipeConfig
 from core.repository.image_keys import (
     IMAGE_KEYS_NAME,
     HoldoutPredictions,
@@ -26,19 +25,23 @@ from core.repository.manifest import GRAPHS, Geometry, Manifest
 from core.repository.repository import ModelRepository
 from core.statistics.calibration import softmax
 from training.data.load import load_images
-from training.data.split_dataset import Images, trained_on
+from training.data.split_dataset import Images, TrainingPart
 from training.data.types import LabelledImages
 from training.export.run_onnx import predict_logits
 
 
 def write_image_keys(
-    folder: Path, config: RecipeConfig, images: Images, repository: ModelRepository, derived_from: str | None
+    folder: Path,
+    images: Images,
+    trained_on: tuple[TrainingPart, ...],
+    repository: ModelRepository,
+    derived_from: str | None,
 ) -> None:
     """Write images.npz to the version folder, unless the data set never changes.
 
-    Images that the version in `derived_from` was trained on count as trained on.
+    Images of the parts `trained_on`, and those that the version `derived_from` was trained on, count as trained on.
     """
-    trained_N, holdout_N = images.part(*trained_on(config)).keys_N, images.part("holdout").keys_N
+    trained_N, holdout_N = images.part(*trained_on).keys_N, images.part("holdout").keys_N
     if trained_N is None or holdout_N is None:
         return
     if derived_from is not None:

@@ -6,35 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from core.errors import DataError, ExportError
-from core.records.base import ReportedModel, write_report
-from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME
-from core.repository.evaluation import EVALUATION_NAME
-from core.repository.image_keys import ImageKeys, save_image_keys
 from core.repository.manifest import (
-    CARD_NAME,
     GRAPHS,
     CostRecord,
-    DataRecord,
     Geometry,
     InputSpec,
     LicenceRecord,
     Manifest,
     ParityRecord,
-    file_record,
     sha256_of,
 )
 from core.repository.onnx_session import open_session
-from core.repository.predictions import PREDICTIONS_NAME, save_predictions
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository
-from training.data.split_dataset import Images
-from training.evaluation.corrupted_holdout import measure_corrupted_holdout
+from training.data.split_dataset import Images, TrainingPart
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.imported_graph import (
     SourceGraph,
@@ -45,14 +37,15 @@ from training.export.imported_graph import (
     write_served_graph,
 )
 from training.export.run_onnx import MAX_LOGIT_DIFFERENCE
-from training.export.weights import WEIGHTS_NAME
-from training.publish.figures import write_figures
-from training.publish.holdout_champions import write_champion_predictions
-from training.publish.model_card import model_card
+from training.publish.holdout_champions import write_champion_predictions, write_image_keys
+from training.publish.version_files import data_record, evaluate_corrupted, write_evaluation_files
 from training.run.environment import environment_record, source_digest
 from training.run.reporter import Reporter
 
 RECIPE = "import"
+ARCHITECTURE: Final = "imported"
+_TRAINED_ON: tuple[TrainingPart, ...] = ("train", "validation")
+"""Parts that count as trained on, because the origin of the weights is unknown."""
 _BATCH = 100
 _PROBED = 100
 """Training images that show if the outputs are probabilities."""
@@ -115,26 +108,14 @@ def import_version(
         graph = staging.folder / GRAPHS["fp32"]
         result = evaluate(graph, parity, images, validate=False, threads=threads, int8=False)
         reporter.stage("evaluate on corrupted holdout images")
-        weights = sha256_of(staging.folder / WEIGHTS_NAME)
-        model = ReportedModel(family=staging.family, version=staging.version, architecture="imported", weights=weights)
-        corrupted = measure_corrupted_holdout(graph, model, images, result.calibration["fp32"], threads=threads)
-        _write_keys(staging, images)
+        corrupted = evaluate_corrupted(staging, ARCHITECTURE, images, result, threads=threads)
+        write_image_keys(staging.folder, images, _TRAINED_ON, repository, None)
         write_champion_predictions(
             staging.folder, images, settings.geometry, repository, family, threads=threads, note=reporter.note
         )
         reporter.stage("publish")
         manifest = _manifest(staging, source, settings, images, result, threads=threads)
-        metrics = {"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
-        manifest = manifest.model_copy(update={"metrics": manifest.metrics.model_copy(update=metrics)})
-        folder = staging.folder
-        write_report(folder / CORRUPTED_HOLDOUT_NAME, corrupted)
-        (folder / EVALUATION_NAME).write_text(result.evaluation.to_json(), encoding="utf-8")
-        save_predictions(folder / PREDICTIONS_NAME, result.predictions)
-        write_figures(folder, staging.reference, (), result.scores)
-        (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation), encoding="utf-8")
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
-        files = {path.relative_to(folder).as_posix(): file_record(path) for path in paths}
-        manifest = manifest.model_copy(update={"files": files})
+        manifest = write_evaluation_files(staging, manifest, result, corrupted, ())
         reporter.writing("publish")
         staging.publish(manifest)
     return manifest
@@ -200,13 +181,6 @@ def _parity(
     return ParityRecord(images=len(images_NHWC), max_abs_logit_difference=difference, argmax_mismatches=mismatches)
 
 
-def _write_keys(staging: Staging, images: Images) -> None:
-    """Write images.npz; the images of train and validation count as trained on, because the origin is unknown."""
-    trained_N, holdout_N = images.part("train", "validation").keys_N, images.part("holdout").keys_N
-    if trained_N is not None and holdout_N is not None:
-        save_image_keys(staging.folder, ImageKeys(np.unique(trained_N), holdout_N))
-
-
 def _manifest(
     staging: Staging,
     source: SourceGraph,
@@ -216,12 +190,12 @@ def _manifest(
     *,
     threads: int,
 ) -> Manifest:
-    dataset, split = images.dataset, images.split
+    dataset = images.dataset
     return Manifest(
         family=staging.family,
         version=staging.version,
         created_at=datetime.now(UTC).replace(microsecond=0),
-        architecture="imported",
+        architecture=ARCHITECTURE,
         class_names=dataset.class_names,
         input=InputSpec(
             height=source.side, width=source.side, geometry=settings.geometry, mean=settings.mean, std=settings.std
@@ -230,18 +204,7 @@ def _manifest(
         config={"file": source.path.name, "sha256": sha256_of(source.path), "class_names": list(settings.class_names)},
         seed=0,
         source_digest=source_digest(),
-        data=DataRecord(
-            name=dataset.name,
-            digest=dataset.digest,
-            split_digest=split.digest,
-            counts={
-                "train": len(split.train),
-                "validation": len(split.validation),
-                "holdout": len(split.holdout),
-                "test": len(dataset.test),
-            },
-            trained_on=("train", "validation"),
-        ),
+        data=data_record(images, _TRAINED_ON),
         environment=environment_record(threads=threads, dtype="float32", device=torch.device("cpu")),
         licence=LicenceRecord(
             weights="Weights: under the terms of their source.",

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,40 +13,28 @@ import numpy.typing as npt
 from core.jobs.run_folder import HISTORY_NAME
 from core.recipes import RecipeConfig
 from core.recipes.init_from import DEFAULT_GEOMETRY
-from core.records.base import ReportedModel, write_report
-from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
-from core.repository.evaluation import EVALUATION_NAME
 from core.repository.manifest import (
-    CARD_NAME,
     GRAPHS,
     ClassBiasRecord,
     CostRecord,
-    DataRecord,
     EnvironmentRecord,
-    FileRecord,
     Geometry,
     GradientRecord,
     InputSpec,
     LicenceRecord,
     Manifest,
-    file_record,
-    sha256_of,
 )
-from core.repository.predictions import PREDICTIONS_NAME, save_predictions
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images, trained_on
 from training.evaluation.calibrate import debias
-from training.evaluation.corrupted_holdout import measure_corrupted_holdout
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
 from training.export.run_onnx import check_parity
 from training.export.to_onnx import export_model
-from training.export.weights import WEIGHTS_NAME
 from training.networks import Classifier, count_macs, count_parameters
-from training.publish.figures import write_figures
 from training.publish.holdout_champions import write_champion_predictions, write_image_keys
-from training.publish.model_card import model_card
+from training.publish.version_files import data_record, evaluate_corrupted, write_evaluation_files
 from training.run.checkpoint import EpochRecord, history_lines
 from training.run.reporter import Reporter
 
@@ -125,9 +112,9 @@ def publish_version(
         )
 
         reporter.stage("evaluate on corrupted holdout images")
-        corrupted = _evaluate_corrupted(staging, origin, images, result)
+        corrupted = evaluate_corrupted(staging, origin.config.network.kind, images, result, threads=threads)
 
-        write_image_keys(staging.folder, origin.config, images, repository, origin.derived_from)
+        write_image_keys(staging.folder, images, trained_on(origin.config), repository, origin.derived_from)
         write_champion_predictions(
             staging.folder, images, spec.geometry, repository, family, threads=threads, note=reporter.note
         )
@@ -137,30 +124,12 @@ def publish_version(
 
         reporter.stage("publish")
         manifest = _manifest(staging, spec, classifier, origin, images, result, class_biases, gradient)
-        manifest = _with_corrupted(manifest, corrupted)
-        write_report(staging.folder / CORRUPTED_HOLDOUT_NAME, corrupted)
-        _write_records(staging, manifest, origin, result)
-        manifest = manifest.model_copy(update={"files": _file_records(staging.folder)})
+        (staging.folder / HISTORY_NAME).write_text(history_lines(origin.history), encoding="utf-8")
+        manifest = write_evaluation_files(staging, manifest, result, corrupted, origin.history)
         reporter.writing("publish")
         before_publishing(manifest)
         staging.publish(manifest)
     return manifest
-
-
-def _evaluate_corrupted(staging: Staging, origin: Origin, images: Images, result: EvaluationResult) -> CorruptedHoldout:
-    model = ReportedModel(
-        family=staging.family,
-        version=staging.version,
-        architecture=origin.config.network.kind,
-        weights=sha256_of(staging.folder / WEIGHTS_NAME),
-    )
-    graph, threads = staging.folder / GRAPHS["fp32"], origin.environment.threads
-    return measure_corrupted_holdout(graph, model, images, result.calibration["fp32"], threads=threads)
-
-
-def _with_corrupted(manifest: Manifest, corrupted: CorruptedHoldout) -> Manifest:
-    metrics = {"corrupted_accuracy": corrupted.accuracy, "corrupted_flag_rate": corrupted.flag_rate}
-    return manifest.model_copy(update={"metrics": manifest.metrics.model_copy(update=metrics)})
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
@@ -180,7 +149,7 @@ def _manifest(
     class_biases: ClassBiasRecord | None,
     gradient: GradientRecord,
 ) -> Manifest:
-    config, dataset, split = origin.config, images.dataset, images.split
+    config, dataset = origin.config, images.dataset
     return Manifest(
         family=staging.family,
         version=staging.version,
@@ -194,18 +163,7 @@ def _manifest(
         derived_from=origin.derived_from,
         teachers=dict(origin.teachers),
         source_digest=origin.source_digest,
-        data=DataRecord(
-            name=dataset.name,
-            digest=dataset.digest,
-            split_digest=split.digest,
-            counts={
-                "train": len(split.train),
-                "validation": len(split.validation),
-                "holdout": len(split.holdout),
-                "test": len(dataset.test),
-            },
-            trained_on=trained_on(config),
-        ),
+        data=data_record(images, trained_on(config)),
         environment=origin.environment,
         licence=LicenceRecord(weights=_WEIGHTS_TERMS, data=dataset.licence, provenance=_provenance(config)),
         cost=CostRecord(
@@ -232,20 +190,6 @@ def _provenance(config: RecipeConfig) -> str:
     teachers = config.distillation.teachers
     distilled = f", distilled from {' and '.join(teachers)}" if teachers else ""
     return f"Trained from {start} by Duet's recipe {config.recipe}{distilled}."
-
-
-def _write_records(staging: Staging, manifest: Manifest, origin: Origin, result: EvaluationResult) -> None:
-    folder = staging.folder
-    (folder / EVALUATION_NAME).write_text(result.evaluation.to_json(), encoding="utf-8")
-    save_predictions(folder / PREDICTIONS_NAME, result.predictions)
-    (folder / HISTORY_NAME).write_text(history_lines(origin.history), encoding="utf-8")
-    write_figures(folder, staging.reference, origin.history, result.scores)
-    (folder / CARD_NAME).write_text(model_card(manifest, result.evaluation), encoding="utf-8")
-
-
-def _file_records(folder: Path) -> dict[str, FileRecord]:
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): file_record(path) for path in paths}
 
 
 def _input_spec(classifier: Classifier, images: Images, geometry: Geometry) -> InputSpec:

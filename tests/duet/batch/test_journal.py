@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from core.errors import ConfigurationError
 from duet.batch.journal import Header, Journal
@@ -70,3 +73,29 @@ def test_two_processes_do_not_share_a_journal(output: Path) -> None:
     with Journal(output), pytest.raises(ConfigurationError, match="another process is writing"), Journal(output):
         pass
     assert list(output.parent.iterdir()) == []
+
+
+def _no_space(_: int) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_full_disk_keeps_the_finished_rows(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        journal.append(ROWS[:2])
+        monkeypatch.setattr(os, "fsync", _no_space)
+        with pytest.raises(ConfigurationError, match="run the command again when"):
+            journal.append(ROWS[2:])
+    monkeypatch.undo()
+    with Journal(output) as journal:
+        journal.begin(HEADER)
+        assert {row.file for row in ROWS[:2]} <= journal.done
+
+
+def test_folder_that_cannot_be_written_is_named(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    with pytest.raises(ConfigurationError, match="make its folder writable"), Journal(output):
+        pass

@@ -110,9 +110,10 @@ def test_removed_validation_image_is_replaced_by_a_training_image(tmp_path: Path
     assert moved == [("train", "validation")]
 
 
-def test_damaged_record_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"", b"x"])
+def test_damaged_record_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 5})
     load_folder("colors", home=tmp_path)
-    (path / PARTS_NAME).write_bytes(b"x")
+    (path / PARTS_NAME).write_bytes(content)
     with pytest.raises(DataError, match=r"\.parts\.npz cannot be read"):
         load_folder("colors", home=tmp_path)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import DataError
 from core.repository.manifest import GRAPHS
@@ -135,3 +135,33 @@ def test_other_file_is_refused(tmp_path: Path) -> None:
         read_graph(tmp_path / "model.onnx")
     with pytest.raises(DataError, match="cannot read"):
         read_graph(tmp_path / "none.onnx")
+
+
+def test_torn_data_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_foreign_graph(path, LABELS, save_as_external_data=True, location="data.bin", size_threshold=0)
+    data = path.with_name("data.bin")
+    data.write_bytes(data.read_bytes()[:-1])
+    with pytest.raises(DataError, match=r"the data of .* cannot be read .*: copy all its files again"):
+        read_graph(path)
+
+
+def test_graph_with_shapes_that_do_not_fit_is_refused(tmp_path: Path) -> None:
+    def add_row(model: onnx.ModelProto) -> None:
+        [node] = [node for node in model.graph.node if node.op_type in ("Gemm", "MatMul")]
+        [weight] = [one for one in model.graph.initializer if one.name == node.input[1]]
+        values = numpy_helper.to_array(weight)
+        weight.CopyFrom(numpy_helper.from_array(np.pad(values, 1), weight.name))
+
+    path = edited(write_foreign_graph(tmp_path / "model.onnx", LABELS), add_row)
+    with pytest.raises(DataError, match="is not a valid ONNX graph"):
+        read_graph(path)
+
+
+def test_weights_of_a_type_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
+    def add_text(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.array(["a"], dtype=object), "text"))
+
+    source = read_graph(edited(write_foreign_graph(tmp_path / "model.onnx", LABELS), add_text))
+    with pytest.raises(DataError, match="of a type that cannot be stored"):
+        write_served_graph(source, tmp_path, mean=MEAN, std=STD, order=ORDER, probabilities=False)

@@ -18,7 +18,6 @@ from core.repository.image_keys import (
 from core.repository.repository import ModelRepository
 from tests.support.onnx_models import CLASSES as GRAYS
 from tests.support.onnx_models import SIZE, brightness_of, write_onnx_version
-from tests.support.training_runs import small_recipe
 from tests.support.versions import make_manifest, write_aliases
 from training.data.split_dataset import Images
 from training.data.splits import make_split
@@ -64,16 +63,16 @@ def predict(folder: Path, images: Images, repository: ModelRepository) -> list[s
 
 def test_keys_of_trained_and_holdout_images_are_stored(tmp_path: Path, repository: ModelRepository) -> None:
     images = gray_images()
-    write_image_keys(tmp_path, small_recipe("mlp"), images, repository, None)
+    write_image_keys(tmp_path, images, ("train",), repository, None)
     stored = load_image_keys(tmp_path)
     assert stored.holdout.tolist() == [100 + position for position in images.split.holdout]
     assert stored.trained.tolist() == [100 + position for position in images.split.train]
-    write_image_keys(tmp_path, small_recipe("mlp", include_validation=True), images, repository, None)
+    write_image_keys(tmp_path, images, ("train", "validation"), repository, None)
     assert len(load_image_keys(tmp_path).trained) == len(images.split.train) + 5
 
 
 def test_keys_of_the_starting_version_count_as_trained_on(tmp_path: Path, repository: ModelRepository) -> None:
-    write_image_keys(tmp_path, small_recipe("mlp"), gray_images(), repository, "grays@1")
+    write_image_keys(tmp_path, gray_images(), ("train",), repository, "grays@1")
     assert load_image_keys(tmp_path).trained.tolist()[:3] == [1, 2, 100 + gray_images().split.train[0]]
 
 
@@ -90,7 +89,7 @@ def test_champion_predicts_the_new_holdout(tmp_path: Path, repository: ModelRepo
 
 def test_data_without_keys_leaves_no_files(tmp_path: Path, repository: ModelRepository) -> None:
     images = gray_images(keyed=False)
-    write_image_keys(tmp_path / "models", small_recipe("mlp"), images, repository, None)
+    write_image_keys(tmp_path / "models", images, ("train",), repository, None)
     assert predict(tmp_path, images, repository) == []
     assert not (tmp_path / "models" / IMAGE_KEYS_NAME).exists()
     assert not (tmp_path / CHAMPION_PREDICTIONS_NAME).exists()
