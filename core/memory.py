@@ -35,10 +35,10 @@ def available_memory(cgroup: Path = _CGROUP, meminfo: Path = _MEMINFO) -> int | 
             "total_inactive_file",
         ),
     ):
-        most, used = _text(limit).strip(), _text(usage).strip()
-        if most.isdecimal() and used.isdecimal():  # "max" is no limit
+        limit_text, used_text = _text(limit).strip(), _text(usage).strip()
+        if limit_text.isdecimal() and used_text.isdecimal():  # "max" is no limit
             dropped = re.search(rf"^{cached} (\d+)$", _text(stat), re.MULTILINE)
-            available.append(int(most) - int(used) + (int(dropped[1]) if dropped else 0))
+            available.append(int(limit_text) - int(used_text) + (int(dropped[1]) if dropped else 0))
     return max(0, min(available))
 
 

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from benchmarks.common.report import BenchmarkError
+from core.cpu import cpu_name
 
 _PACKAGES = ("onnxruntime", "onnxruntime-ep-openvino", "numpy", "pillow", "uvicorn", "fastapi", "mosec")
 
@@ -65,12 +66,7 @@ def describe_machine() -> str:
         except PackageNotFoundError:
             continue
     cores = len(os.sched_getaffinity(0))
-    return f"{_cpu_name()}, {cores} cores; load average {os.getloadavg()[0]:.1f} at the start. {', '.join(found)}."
-
-
-def _cpu_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), os.uname().machine)
+    return f"{cpu_name()}, {cores} cores; load average {os.getloadavg()[0]:.1f} at the start. {', '.join(found)}."
 
 
 def _siblings(core: int) -> str:

@@ -25,12 +25,12 @@ def best_champion(repository: ModelRepository, family: str, champion: int) -> in
     entries = shipped_history(repository) + history(repository)
     for entry in reversed(entries):
         if (entry.family, entry.action, entry.to_version) == (family, "promote", champion):
-            best = _report_of(entry.evidence)
+            best = _best_after(entry.evidence)
             return best if best in repository.numbers(family) else champion
     return champion
 
 
-def _report_of(evidence: dict[str, object] | None) -> int | None:
+def _best_after(evidence: dict[str, object] | None) -> int | None:
     """`best_after` of the report in a trail entry; None without a report, or if another release wrote it."""
     try:
         return GateReport.model_validate((evidence or {})["gate"]).best_after

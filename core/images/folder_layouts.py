@@ -11,7 +11,7 @@ as `Thumbs.db` are ignored.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -114,6 +114,12 @@ def is_ignored(name: str) -> bool:
     return name.startswith(".") or name in SYSTEM_FILES
 
 
+def parts_of_names(folders: Collection[str]) -> dict[str, Part]:
+    """Part of each folder by its name; empty unless these are several folders, all of them parts, with `train`."""
+    parts = {name: PART_NAMES[name.lower()] for name in folders if name.lower() in PART_NAMES}
+    return parts if len(parts) >= max(2, len(folders)) and "train" in parts.values() else {}
+
+
 def _wrapper(root: Path) -> str:
     """Name of the only folder in `root` if it has folders and no files; empty without one."""
     folders = [entry for entry in visible_entries(root) if entry.is_dir(follow_symlinks=False)]
@@ -130,9 +136,7 @@ def _parts(folder: Path) -> dict[str, Part]:
     A folder `train` with images is a class of that name.
     """
     folders = [entry for entry in visible_entries(folder) if entry.is_dir(follow_symlinks=False)]
-    parts = {entry.name: PART_NAMES[entry.name.lower()] for entry in folders if entry.name.lower() in PART_NAMES}
-    if len(parts) < max(2, len(folders)) or "train" not in parts.values():
-        return {}
+    parts = parts_of_names({entry.name for entry in folders})
     inside = [visible_entries(Path(entry.path)) for entry in folders]
     only_folders = all(entry.is_dir(follow_symlinks=False) for entries in inside for entry in entries)
     return parts if only_folders and all(inside) else {}

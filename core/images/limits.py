@@ -274,11 +274,11 @@ def _check_bmp(data: bytes) -> None:
     if len(data) >= 34 and struct.unpack_from("<I", data, 14)[0] >= 40:
         width, height, compression = *struct.unpack_from("<ii", data, 18), struct.unpack_from("<I", data, 30)[0]
         # At most two bytes per pixel, and two per row; other pairs do nothing and cost as much.
-        most = 2 * abs(width * height) + 2 * abs(height) + 4_096
-        if compression in _BMP_RLE and len(data) > most:
+        max_bytes = 2 * abs(width * height) + 2 * abs(height) + 4_096
+        if compression in _BMP_RLE and len(data) > max_bytes:
             raise ImageTooLargeError(
                 f"the run-length encoded BMP image has {len(data):,} bytes, the limit for {abs(width)}x{abs(height)} "
-                f"pixels is {most:,}: save it as a PNG"
+                f"pixels is {max_bytes:,}: save it as a PNG"
             )
         if compression in _BMP_RLE and abs(width * height) > MAX_RLE_PIXELS:
             raise ImageTooLargeError(

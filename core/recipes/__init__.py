@@ -17,7 +17,6 @@ from core.recipes.base import (
     MLPNetwork,
     Optimization,
     RecipeConfig,
-    parse_override,
 )
 from core.recipes.cnn_baseline import cnn_baseline
 from core.recipes.cnn_best import cnn_best
@@ -27,6 +26,7 @@ from core.recipes.cnn_robust import cnn_robust
 from core.recipes.mlp_baseline import mlp_baseline
 from core.recipes.mlp_best import mlp_best
 from core.recipes.mlp_labels import mlp_labels
+from core.recipes.overrides import parse_override
 
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
     {

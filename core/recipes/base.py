@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError, SettingsError
+from core.errors import SettingsError
+from core.recipes.overrides import causes, flattened, setting_name, unknown_setting
 from core.repository.manifest import Geometry, VersionReference
 from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
@@ -245,84 +242,27 @@ class RecipeConfig(Settings):
             SettingsError: a key does not exist or a value is not valid; the message names them.
         """
         tree = self.model_dump(mode="python")
-        for key, value in _flatten(overrides).items():
+        for key, value in flattened(overrides).items():
             *parents, leaf = key.split(".")
             node = tree
             for parent in parents:
                 child = node.get(parent)
                 if not isinstance(child, dict):
-                    raise _no_setting(key, self.recipe, node, tree)
+                    raise unknown_setting(key, self.recipe, node, tree)
                 node = child
             if leaf not in node:
-                raise _no_setting(key, self.recipe, node, tree)
+                raise unknown_setting(key, self.recipe, node, tree)
             node[leaf] = value
         try:
             return type(self).model_validate(tree)
         except ValidationError as error:
-            found = [(_setting(problem["loc"], tree), problem["msg"]) for problem in _causes(error)]
+            found = [(setting_name(problem["loc"], tree), problem["msg"]) for problem in causes(error)]
             problems = list(dict.fromkeys(found))[:_LISTED_PROBLEMS]
             listed = "; ".join(f"{name}: {message}" for name, message in problems)
             raise SettingsError(f"invalid settings for recipe {self.recipe!r}: {listed}", problems) from error
 
     def differences(self, other: RecipeConfig) -> dict[str, tuple[Any, Any]]:
         """Dotted settings that differ between the two configurations, with both values."""
-        mine, theirs = _flatten(self.model_dump(mode="json")), _flatten(other.model_dump(mode="json"))
+        mine, theirs = flattened(self.model_dump(mode="json")), flattened(other.model_dump(mode="json"))
         keys = sorted(mine.keys() | theirs.keys())
         return {key: (mine.get(key), theirs.get(key)) for key in keys if mine.get(key) != theirs.get(key)}
-
-
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split `key=value`; the value is parsed as JSON if possible, else it is a string.
-
-    Raises:
-        ConfigurationError: the text has no key or no `=`.
-    """
-    key, separator, value = text.partition("=")
-    if not separator or not key.strip():
-        raise ConfigurationError(f"{text!r} is not of the form key=value, such as epochs=3")
-    try:
-        return key.strip(), json.loads(value)
-    except json.JSONDecodeError:
-        return key.strip(), value
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _no_setting(key: str, recipe: str, node: dict[str, Any], tree: dict[str, Any]) -> SettingsError:
-    listed = ", ".join(sorted(node))
-    suggestion = did_you_mean(key, _flatten(tree))
-    message = f"unknown setting {key!r} of recipe {recipe!r}{suggestion}: available settings are {listed}"
-    return SettingsError(message, [(key, message)])
-
-
-def _causes(error: ValidationError) -> list[ErrorDetails]:
-    """The problems without those that follow from others: a list is too short after its invalid items are left out."""
-    problems = error.errors()
-    return [
-        problem
-        for problem in problems
-        if problem["type"] != "too_short"
-        or not any(
-            other["loc"][: len(problem["loc"])] == problem["loc"] and len(other["loc"]) > len(problem["loc"])
-            for other in problems
-        )
-    ]
-
-
-def _setting(location: Sequence[str | int], tree: dict[str, Any]) -> str:
-    """The dotted setting of a pydantic error location, without union tags and list indices."""
-    names: list[str] = []
-    node: Any = tree
-    for part in location:
-        if isinstance(node, dict) and part in node:
-            names.append(str(part))
-            node = node[part]
-    return ".".join(names)

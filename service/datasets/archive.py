@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from core.images.class_labels import label_problem, normalized_label
-from core.images.folder_layouts import PART_NAMES, SYSTEM_FILES, Part
+from core.images.folder_layouts import Part, is_ignored, parts_of_names
 from service.datasets.files import Candidate, Limits, Skipped, too_large
 from service.datasets.zip_names import decode_name, with_hidden_utf8_flags
 from service.errors import DatasetTooLargeError, UnreadableArchiveError, UnsafeArchiveError
@@ -139,8 +139,7 @@ def _refuse_bomb(entries: list[zipfile.ZipInfo], packed: int, limits: Limits) ->
 
 
 def _is_ignored(name: str) -> bool:
-    parts = name.split("/")
-    return any(part in SYSTEM_FILES or (part.startswith(".") and part != ".") for part in parts)
+    return any(part != "." and is_ignored(part) for part in name.split("/"))
 
 
 def _depth_of_classes(entries: list[zipfile.ZipInfo]) -> int:
@@ -155,11 +154,9 @@ def _depth_of_classes(entries: list[zipfile.ZipInfo]) -> int:
 def _parts(entries: list[zipfile.ZipInfo], depth: int) -> dict[str, Part]:
     """Part of each folder at `depth`; empty unless all are parts of class folders, see `core.images.folder_layouts`."""
     inside = [PurePosixPath(entry.filename).parts[depth:] for entry in entries]
-    folders = {names[0] for names in inside if len(names) > 1}
-    parts = {name: PART_NAMES[name.lower()] for name in folders if name.lower() in PART_NAMES}
-    if len(parts) < max(2, len(folders)) or "train" not in parts.values():
+    if any(len(names) == 2 for names in inside):
         return {}
-    return {} if any(len(names) == 2 for names in inside) else parts
+    return parts_of_names({names[0] for names in inside if len(names) > 1})
 
 
 def _read(

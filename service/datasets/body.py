@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
-from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
+from multipart import MultipartError, ParserLimitReached, PushMultipartParser
 from starlette.types import Receive
 
 from service.datasets.files import Candidate, Limits, Skipped, too_large
@@ -20,7 +20,7 @@ from service.errors import (
     TooManyFilesError,
     WrongFieldError,
 )
-from service.http.multipart_images import FIELD, HEADER_CHARSET, MAX_BOUNDARY_LENGTH, header_text
+from service.http.multipart_images import FIELD, HEADER_CHARSET, header_text, read_boundary
 
 _CHUNK_BYTES = 1024 * 1024
 """Bytes per write to disk, which may block and runs in a thread, and per read."""
@@ -112,11 +112,7 @@ def write_single_file(path: Path, content_type: str, target: Path) -> None:
 
 def _events(path: Path, content_type: str, max_parts: int) -> Iterator[str | bytes | bytearray | None]:
     """Yield for each file its name, its content in chunks, and None."""
-    boundary = parse_options_header(content_type)[1].get("boundary")
-    if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
-        raise MalformedBodyError(
-            f"the Content-Type multipart/form-data has no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
-        )
+    boundary = read_boundary(content_type)
     files = 0
     try:
         with (

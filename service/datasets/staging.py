@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -77,7 +76,7 @@ class Staging:
 
         Raises:
             DatasetLayoutError: the data set has another layout; nothing is added.
-            DatasetTooLargeError: the result would exceed the limits; nothing is added.
+            DatasetTooLargeError: the data set, or all data sets together, would exceed the limits; nothing is added.
         """
         place = dataset_folder(self._home, name)
         with changing(self._home):
@@ -109,8 +108,12 @@ class Staging:
         there = list_dataset(name, place)
         if len(files) + there.images > limits.images:
             raise DatasetTooLargeError("images", limits.images)
-        if sum(path.stat().st_size for path in files) + there.bytes > limits.bytes:
+        staged_bytes = sum(path.stat().st_size for path in files)
+        if staged_bytes + there.bytes > limits.bytes:
             raise DatasetTooLargeError("bytes", limits.bytes)
+        # Checked again here: another upload may have been installed since this one was staged.
+        if staged_bytes + bytes_of_all(self._home) > limits.all_bytes:
+            raise DatasetTooLargeError("bytes", limits.all_bytes, together=True)
 
 
 def labels_of_contents(home: Path, name: str) -> dict[str, str]:
@@ -123,12 +126,8 @@ def labels_of_contents(home: Path, name: str) -> dict[str, str]:
 
 
 def bytes_of_all(home: Path) -> int:
-    """Size in bytes of all data sets that users have made."""
-    total = 0
-    for name in dataset_names(home):
-        with suppress(UnknownDatasetError):  # removed in the meantime
-            total += read_folder(home, name).bytes
-    return total
+    """Size in bytes of all data sets that users have made. The caller holds the lock."""
+    return sum(list_dataset(name, dataset_folder(home, name)).bytes for name in dataset_names(home))
 
 
 def _merge(source: Path, target: Path) -> None:

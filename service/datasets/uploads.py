@@ -17,7 +17,7 @@ from starlette.types import Receive
 
 from core.errors import ConfigurationError, ImageError
 from core.images.decode import decode_image
-from core.images.labelled_folders import LabelledFolder
+from core.images.labelled_folders import LabelledFolder, changing
 from service.datasets.archive import other_archive, read_archive
 from service.datasets.body import read_images, spool, write_single_file
 from service.datasets.files import Candidate, Limits, Skipped, too_large
@@ -143,7 +143,8 @@ class DatasetUploader:
     def _stage(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
         labels = labels_of_contents(self._home, name)
         summary, staged_bytes = UploadSummary(), 0
-        room = self._limits.all_bytes - bytes_of_all(self._home)
+        with changing(self._home):
+            room = self._limits.all_bytes - bytes_of_all(self._home)
         budget = _DecodingBudget(self._limits, staging.body.stat().st_size)
         for file in files:
             if isinstance(file, Skipped):

@@ -16,10 +16,11 @@ from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, Manife
 from core.repository.repository import ModelRepository
 from core.schemas.api import ProviderStatus
 from service.engine.gradient_model import GradientGraph
+from service.engine.graph_opener import OpenGraph
 from service.engine.postprocess import with_postprocessing
 from service.engine.provider_policy import AUTOMATIC, ProviderPolicy
 from service.engine.queue import ModelQueue
-from service.engine.version_graphs import OpenGraph, VersionGraphs
+from service.engine.version_graphs import VersionGraphs
 from service.errors import PrecisionNotPublishedError, VersionRefusedError, ViewsNotMeasuredError
 
 log = logging.getLogger("duet.models")

@@ -14,34 +14,22 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import partial
 
 from core.errors import RepositoryError, UnknownVersionError
 from core.repository.manifest import Manifest, Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness, ProviderStatus
-from service.engine.loaded_model import LoadedModel, ModelVariant, load_model
-from service.engine.loader_thread import LoaderThread
+from service.engine.loaded_model import LoadedModel, ModelVariant
 from service.engine.memory import return_free_memory
 from service.engine.provider_policy import ProviderPolicy
+from service.engine.version_loader import Key, VersionLoader
 from service.errors import NotReadyError, VersionRefusedError
-from service.errors.hidden_paths import hide_paths
 
 log = logging.getLogger("duet.models")
-Key = tuple[str, int]
-LOAD_SECONDS = 120.0
-"""Time without progress after which loading a version is given up: its file system may not respond."""
 READ_SECONDS = 5.0
 """Time limit for reading the champions; after it, other work continues with the champions read before."""
 _LOADED_FIRST = ("cnn", "mlp")
 """Families that requests without a model name ask for."""
-
-
-@dataclass(frozen=True)
-class _Refusal:
-    reason: str
-    until: float
 
 
 class ModelManager:
@@ -76,21 +64,17 @@ class ModelManager:
             policy: execution providers and preferred precision.
         """
         self._repository = repository
-        self._max_batch = max_batch
         self._kept_champions = kept_champions
         self._idle_seconds = idle_seconds
         self._extra_versions = extra_versions
         self._poll_seconds = poll_seconds
-        self._retry_refused_seconds = retry_refused_seconds
         self._policy = policy
-        self._loader = LoaderThread(LOAD_SECONDS)
+        self._loader = VersionLoader(repository, policy, max_batch=max_batch, retry_seconds=retry_refused_seconds)
         self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
         self._used: dict[str, float] = {}
         self._resting: set[str] = set()
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
-        self._loading: dict[Key, asyncio.Task[LoadedModel]] = {}
-        self._refused: dict[Key, _Refusal] = {}
         self._alias_problem: str | None = None
         self._reading: asyncio.Task[dict[str, int]] | None = None
         self._refreshed_once = False
@@ -119,7 +103,7 @@ class ModelManager:
             except RepositoryError as error:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
-                self._alias_problem = self._public(str(error))
+                self._alias_problem = self._loader.without_paths(str(error))
             if self._alias_problem is None:
                 await self._drop_removed()
             self._resting &= self._champion_numbers.keys()
@@ -168,7 +152,7 @@ class ModelManager:
             raise UnknownVersionError(family, version, existing)
         key = (family, version)
         if key not in self._extras:
-            self._extras[key] = await self._load(key)
+            self._extras[key] = await self._loader.load(*key)
         self._extras.move_to_end(key)
         loaded = self._extras[key]
         while len(self._extras) > self._extra_versions:
@@ -177,15 +161,11 @@ class ModelManager:
 
     def loaded(self) -> list[ModelVariant]:
         """All loaded graphs, those of the champions first."""
-        versions = [*self.champions.values(), *self._extras.values()]
-        return [served for version in versions for served in version.variants()]
+        return [served for version in self._versions() for served in version.variants()]
 
     def providers(self) -> dict[Key, tuple[ProviderStatus, ...]]:
         """The measured execution providers of each loaded version."""
-        return {
-            (loaded.manifest.family, loaded.version): loaded.providers()
-            for loaded in [*self.champions.values(), *self._extras.values()]
-        }
+        return {(loaded.manifest.family, loaded.version): loaded.providers() for loaded in self._versions()}
 
     def with_providers(self, readiness: ModelReadiness) -> ModelReadiness:
         """`readiness` with the default precision and the execution providers of the served version."""
@@ -196,11 +176,9 @@ class ModelManager:
 
     def default_precision(self, manifest: Manifest) -> Precision | None:
         """Precision of requests that do not name one; None if it is decided when the version is loaded."""
-        family, version = manifest.family, manifest.version
-        champion = self.champions.get(family)
-        loaded = champion if champion and champion.version == version else self._extras.get((family, version))
-        if loaded is not None:
-            return loaded.default.precision
+        for loaded in self._versions():
+            if loaded.manifest.reference == manifest.reference:
+                return loaded.default.precision
         return self._policy.precision_before_loading(manifest)
 
     def readiness(self) -> tuple[ModelReadiness, ...]:
@@ -238,12 +216,15 @@ class ModelManager:
 
     def refusal(self, family: str, version: int) -> str | None:
         """The reason why the last attempt to load a version failed, or None."""
-        refused = self._refused.get((family, version))
-        return refused.reason if refused else None
+        return self._loader.refusal(family, version)
 
     def close(self) -> None:
-        """Finish the version that is being loaded, unless that takes long, and stop the loader thread."""
-        self._loader.shutdown(wait=True, cancel_futures=True)
+        """Finish the version that is being loaded, unless that takes long, and stop the loader."""
+        self._loader.close()
+
+    def _versions(self) -> list[LoadedModel]:
+        """All loaded versions, the champions first."""
+        return [*self.champions.values(), *self._extras.values()]
 
     async def _read_champions(self) -> Mapping[str, int]:
         """Return the champions in the repository. After a timeout, the next call waits for the same read.
@@ -272,9 +253,9 @@ class ModelManager:
 
     async def _switch(self, family: str, version: int) -> None:
         try:
-            served = self._extras.pop((family, version), None) or await self._load((family, version))
+            served = self._extras.pop((family, version), None) or await self._loader.load(family, version)
         except VersionRefusedError:
-            return  # recorded by _load; the old champion keeps serving
+            return  # recorded by the loader; the old champion keeps serving
         before = self.champions.get(family)
         self.champions[family] = served
         self._used.setdefault(family, time.monotonic())
@@ -300,60 +281,6 @@ class ModelManager:
         for family in idle:
             log.info("unloaded %s, which was idle", self.champions.pop(family).manifest.reference)
         self._resting.update(idle)
-
-    async def _load(self, key: Key) -> LoadedModel:
-        """Load a version; concurrent callers share one load."""
-        refused = self._refused.get(key)
-        if refused and time.monotonic() < refused.until:
-            raise VersionRefusedError(*key, refused.reason)
-        task = self._loading.get(key)
-        if task is None:
-            task = self._loading[key] = asyncio.create_task(self._open(key))
-            task.add_done_callback(partial(self._forget_task, key))
-        return await asyncio.shield(task)
-
-    async def _open(self, key: Key) -> LoadedModel:
-        family, version = key
-        opening = partial(
-            load_model,
-            self._repository,
-            family,
-            version,
-            max_batch=self._max_batch,
-            loader=self._loader,
-            policy=self._policy,
-        )
-        try:
-            loaded = await asyncio.get_running_loop().run_in_executor(self._loader, opening)
-        except RepositoryError as error:
-            raise self._refuse(key, str(error)) from error
-        except TimeoutError as error:
-            raise self._refuse(
-                key, f"{family}@{version} could not be loaded: {error}, its files do not respond"
-            ) from error
-        except Exception as error:
-            log.exception("could not load %s@%d", family, version)
-            raise self._refuse(key, f"{family}@{version} could not be loaded: {type(error).__name__}") from error
-        self._refused.pop(key, None)
-        return loaded
-
-    def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
-        public = self._public(reason)
-        if self.refusal(*key) != public:
-            log.error("refused %s", reason)
-        reason = public
-        self._refused[key] = _Refusal(reason, time.monotonic() + self._retry_refused_seconds)
-        return VersionRefusedError(*key, reason)
-
-    def _public(self, text: str) -> str:
-        """The text without paths of the server."""
-        home, shipped = self._repository.home_models.parent, self._repository.shipped
-        return str(hide_paths(text, DUET_HOME=home, DUET_SHIPPED_MODELS=shipped))
-
-    def _forget_task(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
-        del self._loading[key]
-        if not task.cancelled():
-            task.exception()  # marks it as retrieved, even if every waiter has been cancelled
 
     def _without_champion(self, family: str, existing: list[int]) -> NotReadyError | UnknownVersionError:
         if self._refreshed_once and family not in self._champion_numbers and self._alias_problem is None:

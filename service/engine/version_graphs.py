@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import CorruptVersionError
 from core.images.geometry import ModelInput
 from core.repository.manifest import GRAPHS, Manifest, Precision
-from core.repository.onnx_session import Provider, find_provider, open_session
+from core.repository.onnx_session import Provider
 from core.schemas.api import ProviderStatus
-from service.engine.arrays import Floats, Pixels, RunModel
-from service.engine.batch_sizes import SIZES, padded
+from service.engine.arrays import Pixels
+from service.engine.batch_sizes import SIZES
+from service.engine.graph_opener import GraphOpener, OpenGraph, first_line
 from service.engine.provider_check import Doubles, agreement, check_images, probabilities_of
 from service.engine.provider_measurements import Measurement, Measurements
 from service.engine.provider_policy import ProviderPolicy
@@ -24,29 +23,12 @@ from service.engine.provider_policy import ProviderPolicy
 log = logging.getLogger("duet.models")
 _TIMED_BATCH = 32
 _TIMED_SECONDS = 0.05
-_LEAST_SECONDS = 1e-6
+_MIN_SECONDS = 1e-6
 """Assumed resolution of the clock."""
 _DIGITS = 7
 """Decimal digits of stored probabilities."""
 
 Pair = tuple[Provider, Precision]
-
-
-@dataclass(frozen=True)
-class OpenGraph:
-    """A graph that is ready to serve.
-
-    Attributes:
-        provider: the execution provider.
-        precision: its precision.
-        run: function that runs a batch; thread-safe.
-        seconds_per_image: time per image in a large batch.
-    """
-
-    provider: Provider
-    precision: Precision
-    run: RunModel
-    seconds_per_image: float
 
 
 class VersionGraphs:
@@ -60,6 +42,7 @@ class VersionGraphs:
         self._manifest = manifest
         self.folder = folder
         self._policy = policy
+        self._opener = GraphOpener(manifest, folder, max_batch=max_batch, parallel_runs=policy.parallel_runs)
         self._max_batch = max_batch
         self._batch = min(max_batch, _TIMED_BATCH)
         stored = policy.store.read(manifest) if len(policy.providers) > 1 else Measurements()
@@ -116,7 +99,7 @@ class VersionGraphs:
         Raises:
             CorruptVersionError: the graph cannot be run.
         """
-        self._check_output(GRAPHS[graph.precision], graph.run, size)
+        self._opener.run_batch(graph.precision, graph.run, size)
 
     def statuses(self, open_graphs: Iterable[OpenGraph]) -> tuple[ProviderStatus, ...]:
         """Return the state of each measured provider and precision; those of `open_graphs` are loaded."""
@@ -177,10 +160,10 @@ class VersionGraphs:
             graph = self._open_cpu(precision)
             return self._measure(graph, self._result(pair)) if timed else graph
         try:
-            graph = self._started(provider, precision)
+            graph = self._opener.open(provider, precision)
             probabilities_NK = self._probabilities(graph)
         except Exception as error:  # onnxruntime has no common base class for its errors
-            self._refuse(self._result(pair), f"the graph cannot be run ({_first_line(error)})")
+            self._refuse(self._result(pair), f"the graph cannot be run ({first_line(error)})")
             return None
         agreed = agreement(probabilities_NK, self._reference(precision))
         checked = self._result(pair).model_copy(
@@ -194,50 +177,8 @@ class VersionGraphs:
 
     def _open_cpu(self, precision: Precision) -> OpenGraph:
         if precision not in self._cpu:
-            name = GRAPHS[precision]
-            try:
-                self._cpu[precision] = self._started(find_provider("cpu"), precision)
-            except CorruptVersionError:
-                raise
-            except Exception as error:  # onnxruntime has no common base class for its errors
-                raise self._unusable(name, f"cannot be opened ({_first_line(error)})") from error
+            self._cpu[precision] = self._opener.open_cpu(precision)
         return self._cpu[precision]
-
-    def _started(self, provider: Provider, precision: Precision) -> OpenGraph:
-        """Open a graph and run its smallest and its largest batch."""
-        name = GRAPHS[precision]
-        # One thread per run: several batches run in parallel instead.
-        session = open_session(
-            self.folder / name,
-            threads=1,
-            provider=provider.name,
-            precision=precision,
-            parallel_runs=self._policy.parallel_runs,
-        )
-
-        def run_whole(images_NHWC: Pixels) -> Floats:
-            logits_NK: Floats = session.run(["logits"], {"images": images_NHWC})[0]
-            return logits_NK
-
-        run: RunModel = padded(run_whole, self._max_batch) if provider.name == "openvino" else run_whole
-        seconds = 0.0
-        for size in (1, self._max_batch):
-            started = time.perf_counter()
-            self._check_output(name, run, size)
-            seconds = time.perf_counter() - started
-        return OpenGraph(provider, precision, run, seconds / self._max_batch)
-
-    def _check_output(self, name: str, run: RunModel, images: int) -> None:
-        spec = self._manifest.input
-        shape = (images, spec.height, spec.width, spec.channels)
-        try:
-            logits_NK = run(np.zeros(shape, np.uint8))
-        except Exception as error:  # as above
-            raise self._unusable(name, f"cannot be run on images {shape} ({_first_line(error)})") from error
-        expected = (images, len(self._manifest.class_names))
-        if logits_NK.shape != expected or logits_NK.dtype != np.float32:
-            returned = f"{logits_NK.dtype} {logits_NK.shape}"
-            raise self._unusable(name, f"returns {returned} instead of float32 {expected}")
 
     def _probabilities(self, graph: OpenGraph) -> Doubles:
         temperature = self._manifest.calibration_of(graph.precision).temperature
@@ -275,7 +216,7 @@ class VersionGraphs:
         while sum(seconds) < _TIMED_SECONDS:
             started = clock()
             graph.run(batch_NHWC)
-            seconds.append(max(clock() - started, _LEAST_SECONDS))
+            seconds.append(max(clock() - started, _MIN_SECONDS))
         return round(len(batch_NHWC) / min(seconds), 1)
 
     def _result(self, pair: Pair) -> Measurement:
@@ -316,10 +257,3 @@ class VersionGraphs:
         if len(self._policy.providers) > 1 and now != self._stored:
             self._policy.store.write(self._manifest, now)
             self._stored = now
-
-    def _unusable(self, name: str, reason: str) -> CorruptVersionError:
-        return CorruptVersionError(f"{self._manifest.reference}: {name} {reason}")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -30,6 +30,21 @@ def header_text(decoded: str) -> str:
         return decoded
 
 
+def read_boundary(content_type: str) -> str:
+    """Boundary in the value of a Content-Type header.
+
+    Raises:
+        MalformedBodyError: it has no valid boundary.
+    """
+    boundary = parse_options_header(content_type)[1].get("boundary")
+    if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
+        raise MalformedBodyError(
+            f"the Content-Type multipart/form-data has no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters: send the "
+            "header that the HTTP library makes for a form"
+        )
+    return boundary
+
+
 class MultipartImages:
     """Parser for the files of the field `file` in a multipart/form-data body: feed every chunk, then finish."""
 
@@ -40,12 +55,7 @@ class MultipartImages:
             MalformedBodyError: it has no valid boundary.
         """
         plain = _PLAIN_TYPE.fullmatch(content_type)
-        boundary = plain[1] if plain else parse_options_header(content_type)[1].get("boundary")
-        if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
-            raise MalformedBodyError(
-                f"the Content-Type multipart/form-data names no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters"
-            )
-        self._boundary = boundary
+        self._boundary = plain[1] if plain else read_boundary(content_type)
         self._max_files = max_files
         self._files: list[tuple[str | None, list[bytes]]] = []
         self._is_complete = False

@@ -1,12 +1,14 @@
-"""Reader of job log files."""
+"""Reader of job log files, without paths of the server. Offsets are those of the file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 from core.files.home import LOG_NAME, named_run
+from service.errors.hidden_paths import PathsInBytes
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -38,14 +40,39 @@ def start_of_last_lines(path: Path, lines: int) -> int:
         return at + 1
 
 
-def read_between(path: Path, start: int, end: int) -> Iterator[bytes]:
-    """Yield the bytes from `start` to `end` in chunks; fewer if the file is shorter or missing."""
-    try:
-        stream = path.open("rb")
-    except FileNotFoundError:
-        return
-    with stream:
+def complete_end(path: Path, hidden: PathsInBytes) -> int:
+    """Offset up to which the file can be returned; a path at its end may not be complete yet, and is left for later."""
+    end = size_of(path)
+    if end == 0:
+        return 0
+    with path.open("rb") as stream:
+        start = max(0, end - hidden.max_bytes)
         stream.seek(start)
-        while start < end and (chunk := stream.read(min(_CHUNK_BYTES, end - start))):
-            start += len(chunk)
-            yield chunk
+        return end - hidden.unfinished(stream.read(end - start))
+
+
+def read_between(path: Path, start: int, end: int, hidden: PathsInBytes) -> Iterator[bytes]:
+    """Yield the text from `start` to `end` in chunks, with names in place of the paths in `hidden`.
+
+    A path around `start` is left out. A missing file has no text.
+    """
+    if start >= end:
+        return
+    with (
+        suppress(FileNotFoundError),
+        path.open("rb") as stream,
+        mmap(stream.fileno(), 0, access=ACCESS_READ) as content,
+    ):
+        first = max(0, start - hidden.max_bytes)
+        around = hidden.pattern.finditer(content[first : min(end, start + hidden.max_bytes)])
+        start = next((first + one.end() for one in around if first + one.start() < start < first + one.end()), start)
+        while start < end:
+            chunk_end = min(start + _CHUNK_BYTES, end)
+            # With the bytes after the chunk, a path that begins in it is found as a whole, with its end.
+            found = hidden.pattern.search(content, start, min(chunk_end + hidden.max_bytes, end))
+            if found is None or found.start() >= chunk_end:
+                yield content[start:chunk_end]
+                start = chunk_end
+            else:
+                yield content[start : found.start()] + hidden.names[found[0]]
+                start = found.end()

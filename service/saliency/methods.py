@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from core.records.explanations import MethodName as MethodName
 from service.engine.arrays import Floats, Pixels
 from service.saliency.runs import Runs
 
 Doubles = npt.NDArray[np.float64]
 Window = tuple[slice, slice]
 Baseline = Literal["black", "white", "mean", "blur"]
-MethodName = Literal["saliency", "input_x_gradient", "smoothgrad", "integrated_gradients", "grad_cam", "occlusion"]
 
 GRADIENT_EVALUATIONS = 3
 """Number of model evaluations that one gradient counts as."""

@@ -11,10 +11,11 @@ import pytest
 
 from core.repository.manifest import Precision, ProviderName
 from core.repository.onnx_session import Provider, find_provider, installed_providers, open_session
-from service.engine import provider_policy, version_graphs
+from service.engine import graph_opener, provider_policy
+from service.engine.graph_opener import OpenGraph
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import PreferredPrecision, ProviderPolicy
-from service.engine.version_graphs import OpenGraph, VersionGraphs
+from service.engine.version_graphs import VersionGraphs
 
 needs_openvino = pytest.mark.skipif(
     all(provider.name != "openvino" for provider in installed_providers()),
@@ -93,7 +94,7 @@ def install_stand_in(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     stand_in = StandIn()
     installed = find_provider("cpu"), STAND_IN
     by_name = {provider.name: provider for provider in installed}
-    monkeypatch.setattr(version_graphs, "open_session", stand_in.open_session)
+    monkeypatch.setattr(graph_opener, "open_session", stand_in.open_session)
     monkeypatch.setattr(VersionGraphs, "_images_per_second", lambda _, graph: stand_in.images_per_second(graph))
     monkeypatch.setattr(provider_policy, "installed_providers", lambda: installed)
     monkeypatch.setattr(provider_policy, "find_providers", lambda names: tuple(by_name[name] for name in names))

@@ -25,7 +25,8 @@ from service.errors import (
     TrainingNotReadyError,
     responses,
 )
-from service.jobs.log import log_path, read_between, size_of, start_of_last_lines
+from service.errors.hidden_paths import paths_in_bytes
+from service.jobs.log import complete_end, log_path, read_between, start_of_last_lines
 from service.jobs.store.keys import JOB_ID_PATTERN
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
@@ -162,19 +163,22 @@ class LogQuery(BaseModel):
 async def job_log(
     job_id: JobId, query: Annotated[LogQuery, Query()], job_service: JobServiceDep, state: StateDep
 ) -> Response:
-    """Read the log of a job: all of it, the last lines, or the part after an offset."""
-    home = state["settings"].home
+    """Read the log of a job: all of it, the last lines, or the part after an offset.
+
+    Names of settings, such as DUET_HOME, take the place of paths of the server.
+    """
+    home, hidden = state["settings"].home, paths_in_bytes(**state["settings"].folders)
 
     def find_range() -> tuple[FilePath, int, int]:
         path = log_path(home, job_service.store.get(job_id).id)  # raises for unknown ids
-        end = size_of(path)
+        end = complete_end(path, hidden)
         start = start_of_last_lines(path, query.tail) if query.tail is not None else 0
         return path, min(end, max(start, query.offset)), end
 
     path, start, end = await job_service.call(find_range, state["context"].deadline)
     # Limited to the size at the time of the header: the job continues to write.
     return StreamingResponse(
-        read_between(path, start, end),
+        read_between(path, start, end, hidden),
         media_type="text/plain; charset=utf-8",
         headers={NEXT_OFFSET: str(end), "Cache-Control": "no-store"},
     )

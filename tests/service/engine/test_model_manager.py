@@ -184,7 +184,7 @@ async def test_loader_error_does_not_affect_other_families(home: Path, monkeypat
             raise MemoryError("no room")
         return load_model(repository, family, version, **options)
 
-    monkeypatch.setattr("service.engine.model_manager.load_model", breaks_on_cnn)
+    monkeypatch.setattr("service.engine.version_loader.load_model", breaks_on_cnn)
     async with running_app(settings_for(home)) as running:
         assert (await predicted(running, "?model=mlp"))["label"] == "white"
         assert "MemoryError" in (await readiness(running))["cnn"]["reason"]
@@ -307,7 +307,7 @@ async def test_hanging_version_does_not_block_others(home: Path, monkeypatch: py
         return verify(self, family, version)
 
     monkeypatch.setattr(ModelRepository, "verify", hang)
-    monkeypatch.setattr("service.engine.model_manager.LOAD_SECONDS", 0.3)
+    monkeypatch.setattr("service.engine.version_loader.LOAD_SECONDS", 0.3)
     async with running_app(settings_for(home)) as running:
         set_champions(models, cnn=2, mlp=2)
         await until_served(running, "mlp", 2)

@@ -108,7 +108,7 @@ async def test_worker_accepts_connections_once_models_are_loaded(home: Path, mon
         assert may_load.wait(60)
         return load_model(*arguments, **options)
 
-    monkeypatch.setattr("service.engine.model_manager.load_model", slowly)
+    monkeypatch.setattr("service.engine.version_loader.load_model", slowly)
     listening: list[str] = []
     server = DrainingServer(settings_for(home, workers=2), on_listening=listening.append)
     with socket.socket() as bound:

@@ -66,3 +66,10 @@ async def test_invalid_job_id_is_never_a_path(jobs_app: RunningApp) -> None:
     for unknown in ("0" * 32, "..", "%2e%2e", "..%2f..%2fapi_key"):
         answer = await jobs_app.client.get(f"/jobs/{unknown}/log")
         assert answer.status_code == 404
+
+
+async def test_log_has_no_paths_of_the_server(jobs_app: RunningApp) -> None:
+    job_id, home = await submitted(jobs_app), jobs_app.state["settings"].home
+    write_log(jobs_app, job_id, f"resumed from {home}/runs/1/checkpoint\n".encode())
+    answer = await jobs_app.client.get(f"/jobs/{job_id}/log")
+    assert answer.text == "resumed from DUET_HOME/runs/1/checkpoint\n"
