@@ -159,11 +159,11 @@ def image_cases() -> list[Case]:
     [rgba] = [case.arguments["content"] for case in cases if case.what == "png rgba"]
     small = draw_images(64, height=32, width=32).pngs
     webp = saved(Image.new("RGB", (3_000, 3_000)), "WEBP", lossless=True, quality=0, method=0)
-    most = MAX_EVALUATIONS // len(VIEW_WEIGHTS)
+    images = MAX_EVALUATIONS // len(VIEW_WEIGHTS)
     return [
         *cases,
         Case("lossless WebP with many codes", "POST", "/predict", {"content": webp_of_many_codes(), "headers": _RAW}),
-        Case(f"{most} small images, averaged views", "POST", "/predict?tta=true", _form(small[:most])),
+        Case(f"{images} small images, averaged views", "POST", "/predict?tta=true", _form(small[:images])),
         Case("64 small images, averaged views", "POST", "/predict?tta=true", _form(small)),
         Case("2 RGBA images of 25 megapixels", "POST", "/predict", _form([rgba] * 2)),
         Case("64 WebP images of 9 megapixels", "POST", "/predict", _form([webp] * 64)),

@@ -24,6 +24,7 @@ from service.engine.memory import return_free_memory
 from service.engine.provider_policy import ProviderPolicy
 from service.engine.version_loader import Key, VersionLoader
 from service.errors import NotReadyError, VersionRefusedError
+from service.errors.hidden_paths import hide_repository_paths
 
 log = logging.getLogger("duet.models")
 READ_SECONDS = 5.0
@@ -103,7 +104,7 @@ class ModelManager:
             except RepositoryError as error:
                 if self._alias_problem is None:
                     log.error("could not read the champions: %s", error)
-                self._alias_problem = self._loader.without_paths(str(error))
+                self._alias_problem = hide_repository_paths(str(error), self._repository)
             if self._alias_problem is None:
                 await self._drop_removed()
             self._resting &= self._champion_numbers.keys()

@@ -14,7 +14,7 @@ from service.engine.loaded_model import LoadedModel, load_model
 from service.engine.loader_thread import LoaderThread
 from service.engine.provider_policy import ProviderPolicy
 from service.errors import VersionRefusedError
-from service.errors.hidden_paths import hide_paths
+from service.errors.hidden_paths import hide_repository_paths
 
 log = logging.getLogger("duet.models")
 Key = tuple[str, int]
@@ -102,16 +102,11 @@ class VersionLoader:
         return loaded
 
     def _refuse(self, key: Key, reason: str) -> VersionRefusedError:
-        public = self.without_paths(reason)
+        public = str(hide_repository_paths(reason, self._repository))
         if self.refusal(*key) != public:
             log.error("refused %s", reason)
         self._refused[key] = _Refusal(public, time.monotonic() + self._retry_seconds)
         return VersionRefusedError(*key, public)
-
-    def without_paths(self, text: str) -> str:
-        """The text without paths of the server."""
-        home, shipped = self._repository.home_models.parent, self._repository.shipped
-        return str(hide_paths(text, DUET_HOME=home, DUET_SHIPPED_MODELS=shipped))
 
     def _forget_task(self, key: Key, task: asyncio.Task[LoadedModel]) -> None:
         del self._loading[key]

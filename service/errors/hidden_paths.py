@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.repository.repository import ModelRepository
+
 Patterns = tuple[tuple[re.Pattern[str], str], ...]
 _END = r"(?![\w.-])"
 """End of a path: what follows is not part of the name of its last folder."""
@@ -43,6 +45,11 @@ def hide_paths(value: Any, **folders: Path | None) -> Any:
         folders: path by the name that takes its place, such as `DUET_HOME`.
     """
     return _hidden(value, _patterns(tuple(folders.items())))
+
+
+def hide_repository_paths(value: Any, repository: ModelRepository) -> Any:
+    """Replace the paths of a repository's folders, as `hide_paths` does."""
+    return hide_paths(value, DUET_HOME=repository.home_models.parent, DUET_SHIPPED_MODELS=repository.shipped)
 
 
 def paths_in_bytes(**folders: Path | None) -> PathsInBytes:

@@ -12,6 +12,7 @@ from core.schemas.api import ProviderStatus
 from core.schemas.models import ModelDetail, ModelList, ModelSummary, VersionDetail, VersionSummary
 from core.statistics.intervals import ConfidenceInterval, proportion
 from service.errors import VersionRefusedError
+from service.errors.hidden_paths import hide_repository_paths
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class ModelCatalog:
         try:
             manifest, layer = self.repository.manifest(family, version), self.repository.layer(family, version)
         except CorruptVersionError as error:
-            refused = str(error)
+            refused = hide_repository_paths(str(error), self.repository)
         return VersionSummary(
             version=version,
             champion=version == champion,

@@ -26,8 +26,10 @@ from service.errors import (
     VersionInUseError,
     VersionRefusedError,
 )
+from service.errors.hidden_paths import hide_repository_paths
 
 log = logging.getLogger("duet.models")
+Record = TypeVar("Record", Promotion, GateReport)
 Result = TypeVar("Result")
 _CACHED_REPORTS = 64
 
@@ -90,9 +92,9 @@ class Promotions:
         except CorruptVersionError as error:
             raise VersionRefusedError(family, version, str(error)) from error
         if decision.promotion is None:
-            raise GateRefusedError(decision.report)
+            raise GateRefusedError(decision.report)  # the handler of errors hides paths
         move = await self._serve(decision.promotion)
-        return GatedMove(**dict(move), gate=decision.report)
+        return GatedMove(**dict(move), gate=self._without_paths(decision.report))
 
     async def rollback(self, family: str, *, actor: str, reason: str) -> Move:
         """Return to the previous champion.
@@ -160,10 +162,12 @@ class Promotions:
         if not entries:
             self._repository.versions(family)
         older = [entry for entry in reversed(entries) if cursor is None or entry.entry < cursor]
-        if len(older) > limit:
-            return PromotionPage(promotions=tuple(older[:limit]), next_cursor=older[limit - 1].entry)
-        shipped = reversed(shipped_history(self._repository, family))
-        return PromotionPage(promotions=tuple(older), next_cursor=None, shipped=tuple(shipped))
+        is_last = len(older) <= limit
+        return PromotionPage(
+            promotions=tuple(map(self._without_paths, older[:limit])),
+            next_cursor=None if is_last else older[limit - 1].entry,
+            shipped=tuple(reversed(shipped_history(self._repository, family))) if is_last else (),
+        )
 
     def close(self) -> None:
         """Finish the running gate decision and stop the thread."""
@@ -174,7 +178,7 @@ class Promotions:
         await self._models.poll()
         serving = self._models.readiness_of(promotion.family)
         served = promotion.to_version is not None and serving.served == promotion.to_version
-        return Move(promotion=promotion, served=served, serving=serving)
+        return Move(promotion=self._without_paths(promotion), served=served, serving=serving)
 
     def _report(self, family: str, version: int) -> GateReport:
         existing = self._repository.versions(family)
@@ -184,7 +188,7 @@ class Promotions:
         if known is not None:
             return known
         try:
-            report = assess(self._repository, family, version, self._thresholds)
+            report = self._without_paths(assess(self._repository, family, version, self._thresholds))
         except CorruptVersionError as error:
             raise VersionRefusedError(family, version, str(error)) from error
         # Incomplete reports are not cached: missing measurements may be added later.
@@ -193,6 +197,10 @@ class Promotions:
         while len(self._reports) > _CACHED_REPORTS:
             self._reports.popitem(last=False)
         return report
+
+    def _without_paths(self, record: Record) -> Record:
+        """The record without paths of the server; the reason against a comparison may contain some."""
+        return type(record).model_validate(hide_repository_paths(record.model_dump(mode="json"), self._repository))
 
     async def _on_gate_thread(self, call: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._gate, call)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+
 from core.repository.manifest import read_manifest
 from core.schemas.models import ModelDetail, ModelList, VersionDetail
 from core.statistics.intervals import proportion
@@ -46,6 +48,19 @@ async def test_broken_manifest_is_listed_with_reason(running: RunningApp) -> Non
     assert "cnn@2: manifest.json" in (detail.versions[1].refused or "")
     problem = assert_problem(await running.client.get("/models/cnn/versions/2"), 409, "version-refused")
     assert "manifest.json" in problem["detail"]
+
+
+async def test_reason_of_a_refused_version_has_no_paths_of_the_server(running: RunningApp) -> None:
+    repository = running.state["repository"]
+    shutil.copytree(repository.home_models / "cnn" / "1", repository.shipped / "cnn" / "1")
+    (repository.shipped / "cnn" / "1" / "manifest.json").chmod(0o644)
+    (repository.shipped / "cnn" / "1" / "manifest.json").write_text("{}")
+    try:
+        listed = ModelDetail.model_validate_json((await running.client.get("/models/cnn")).content)
+    finally:
+        shutil.rmtree(repository.shipped / "cnn")
+    assert "DUET_HOME/models/cnn/1: remove one" in (listed.versions[0].refused or "")
+    assert str(repository.home_models.parent) not in (listed.versions[0].refused or "")
 
 
 async def test_version_returns_its_manifest(running: RunningApp) -> None:

@@ -25,7 +25,7 @@ from core.repository.predictions import PREDICTIONS_NAME
 from core.repository.repository import ModelRepository
 from core.schemas.models import EvaluationPage, GatedMove, Move, PromotionPage
 from tests.support.holdouts import GRAY_LABELS_N, corrupted_record, predictions_file, verdict_of, write_judged_version
-from tests.support.onnx_models import gray_png
+from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.problems import assert_problem
 from tests.support.service import RunningApp, running_app, set_champions, settings_for, write_home
 
@@ -226,6 +226,19 @@ async def test_incomplete_preview_is_not_cached(running: RunningApp, home: Path)
     record = record.model_copy(update={"model": ReportedModel.of(manifest)})
     write_report(report_path(home / "reports", "corrupted_holdout", "cnn@4"), record)
     assert await corrupted_accuracy() == 0
+
+
+async def test_gate_report_has_no_paths_of_the_server(running: RunningApp, home: Path) -> None:
+    write_onnx_version(home / "models" / "cnn" / "4", "cnn", 4)  # without predictions
+    preview = await running.client.get("/models/cnn/versions/4/gate")
+    body = {"force": True, "reason": "test"}
+    moved = await running.client.post("/models/cnn/versions/4/promote", json=body, headers=AS_ADMIN)
+    assert moved.status_code == 200, moved.text
+    trail = await running.client.get("/models/cnn/promotions")
+    assert preview.json()["ground"] == "not_comparable"
+    for answer in (preview, moved, trail):
+        assert "DUET_HOME/models/cnn/4/predictions.npz holds no predictions" in answer.text
+        assert str(home) not in answer.text
 
 
 async def test_damaged_version_is_refused_even_with_force(running: RunningApp, home: Path) -> None:
