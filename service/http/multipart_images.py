@@ -36,7 +36,7 @@ def read_boundary(content_type: str) -> str:
     Raises:
         MalformedBodyError: it has no valid boundary.
     """
-    boundary = parse_options_header(content_type)[1].get("boundary")
+    boundary: str | None = parse_options_header(content_type)[1].get("boundary")
     if not boundary or len(boundary) > MAX_BOUNDARY_LENGTH:
         raise MalformedBodyError(
             f"the Content-Type multipart/form-data has no boundary of 1 to {MAX_BOUNDARY_LENGTH} characters: send the "
