@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import softmax
 from core.statistics.comparison import jensen_shannon_bits
 from service.engine.arrays import Floats, Pixels, RunModel

@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError
 
 from core.cpu import cpu_name
 from core.files.durable import atomic_replace
-from core.repository.manifest import Manifest, Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Manifest, Precision
 from core.strict_model import StrictModel
 from service.engine.provider_check import LIMITS
 

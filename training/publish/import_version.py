@@ -13,16 +13,8 @@ import numpy.typing as npt
 import torch
 
 from core.errors import DataError, ExportError
-from core.repository.manifest import (
-    GRAPHS,
-    CostRecord,
-    Geometry,
-    InputSpec,
-    LicenceRecord,
-    Manifest,
-    ParityRecord,
-    sha256_of,
-)
+from core.repository.graph_records import ParityRecord
+from core.repository.manifest import GRAPHS, CostRecord, Geometry, InputSpec, LicenceRecord, Manifest, sha256_of
 from core.repository.onnx_session import open_session
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository

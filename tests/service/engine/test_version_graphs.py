@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.repository.manifest import Bf16Record
+from core.repository.graph_records import Bf16Record
 from core.repository.onnx_session import find_provider
 from core.repository.repository import ModelRepository
 from core.statistics.intervals import ConfidenceInterval

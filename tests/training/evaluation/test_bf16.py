@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.repository.manifest import Bf16Record
+from core.repository.graph_records import Bf16Record
 from core.repository.onnx_session import find_provider
 from tests.support.onnx_models import expected_logits, write_onnx_version
 from tests.support.providers import STAND_IN, needs_bf16
