@@ -55,7 +55,7 @@ def import_model(
     from core.repository.publishing import check_family_name
     from core.repository.repository import ModelRepository
     from training.data.load import load_images
-    from training.export.imported_graph import read_graph
+    from training.export.source_graph import read_graph
     from training.publish.import_version import ImportSettings, import_version
     from training.run.reporter import ConsoleReporter
 

@@ -21,7 +21,6 @@ from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images, TrainingPart
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.imported_graph import (
-    SourceGraph,
     are_probabilities,
     as_logits,
     count_macs,
@@ -29,6 +28,7 @@ from training.export.imported_graph import (
     write_served_graph,
 )
 from training.export.run_onnx import MAX_LOGIT_DIFFERENCE
+from training.export.source_graph import SourceGraph
 from training.publish.holdout_champions import write_champion_predictions, write_image_keys
 from training.publish.version_files import data_record, evaluate_corrupted, write_evaluation_files
 from training.run.environment import environment_record, source_digest

@@ -326,7 +326,7 @@ async def test_hanging_champions_file_does_not_block_others(home: Path, monkeypa
             release.wait()
             return champions(self)
 
-        monkeypatch.setattr("service.engine.model_manager.READ_SECONDS", 0.05)
+        monkeypatch.setattr("service.engine.champion_reader.READ_SECONDS", 0.05)
         monkeypatch.setattr(ModelRepository, "champions", hang)
         set_champions(models, cnn=2, mlp=1)
         await until_reason(running, "cnn", "check the file system")
