@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.cores import available_cores
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError, explain
+from core.cpu import available_cores
+from core.errors import ConfigurationError, did_you_mean, explain
 from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS

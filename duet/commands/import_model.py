@@ -48,7 +48,7 @@ def import_model(
 ) -> None:
     """Check an ONNX graph, wrap scaling and layout into it, calibrate it and publish it as a version."""
     require_training("duet models import")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home
     from core.images.class_labels import normalized_label

@@ -43,7 +43,7 @@ def predict(
     threads: Threads = None,
 ) -> None:
     """Predict images into a table with one row for each file; a killed command continues where it stopped."""
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.errors import ConfigurationError
     from duet.batch.files import list_files
     from duet.batch.journal import Journal
