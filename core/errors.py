@@ -77,7 +77,7 @@ class DifferentImagesError(DataError):
 
 
 class NotEvaluatedError(DataError):
-    """The stored evaluation or predictions of a version are missing, unreadable, or of other images than another's."""
+    """The evaluation or predictions of a version are missing, unreadable, or of other images than those of another."""
 
 
 class ImageError(DuetError):

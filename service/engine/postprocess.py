@@ -75,7 +75,7 @@ RunBatch = Callable[[Pixels], Outputs]
 
 
 def with_postprocessing(run: RunModel, calibration: Calibration) -> RunBatch:
-    """`run` followed by `postprocess`."""
+    """A function that calls `run` and then `postprocess`."""
 
     def run_batch(images_NHWC: Pixels) -> Outputs:
         return postprocess(run(images_NHWC), calibration)
