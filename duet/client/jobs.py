@@ -76,7 +76,7 @@ class JobMethods(Methods):
         """List a page of jobs, newest first.
 
         Args:
-            kind: train, evaluate or download; by default all.
+            kind: train, evaluate, batch or download; by default all.
             state: only jobs in this state.
             limit: maximum number of jobs on the page.
             cursor: `next_cursor` of the previous page.

@@ -14,9 +14,9 @@ from duet.commands.completion import complete_version
 from duet.commands.extras import require_serve
 
 if TYPE_CHECKING:
+    from core.batch.journal import Header
+    from core.batch.run import Predictor
     from core.repository.manifest import Precision
-    from duet.batch.journal import Header
-    from duet.batch.run import Predictor
 
 
 class PrecisionOption(StrEnum):
@@ -43,12 +43,12 @@ def predict(
     threads: Threads = None,
 ) -> None:
     """Predict images into a table with one row for each file; a killed command continues where it stopped."""
+    from core.batch.files import list_files
+    from core.batch.journal import Journal
+    from core.batch.output import check_output
+    from core.batch.run import predict_files, write_table
     from core.cores import available_cores
     from core.errors import ConfigurationError
-    from duet.batch.files import list_files
-    from duet.batch.journal import Journal
-    from duet.batch.output import check_output
-    from duet.batch.run import finish, predict_files
 
     check_output(out)
     threads = threads or available_cores()
@@ -73,7 +73,8 @@ def predict(
                 threads=threads,
                 advance=lambda count: progress.advance(task, count),
             )
-        predicted, unreadable = finish(files, journal, out)
+        predicted, unreadable = write_table(files, journal, out)
+        journal.remove()
     typer.echo(f"{header.model}: {predicted:,} files predicted, {unreadable:,} unreadable, in {out}")
 
 
@@ -81,9 +82,9 @@ def _offline(
     opened: ExitStack, model: str, precision: PrecisionOption | None, threads: int
 ) -> tuple[Header, Predictor, int]:
     require_serve("duet predict")
+    from core.batch.journal import Header
     from core.repository.repository import ModelRepository
-    from duet.batch.journal import Header
-    from duet.batch.offline import BATCH, offline_predictor
+    from service.models.offline import BATCH, offline_predictor
     from service.settings import read_settings
 
     settings = read_settings()
@@ -106,9 +107,9 @@ def _offline(
 def _online(
     opened: ExitStack, model: str, precision: PrecisionOption | None, url: str
 ) -> tuple[Header, Predictor, int]:
+    from core.batch.journal import Header
     from core.errors import ConfigurationError
-    from duet.batch.journal import Header
-    from duet.batch.online import BATCH, OnlinePredictor
+    from duet.client.batch import BATCH, OnlinePredictor
     from duet.client.client import Client
 
     client = opened.enter_context(Client(url))

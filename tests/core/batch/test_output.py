@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.batch.output import check_output, write_output
+from core.batch.rows import COLUMNS, Row
 from core.errors import ConfigurationError
-from duet.batch.output import check_output, write_output
-from duet.batch.rows import COLUMNS, Row
 
 ROWS = [
     Row(
