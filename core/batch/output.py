@@ -21,16 +21,20 @@ _GROUP = 10_000
 
 
 def check_output(path: Path) -> None:
-    """Check before the work that the output can be written in the format of its suffix.
+    """Check before the work that the output has a known format and a folder; see also `check_parquet`.
 
     Raises:
-        ConfigurationError: the suffix is unknown, a package is missing, or the folder does not exist.
+        ConfigurationError: the suffix is unknown, or the folder does not exist.
     """
     if path.suffix.lower() not in _WRITERS:
         raise ConfigurationError(f"{path} has no known format: let --out end in {', '.join(_WRITERS)}")
-    check_parquet(path.suffix.lower().removeprefix("."))
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"there is no folder {path.absolute().parent}: make it first")
+
+
+def format_of(path: Path) -> str:
+    """Format of a table by the suffix of its name, such as `csv`."""
+    return path.suffix.lower().removeprefix(".")
 
 
 def check_parquet(table_format: str) -> None:
