@@ -61,7 +61,7 @@ def predict(
         if url is None:
             raise ConfigurationError("--dataset needs --url, the address of the service that has the data set")
         chosen: Precision | None = None if precision is None else precision.value
-        predict_dataset(dataset, out, model=model, precision=chosen, url=url, key=key)
+        predict_dataset(dataset, out, model=model, precision=chosen, url=url, api_key=key)
     else:
         _predict_files(paths or [], out, model, precision, url, threads)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def predict_dataset(
-    name: str, out: Path, *, model: str, precision: Precision | None, url: str, key: str | None
+    name: str, out: Path, *, model: str, precision: Precision | None, url: str, api_key: str | None
 ) -> None:
     """Start the job, show its progress until it ends, and download the table to `out`.
 
@@ -45,7 +45,7 @@ def predict_dataset(
             raise ConfigurationError(
                 f"cannot write {started} ({error.strerror}): make its folder writable, or name another --out"
             ) from error
-    with Client(url, api_key=key) as client, interruptible(run_again):
+    with Client(url, api_key=api_key) as client, interruptible(run_again):
         try:
             accepted = client.predict_dataset(
                 name.removeprefix(FOLDER_PREFIX),

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -130,7 +129,7 @@ def test_killed_job_resumes_with_one_row_for_each_file(home: Path) -> None:
     done = 0
     for _ in range(2):
         with batch(home, {"OMP_NUM_THREADS": "1"}) as worker:
-            until(lambda: finished_rows(home) > done)
+            until(lambda before=done: finished_rows(home) > before)
             os.kill(worker.child.pid, signal.SIGKILL)
             assert worker.end() == -signal.SIGKILL
         done = finished_rows(home)
@@ -211,9 +210,3 @@ def test_job_that_cannot_run_fails_with_a_reason(
     [failed] = of(worker, Failed)
     assert message in failed.message
     assert "unexpected error" not in failed.message
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("DUET_PRECISION", "auto")
-    yield
