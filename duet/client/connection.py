@@ -81,8 +81,8 @@ class Connection:
         """Open a streaming GET request; raises UnreachableError, also while the body is read."""
         connecting = self.http.timeout.connect
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=connecting)
-        request = {"headers": dict(headers), "params": query, "timeout": timeout}
-        with self._reaching(), self.http.stream("GET", path, **request) as response:
+        streaming = self.http.stream("GET", path, headers=dict(headers), params=query, timeout=timeout)
+        with self._reaching(), streaming as response:
             if not response.is_success:
                 response.read()
             yield response

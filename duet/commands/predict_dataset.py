@@ -30,6 +30,7 @@ def predict_dataset(
     from core.errors import ConfigurationError
     from core.files.durable import atomic_replace
     from core.images.labelled_folders import FOLDER_PREFIX
+    from core.jobs.batch_result import BatchResult
     from core.jobs.events import Progress
     from duet.client.client import Client
     from duet.client.errors import ClientError, ResponseError
@@ -69,7 +70,5 @@ def predict_dataset(
             raise ClientError(f"job {job.id} has {job.state}: {reason}")
         client.download_result(job.id, out)
     started.unlink()
-    [table] = (job.result or {})["tables"]
-    typer.echo(
-        f"{table['model']}: {table['predicted']:,} files predicted, {table['unreadable']:,} unreadable, in {out}"
-    )
+    [table] = BatchResult.model_validate(job.result, extra="ignore").tables
+    typer.echo(f"{table.model}: {table.predicted:,} files predicted, {table.unreadable:,} unreadable, in {out}")

@@ -18,6 +18,7 @@ from core.batch.run import predict_files, write_table
 from core.errors import ConfigurationError, DataError
 from core.images.class_labels import shown
 from core.images.labelled_folders import read_folder
+from core.jobs.batch_result import BatchResult, TableSummary
 from core.jobs.count_reporter import CountReporter
 from core.jobs.events import Note, Result, Stage
 from core.jobs.parameters import BatchParameters
@@ -25,7 +26,6 @@ from core.jobs.worker_channel import WorkerChannel
 from core.repository.manifest import Precision
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.jobs.batch.results import (
-    TableSummary,
     read_summary,
     results_folder,
     stored_bytes,
@@ -52,20 +52,12 @@ def predict_dataset(
     files = _files(settings.home, parameters.folder)
     results_folder(settings.home, job_id).mkdir(parents=True, exist_ok=True)
     job = _BatchJob(files, settings, channel, threads, models=len(parameters.models))
-    tables = [
+    tables = tuple(
         job.table(model, table_path(settings.home, job_id, model, parameters.format), parameters.precision)
         for model in parameters.models
-    ]
-    channel.send(
-        Result(
-            result={
-                "data": parameters.data,
-                "images": len(files),
-                "format": parameters.format,
-                "tables": [table.model_dump(mode="json") for table in tables],
-            }
-        )
     )
+    result = BatchResult(data=parameters.data, images=len(files), format=parameters.format, tables=tables)
+    channel.send(Result(result=result.model_dump(mode="json")))
 
 
 def _files(home: Path, name: str) -> dict[str, Path]:

@@ -13,30 +13,11 @@ from pathlib import Path
 
 from core.files.durable import atomic_replace
 from core.files.home import RUNS_NAME, named_run
+from core.jobs.batch_result import TableSummary
 from core.jobs.parameters import TableFormat
-from core.repository.manifest import Precision
-from core.strict_model import StrictModel
 
 RESULTS_NAME = "predictions"
 """Name of the folder in the run folder of the job."""
-
-
-class TableSummary(StrictModel):
-    """A complete table.
-
-    Attributes:
-        model: the version, such as `cnn@4`.
-        precision: precision in which it ran.
-        predicted: number of files with a prediction.
-        unreadable: number of files without.
-        bytes: size of the table.
-    """
-
-    model: str
-    precision: Precision
-    predicted: int
-    unreadable: int
-    bytes: int
 
 
 def results_folder(home: Path, job_id: str) -> Path:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.jobs.batch.results import TableSummary, table_path, write_summary
+from core.jobs.batch_result import TableSummary
+from service.jobs.batch.results import table_path, write_summary
 from tests.support.broker import Broker
 from tests.support.job_api import WITH_KEY, claimed, desk_of, job, job_app, messages, submitted, worker_report
 from tests.support.labelled_folders import write_labelled_folder

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core.jobs.batch_result import TableSummary
 from service.jobs.batch.results import (
-    TableSummary,
     delete_results,
     read_summary,
     results_folder,
