@@ -39,6 +39,10 @@ _CSV_EXAMPLE = (
     'cat/1.png,cat,0.9731,"[""cat""]",false,\n'
     "cat/2.png,,,,,the PNG image is damaged: send the whole file\n"
 )
+_JSONL_EXAMPLE = (
+    '{"file":"cat/1.png","label":"cat","probability":0.9731,"prediction_set":["cat"],"out_of_distribution":false,'
+    '"error":null}\n'
+)
 
 
 class ResultQuery(BaseModel):
@@ -59,8 +63,8 @@ class ResultQuery(BaseModel):
             "The table: a row for each file, in the order of the names",
             {
                 "text/csv": {"schema": {"type": "string"}, "example": _CSV_EXAMPLE},
-                "application/jsonl": {"schema": {"type": "string"}},
-                "application/vnd.apache.parquet": {"schema": BINARY},
+                "application/jsonl": {"schema": {"type": "string"}, "example": _JSONL_EXAMPLE},
+                "application/vnd.apache.parquet": {"schema": BINARY, "example": "PAR1..."},
             },
         ),
         **responses(JobNotFoundError, NoJobResultError, InvalidParametersError, *BROKER_ERRORS),
