@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     max_datasets_bytes: int = Field(16 * 1024 * MIB, ge=1024)
     """Maximum size of all data sets together on disk."""
 
+    max_results_bytes: int = Field(4 * 1024 * MIB, ge=1024)
+    """Maximum size of the tables of all batch predictions together on disk."""
+
     deadline_seconds: float = Field(10.0, ge=0)
     """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
 
@@ -133,7 +136,7 @@ class Settings(BaseSettings):
     training_python: Path | None = None
     """Python interpreter for jobs; default: the interpreter of the worker. It may be installed later."""
 
-    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate", "download")
+    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate", "batch", "download")
     """Kinds of jobs that a worker runs, separated by commas."""
 
     worker_jobs: int = Field(1, ge=1, le=64)

@@ -41,6 +41,13 @@ VersionReference = Annotated[
         "a version is named FAMILY@NUMBER, such as cnn@3",
     ),
 ]
+ModelReference = Annotated[
+    str,
+    TextPattern(
+        rf"{FAMILY_PATTERN.removesuffix('$')}(@[1-9][0-9]{{0,8}})?$",
+        "a model is named FAMILY for its champion, or FAMILY@NUMBER for a version, such as cnn or cnn@3",
+    ),
+]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Precision = Literal["fp32", "bf16", "int8"]
 """Number format of a prediction. bf16 runs the fp32 graph, and is not available on every machine."""
