@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.cores import available_cores
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError, explain
+from core.cpu import available_cores
+from core.errors import ConfigurationError, did_you_mean, explain
 from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
-from core.repository.manifest import Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Precision
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
 

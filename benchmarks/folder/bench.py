@@ -21,7 +21,7 @@ from benchmarks.common import report as reports
 from benchmarks.common.inputs import Engine, Images, Model, find_model
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import BenchmarkError, Figures, Goal, append, check_goals, choose, figure_tables
-from core.cores import available_cores
+from core.cpu import available_cores
 from core.files.home import shipped_models
 from service.models.offline import BATCH
 

@@ -78,7 +78,7 @@ def _predict_files(
     from core.batch.journal import Journal
     from core.batch.output import check_output, check_parquet, format_of
     from core.batch.run import predict_files, write_table
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.errors import ConfigurationError
 
     check_output(out)
