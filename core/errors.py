@@ -42,6 +42,13 @@ class UnknownDatasetError(DataError):
         )
 
 
+class UnknownImageError(DataError):
+    """A data set has no file of this name."""
+
+    def __init__(self, dataset: str, file: str) -> None:
+        super().__init__(f"the data set {dataset} has no file {file[:200]!r}: list its images again")
+
+
 class DifferentImagesError(DataError):
     """Two versions have different classes or were evaluated on different images, and cannot be compared.
 
