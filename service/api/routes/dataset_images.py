@@ -89,7 +89,7 @@ async def get_thumbnail(name: Name, _: JobsCaller, state: StateDep, file: File) 
     """Return a small version of one image; removed images are included."""
     check_not_reserved(name)
     jpeg = await state["thumbnails"].jpeg(name, file)
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=300"})
 
 
 @router.get(
