@@ -23,7 +23,8 @@ REPORT_SECONDS = 1800.0
 """Time limit for one report, with the wait for a report on the same data set in another worker."""
 RETRY_SECONDS = 30.0
 """Time after which a failed report on an unchanged data set is made again."""
-_NICENESS = 19
+_NICENESS = 5
+"""A higher value would starve the report beside a training, which uses all cores."""
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
