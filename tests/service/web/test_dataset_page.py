@@ -94,6 +94,12 @@ def test_page_shows_the_data_set_before_a_training(
         )
         assert_accessible(page)
         assert_fits(page)
+        if size == NARROW:
+            page.get_by_role("button", name="Remove night: night/copy.png").click()
+            expect(page.locator(".set-edits > li").first).to_contain_text("1 image removed")
+            expect(warnings.filter(has_text="1 image is in several classes")).to_have_count(0)
+            page.get_by_role("button", name="Undo: 1 image removed").click()
+            expect(warnings.filter(has_text="1 image is in several classes")).to_be_visible()
         page.get_by_role("link", name="Train on it").click()
         expect(page.get_by_label("Data", exact=True)).to_have_value("folder:colors")
 

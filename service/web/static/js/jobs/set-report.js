@@ -18,14 +18,16 @@ export class ReportView {
   /**
    * @param {string} path of the data set
    * @param {(report: object) => void} onReady receives each finished report
+   * @param {(changes: {file: string, label: string|null}[]) => Promise<boolean>} change saves an edit
    */
-  constructor(path, onReady) {
+  constructor(path, onReady, change) {
+    this.change = change;
     this.path = path;
     this.onReady = onReady;
     this.asked = 0;
     this.bar = h("div.progress", { role: "progressbar", "aria-label": "Report", "aria-valuemin": 0, "aria-valuemax": 100 });
     this.said = h("p.small", { role: "status" });
-    this.running = h("section.card.stack-tight", h("p", "Reading the images"), this.bar, this.said);
+    this.running = h("section.card", h("div.stack-tight", h("p", "Reading the images"), this.bar, this.said));
     this.content = h("div.stack");
     this.element = h("div.stack", this.running, this.content);
   }
@@ -102,10 +104,14 @@ export class ReportView {
       list, older("More groups", next, async (from) => show(from)));
   }
 
+  #removal(label, file) {
+    return h("button.link.muted", { type: "button", onclick: () => this.change([{ file, label: null }]), "aria-label": `Remove ${label}: ${file}` }, "Remove");
+  }
+
   #group({ exact, labels_differ: differ, files }) {
     return h("li",
       h("div.row", h("span.badge", exact ? "Same content" : "Nearly the same"), differ && h("span.badge.warning", "Different classes")),
-      h("div.set-samples", files.slice(0, TILES_OF_A_GROUP).map(({ file, label }) => h("figure", thumbnail(this.path, file, file), h("figcaption.small.clip", { title: file }, label)))),
+      h("div.set-samples", files.slice(0, TILES_OF_A_GROUP).map(({ file, label }) => h("figure", thumbnail(this.path, file, file), h("figcaption.small", h("p.clip", { title: file }, label), this.#removal(label, file))))),
       files.length > TILES_OF_A_GROUP && h("p.small.muted", `and ${counted("other file", files.length - TILES_OF_A_GROUP)}`));
   }
 }

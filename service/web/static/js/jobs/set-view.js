@@ -45,7 +45,7 @@ export async function setView(place, name) {
   };
   const grid = new ImageGrid(path, change);
   const edits = new Edits(path, change);
-  const report = new ReportView(path, (found) => grid.learn(found));
+  const report = new ReportView(path, (found) => grid.learn(found), change);
   fill(rest, report.element, grid.element, edits.element);
   const { classes } = await askJSON(path);
   grid.classes = classes.map(({ label }) => label);
@@ -58,5 +58,6 @@ function drawHead(place, { name, data, classes, images, bytes: size, digest, sho
     h("div.row.spread",
       h("p", [counted("class", classes.length, "classes"), counted("image", images), bytes(size)].join(" · ")),
       shortfalls.length ? h("span.badge.warning", "Too few images") : h("a.button.primary", { href: trainingOn(data, name) }, "Train on it")),
-    h("p.small.muted", "Version ", h("span.mono", { title: digest }, digest.slice(0, 12)), ". A trained version names it in its manifest."));
+    shortfalls.map((text) => h("p.notice.warning", `${text}.`)),
+    h("p.small.muted", "Version ", h("span.mono", { title: digest }, digest.slice(0, 12)), ". A model that is trained on it names it in its manifest. ", h("a", { href: "?data" }, "All data sets")));
 }
