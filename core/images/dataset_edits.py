@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from core.errors import DataError, UnknownDatasetError, UnknownImageError
+from core.errors import DataError, JournalFullError, UnknownDatasetError, UnknownImageError
 from core.files.durable import append_line
 from core.images.class_labels import label_problem, normalized_label
 from core.images.edit_journal import JOURNAL_NAME, DatasetEdit, ImageEdit
 from core.images.labelled_folders import LabelledFolder, changing, dataset_folder, dataset_names, list_dataset
+
+MAX_JOURNAL_BYTES = 16 * 1024 * 1024
+"""About 100,000 changes; every listing of the data set reads the journal."""
 
 
 def edit_dataset(
@@ -33,6 +36,7 @@ def edit_dataset(
         DataError: actor or reason is empty, a class name is not valid, or the journal cannot be written.
         UnknownDatasetError: there is no such data set.
         UnknownImageError: the data set has no such file.
+        JournalFullError: the journal would exceed `MAX_JOURNAL_BYTES`.
     """
     if not (actor.strip() and reason.strip()):
         raise DataError("an edit of a data set needs an actor and a reason: give both")
@@ -67,10 +71,14 @@ def edit_dataset(
             digest_before=before.digest,
             digest=after.digest,
         )
+        line = edit.model_dump_json().encode()
+        journal = place / JOURNAL_NAME
+        if (journal.stat().st_size if journal.exists() else 0) + len(line) > MAX_JOURNAL_BYTES:
+            raise JournalFullError(name, MAX_JOURNAL_BYTES)
         try:
-            append_line(place / JOURNAL_NAME, edit.model_dump_json().encode())
+            append_line(journal, line)
         except OSError as error:
             raise DataError(
-                f"cannot write {place / JOURNAL_NAME} ({error.strerror}): make the folder writable or free disk space"
+                f"cannot write {journal} ({error.strerror}): make the folder writable or free disk space"
             ) from error
     return after, edit

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from core.errors import DataError, UnknownDatasetError, UnknownImageError
+from core.errors import DataError, JournalFullError, UnknownDatasetError, UnknownImageError
 from core.images.class_labels import MAX_LABEL_CHARACTERS, label_problem, normalized_label
 from core.images.dataset_edits import edit_dataset
 from core.images.edit_journal import read_edits
@@ -110,7 +110,9 @@ def list_edits(name: Name, _: JobsCaller, state: StateDep, offset: Offset = 0, l
     "/{name}/edits",
     responses={
         **success(_EDIT_EXAMPLE, "The data set after the edit"),
-        **responses(*_DATASET_ERRORS, *BODY_ERRORS, UnknownImageError, StorageFullError, HomeNotWritableError),
+        **responses(
+            *_DATASET_ERRORS, *BODY_ERRORS, UnknownImageError, JournalFullError, StorageFullError, HomeNotWritableError
+        ),
     },
 )
 def edit_images(name: Name, body: DatasetEditRequest, caller: JobsCaller, state: StateDep) -> DatasetEditResult:
@@ -132,7 +134,7 @@ def edit_images(name: Name, body: DatasetEditRequest, caller: JobsCaller, state:
         folder, edit = edit_dataset(
             settings.home, name, labels, actor=caller.actor, reason=body.reason or DEFAULT_REASON
         )
-    except (UnknownDatasetError, UnknownImageError):
+    except (UnknownDatasetError, UnknownImageError, JournalFullError):
         raise
     except DataError as error:
         cause = error.__cause__

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import DataError, UnknownDatasetError, UnknownImageError
+from core.errors import DataError, JournalFullError, UnknownDatasetError, UnknownImageError
 from core.images.dataset_edits import edit_dataset
 from core.images.edit_journal import JOURNAL_NAME, DatasetEdit, read_edits
 from core.images.labelled_folders import LabelledFolder, read_folder
@@ -104,6 +104,15 @@ def test_line_cut_off_by_a_kill_is_no_edit(home: Path) -> None:
 def test_decomposed_class_name_is_the_same_class(home: Path) -> None:
     edit(home, cat_1="gro\u00df-a\u0308")
     assert names(read_folder(home, "pets"))["gro\u00df-\u00e4"] == ["cat/1.png"]
+
+
+def test_full_journal_refuses_edits(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(home, cat_1=None)
+    size = (home / "datasets" / "pets" / JOURNAL_NAME).stat().st_size
+    monkeypatch.setattr("core.images.dataset_edits.MAX_JOURNAL_BYTES", size + 100)
+    with pytest.raises(JournalFullError, match="new data set"):
+        edit(home, cat_2=None)
+    assert read_folder(home, "pets").images == 2
 
 
 def test_bad_edits_are_refused_as_a_whole(home: Path) -> None:

@@ -80,7 +80,7 @@ async def test_edit_makes_a_version_and_is_undone(running: RunningApp, tmp_path:
 
 
 async def test_removed_image_is_not_added_again_by_an_upload(running: RunningApp, tmp_path: Path) -> None:
-    send = {
+    send: dict[str, Any] = {
         "params": {"label": "night"},
         "content": picture("night", 9),
         "headers": KEY | {"content-type": "image/png"},
