@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from core.errors import DataError, JournalFullError, UnknownDatasetError, UnknownImageError
 from core.images.class_labels import MAX_LABEL_CHARACTERS, label_problem, normalized_label
-from core.images.dataset_edits import edit_dataset
+from core.images.dataset_edits import edit_dataset as save_edit
 from core.images.edit_journal import read_edits
 from core.schemas.dataset_edits import (
     DatasetEditRequest,
@@ -38,6 +38,7 @@ from service.errors import (
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 _DATASET_ERRORS = (*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError)
+_EDIT_ERRORS = (UnknownImageError, JournalFullError, StorageFullError, HomeNotWritableError)
 _EDIT_EXAMPLE = load_example("dataset_edit")
 _JPEG: dict[str, Any] = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
 
@@ -54,7 +55,7 @@ File = Annotated[str, Query(min_length=1, max_length=4096, description="path wit
     "/{name}/images",
     responses={**success(load_example("dataset_images"), "A page of files"), **responses(*_DATASET_ERRORS)},
 )
-def list_images(
+def list_dataset_images(
     name: Name,
     _: JobsCaller,
     state: StateDep,
@@ -85,7 +86,7 @@ def list_images(
         **responses(*_DATASET_ERRORS, UnknownImageError, UnreadableImageError),
     },
 )
-async def get_thumbnail(name: Name, _: JobsCaller, state: StateDep, file: File) -> Response:
+async def get_dataset_thumbnail(name: Name, _: JobsCaller, state: StateDep, file: File) -> Response:
     """Return a small version of one image; removed images are included."""
     check_not_reserved(name)
     jpeg = await state["thumbnails"].jpeg(name, file)
@@ -99,7 +100,9 @@ async def get_thumbnail(name: Name, _: JobsCaller, state: StateDep, file: File) 
         **responses(*_DATASET_ERRORS),
     },
 )
-def list_edits(name: Name, _: JobsCaller, state: StateDep, offset: Offset = 0, limit: Limit = 20) -> DatasetEdits:
+def list_dataset_edits(
+    name: Name, _: JobsCaller, state: StateDep, offset: Offset = 0, limit: Limit = 20
+) -> DatasetEdits:
     """List the edits of a data set, newest first."""
     folder = found_dataset(name, state["listings"].folder)
     edits = read_edits(folder.path)[::-1]
@@ -115,7 +118,7 @@ def list_edits(name: Name, _: JobsCaller, state: StateDep, offset: Offset = 0, l
         ),
     },
 )
-def edit_images(name: Name, body: DatasetEditRequest, caller: JobsCaller, state: StateDep) -> DatasetEditResult:
+def edit_dataset(name: Name, body: DatasetEditRequest, caller: JobsCaller, state: StateDep) -> DatasetEditResult:
     """Change the class of images, remove or restore them; the result is a new version of the data set.
 
     No file is changed or deleted. A removed image is restored by giving it a class.
@@ -131,9 +134,7 @@ def edit_images(name: Name, body: DatasetEditRequest, caller: JobsCaller, state:
             raise InvalidParametersError([(f"changes.{index}.file", "the file has several changes: send one")])
         labels[change.file] = change.label
     try:
-        folder, edit = edit_dataset(
-            settings.home, name, labels, actor=caller.actor, reason=body.reason or DEFAULT_REASON
-        )
+        folder, edit = save_edit(settings.home, name, labels, actor=caller.actor, reason=body.reason or DEFAULT_REASON)
     except (UnknownDatasetError, UnknownImageError, JournalFullError):
         raise
     except DataError as error:
@@ -146,7 +147,7 @@ def edit_images(name: Name, body: DatasetEditRequest, caller: JobsCaller, state:
     "/{name}/report",
     responses={**success(load_example("dataset_report"), "The report or its progress"), **responses(*_DATASET_ERRORS)},
 )
-def get_report(name: Name, _: JobsCaller, state: StateDep) -> DatasetReportStatus:
+def get_dataset_report(name: Name, _: JobsCaller, state: StateDep) -> DatasetReportStatus:
     """Describe the images of a data set: classes, image sizes, duplicates, unreadable files and warnings.
 
     The first request for a version of the data set starts the work; repeat the request until `state` is `ready`.
