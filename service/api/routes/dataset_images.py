@@ -21,7 +21,7 @@ from core.schemas.dataset_edits import (
 from core.schemas.dataset_reports import DatasetReportStatus
 from core.schemas.datasets import detail
 from core.schemas.models import DEFAULT_REASON
-from service.api.common.openapi import BODY_ERRORS, content, success
+from service.api.common.openapi import BINARY, BODY_ERRORS, content, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
 from service.api.routes.datasets import Name, check_not_reserved, found_dataset
@@ -40,7 +40,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"])
 _DATASET_ERRORS = (*CALLER_ERRORS, UnknownDatasetError, InvalidParametersError, NotReadyError)
 _EDIT_ERRORS = (UnknownImageError, JournalFullError, StorageFullError, HomeNotWritableError)
 _EDIT_EXAMPLE = load_example("dataset_edit")
-_JPEG: dict[str, Any] = {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}
+_JPEG: dict[str, Any] = {"image/jpeg": {"schema": BINARY, "example": "\xff\xd8\xff..."}}
 
 Offset = Annotated[int, Query(ge=0, le=999_999_999, description="number of entries to skip")]
 Limit = Annotated[int, Query(ge=1, le=200, description="maximum number of entries")]
