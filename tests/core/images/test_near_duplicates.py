@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pytest
 
+from core.images import near_duplicates
+from core.images.near_duplicates import NearDuplicateIndex, NearPairs
 from tests.training.analysis.explore.pictures import altered, pictures
-from training.data import near_duplicates
-from training.data.near_duplicates import NearDuplicateIndex, NearPairs
 
 REFERENCE = pictures(400)
 

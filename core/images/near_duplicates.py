@@ -29,7 +29,9 @@ CORRELATION_THRESHOLD = 0.6
 
 _SIDE = 8
 _BLOCK = 1_000
-"""Images per block. A block of the matrix product takes 4 bytes per pair of block image and reference image."""
+"""Maximum number of images per block."""
+_BLOCK_PAIRS = 25_000_000
+"""Maximum number of pairs of a block image and a reference image; each takes 4 bytes of the matrix product."""
 
 _WHITENING_FLOOR = 1e-4
 """Share of the largest variance that is added to all variances, so that noise is not amplified."""
@@ -80,9 +82,10 @@ class NearDuplicateIndex:
             images_NHWC: query images, uint8, of the size of the reference images.
             track: progress wrapper of the blocks.
         """
+        rows = max(1, min(_BLOCK, _BLOCK_PAIRS // len(self._images_NHWC)))
         found = [
-            self._lookup_block(images_NHWC[start : start + _BLOCK], offset=start, mirrored=mirrored)
-            for start in track(range(0, len(images_NHWC), _BLOCK))
+            self._lookup_block(images_NHWC[start : start + rows], offset=start, mirrored=mirrored)
+            for start in track(range(0, len(images_NHWC), rows))
             for mirrored in (False, True)
         ]
         pairs = _concatenated(found)
