@@ -16,7 +16,7 @@ import numpy.typing as npt
 from core.errors import DataError
 from core.gate.holdout import Evidence
 from core.gate.report import GateThresholds, NewClass, SharedHoldout
-from core.repository.image_keys import ImageKeys
+from core.repository.image_keys import CHAMPION_PREDICTIONS_NAME, ImageKeys
 from core.repository.predictions import SplitPredictions
 
 Rows = dict[int, npt.NDArray[np.float32]]
@@ -87,6 +87,12 @@ def _predictions_of(other: Evidence, keys: ImageKeys, candidate: Evidence) -> Ro
     rows: Rows = {int(key): row_K for key, row_K in own}
     stored = candidate.champions.get(other.manifest.reference)
     if stored is not None:
+        classes = len(other.manifest.class_names)
+        if stored.probabilities.shape[1] != classes:
+            raise DataError(
+                f"{CHAMPION_PREDICTIONS_NAME} of {candidate.manifest.reference} is damaged: it has probabilities of "
+                f"{stored.probabilities.shape[1]:,} classes for {other.manifest.reference}, which has {classes:,}"
+            )
         rows |= {int(key): row_K for key, row_K in zip(stored.keys, stored.probabilities, strict=True)}
     return rows
 

@@ -35,6 +35,8 @@ def score(
 ) -> Scores:
     """Scores of logits float32 [N, K]. Accuracies have Wilson intervals, other scores bootstrap intervals over images.
 
+    Macro averages are over the classes with images in `labels_N`.
+
     Args:
         logits_NK: float32 [N, K].
         labels_N: int64 [N], true classes.
@@ -54,7 +56,7 @@ def score(
     return Scores(
         accuracy=proportion(int((predicted_N == labels_N).sum()), len(labels_N)),
         top2_accuracy=proportion(round(float(top2) * len(labels_N)), len(labels_N)),
-        macro=_averaged(points_3K, resampled_B3K, np.full(classes, 1.0 / classes)),
+        macro=_averaged(points_3K, resampled_B3K, (support_K > 0) / np.count_nonzero(support_K)),
         weighted=_averaged(points_3K, resampled_B3K, support_K / support_K.sum()),
         per_class=tuple(
             ClassScores(
