@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DataError
+from core.errors import DataError, shortened
 from core.gate.holdout import Evidence
 from core.gate.report import GateThresholds, NewClass, SharedHoldout
 from core.repository.image_keys import CHAMPION_PREDICTIONS_NAME, ImageKeys
@@ -69,7 +69,7 @@ def _comparable_keys(candidate: Evidence, other: Evidence) -> tuple[ImageKeys, I
     new_keys, old_keys = candidate.keys, other.keys
     grown = set(old.class_names) <= set(new.class_names) and new_keys is not None
     if new.class_names != old.class_names and not grown:
-        raise DataError(f"their classes differ ({', '.join(new.class_names)}; {', '.join(old.class_names)})")
+        raise DataError(f"their classes differ ({shortened(new.class_names)}; {shortened(old.class_names)})")
     if new.name == old.name and new_keys is not None and old_keys is not None:
         return new_keys, old_keys
     without = [side.manifest.reference for side in (candidate, other) if side.keys is None]

@@ -273,8 +273,8 @@ def _note_unmeasured(folder: LabelledFolder, tested: set[str], note: Note) -> No
     if missing:
         more = f" and {len(missing) - _LISTED:,} more" if len(missing) > _LISTED else ""
         note(
-            f"{folder.data}: {len(missing):,} of {len(folder.files):,} classes have too few images for a test image, so "
-            f"their recall is not measured: {', '.join(missing[:_LISTED])}{more}"
+            f"{folder.data}: {len(missing):,} of {len(folder.files):,} classes have too few images for a test image: "
+            f"their recall is not measured ({', '.join(missing[:_LISTED])}{more})"
         )
 
 

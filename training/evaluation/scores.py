@@ -6,7 +6,15 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
-from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
+from core.repository.evaluation import (
+    MATRIX_CLASSES,
+    MAX_CONFUSIONS,
+    AveragedScores,
+    ClassScores,
+    Confusion,
+    PredictionSets,
+    Scores,
+)
 from core.repository.manifest import Calibration
 from core.statistics.calibration import (
     brier_score,
@@ -66,7 +74,8 @@ def score(
             )
             for k, name in enumerate(class_names)
         ),
-        confusion_matrix=tuple(tuple(int(count) for count in row) for row in confusion_KK),
+        confusion_matrix=tuple(tuple(row) for row in confusion_KK.tolist()) if classes <= MATRIX_CLASSES else (),
+        confusions=_confusions(confusion_KK, class_names) if classes > MATRIX_CLASSES else None,
         log_loss=log_loss(probabilities_NK, onehot_NK),
         brier=brier_score(probabilities_NK, onehot_NK),
         reliability=reliability(probabilities_NK, labels_N).model_copy(
@@ -75,6 +84,17 @@ def score(
         prediction_sets=_prediction_sets(probabilities_NK, labels_N, calibration, calibration_images),
         ece_before_temperature=expected_calibration_error(softmax(logits_NK), labels_N),
         ood_flag_rate=float((energy(logits_NK) > calibration.ood_threshold).mean()),
+    )
+
+
+def _confusions(confusion_KK: npt.NDArray[np.int64], class_names: tuple[str, ...]) -> tuple[Confusion, ...]:
+    """The most frequent confusions; equal numbers in the order of the classes."""
+    wrong_KK = confusion_KK - np.diag(np.diagonal(confusion_KK))
+    cells = np.flatnonzero(wrong_KK)
+    chosen = cells[np.argsort(-wrong_KK.ravel()[cells], kind="stable")][:MAX_CONFUSIONS]
+    return tuple(
+        Confusion(label=class_names[true], predicted=class_names[predicted], images=int(wrong_KK[true, predicted]))
+        for true, predicted in zip(*np.unravel_index(chosen, wrong_KK.shape), strict=True)
     )
 
 

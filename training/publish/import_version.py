@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.errors import DataError, ExportError
+from core.errors import DataError, ExportError, shortened
 from core.repository.manifest import (
     GRAPHS,
     CostRecord,
@@ -128,7 +128,7 @@ def _order(settings: ImportSettings, images: Images) -> list[int]:
         missing = [name for name in expected if name not in names]
         unknown = [name for name in names if name not in expected]
         raise DataError(
-            f"the classes are not those of {images.dataset.name}: missing {missing}, unknown {unknown}, "
+            f"the classes are not those of {images.dataset.name}: missing {shortened(missing) or 'none'}, unknown {shortened(unknown) or 'none'}, "
             f"{len(names)} names for {len(expected)} classes. List each class of the data set once, in the order of "
             "the outputs"
         )

@@ -91,9 +91,13 @@ average |
 Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC (near 1 a Chernoff bound,
 because DeLong's variance is 0 for scores that do not overlap), and bootstrap over images for the others.
 
-{_curves(manifest)}![confusion matrix](figures/confusion.png)
+{_curves(manifest)}![{_confusion_title(scores)}](figures/confusion.png)
 ![reliability diagram](figures/reliability.png)
 """
+
+
+def _confusion_title(scores: Scores) -> str:
+    return "confusion matrix" if scores.confusion_matrix else "most frequent confusions"
 
 
 def _calibration_error(scores: Scores) -> str:
