@@ -7,6 +7,7 @@ sets that never change have neither file.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,8 @@ def _damaged(file: str, name: str, array: npt.NDArray[Any], expected: str) -> Da
 
 def _read(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Read first: NumPy leaves a damaged file open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except NPZ_ERRORS as error:
         raise DataError(f"{path.name} cannot be read: {error}") from error

@@ -30,8 +30,8 @@ CORRELATION_THRESHOLD = 0.6
 
 _SIDE = 8
 _BLOCK = 1_000
-_TILE = 8_000
-"""Query and reference images that are compared at once: 32 MB of products."""
+_TILE = 2_000
+"""Query and reference images that are compared at once: 8 MB of products, which stay in the cache."""
 _PIXELS = 4_000_000
 """Pixel values of the candidates that are verified at once, 4 bytes each."""
 

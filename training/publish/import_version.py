@@ -128,9 +128,9 @@ def _order(settings: ImportSettings, images: Images) -> list[int]:
         missing = [name for name in expected if name not in names]
         unknown = [name for name in names if name not in expected]
         raise DataError(
-            f"the classes are not those of {images.dataset.name}: missing {shortened(missing) or 'none'}, unknown {shortened(unknown) or 'none'}, "
-            f"{len(names)} names for {len(expected)} classes. List each class of the data set once, in the order of "
-            "the outputs"
+            f"the classes are not those of {images.dataset.name}: missing {shortened(missing) or 'none'}, unknown "
+            f"{shortened(unknown) or 'none'}, {len(names)} names for {len(expected)} classes. List each class of the "
+            "data set once, in the order of the outputs"
         )
     return [names.index(name) for name in expected]
 
