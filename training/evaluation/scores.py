@@ -57,8 +57,11 @@ def score(
     predicted_N = probabilities_NK.argmax(axis=1)
     onehot_NK = one_hot(labels_N, classes)
     confusion_KK = confusion_matrix(labels_N, predicted_N, labels=range(classes)).astype(np.int64)
-    points_3K = _measures(confusion_KK[None])[0]
-    resampled_B3K = np.concatenate([_measures(batch_BKK) for batch_BKK in bootstrap_confusion(confusion_KK)])
+    cells_F = np.flatnonzero(confusion_KK)
+    points_3K = _measures(confusion_KK.ravel()[cells_F][None], cells_F, classes)[0]
+    resampled_B3K = np.concatenate(
+        [_measures(batch_BF, cells_F, classes) for batch_BF in bootstrap_confusion(confusion_KK)]
+    )
     support_K = confusion_KK.sum(axis=1)
     top2 = top_k_accuracy_score(labels_N, probabilities_NK, k=2, labels=range(classes)) if classes > 2 else 1.0
     return Scores(
@@ -117,14 +120,34 @@ def _prediction_sets(
     )
 
 
-def _measures(confusion_BKK: npt.NDArray[np.int64]) -> Floats:
-    """Precision, recall and F1 per class, float64 [B, 3, K]; precision is 0 for a class that is never predicted."""
-    correct_BK = np.diagonal(confusion_BKK, axis1=1, axis2=2).astype(np.float64)
-    predicted_BK, true_BK = confusion_BKK.sum(axis=1), confusion_BKK.sum(axis=2)
+def _measures(counts_BF: npt.NDArray[np.int64], cells_F: npt.NDArray[np.int64], classes: int) -> Floats:
+    """Precision, recall and F1 per class, float64 [B, 3, K]; precision is 0 for a class that is never predicted.
+
+    Args:
+        counts_BF: images of each cell with images, at least one cell, of B confusion matrices.
+        cells_F: indices of these cells in a flat matrix, ascending.
+        classes: K.
+    """
+    true_F, predicted_F = np.divmod(cells_F, classes)
+    right_F = true_F == predicted_F
+    correct_BK = np.zeros((len(counts_BF), classes))
+    correct_BK[:, true_F[right_F]] = counts_BF[:, right_F]
+    true_BK, predicted_BK = (_sums_by_class(counts_BF, of_F, classes) for of_F in (true_F, predicted_F))
     precision_BK = correct_BK / np.maximum(predicted_BK, 1)
     recall_BK = correct_BK / np.maximum(true_BK, 1)
     f1_BK = 2 * correct_BK / np.maximum(predicted_BK + true_BK, 1)
     return np.stack([precision_BK, recall_BK, f1_BK], axis=1)
+
+
+def _sums_by_class(
+    counts_BF: npt.NDArray[np.int64], class_F: npt.NDArray[np.int64], classes: int
+) -> npt.NDArray[np.int64]:
+    """Sum of the counts of each class, int64 [B, K]."""
+    order_F = np.argsort(class_F, kind="stable")
+    present, starts = np.unique(class_F[order_F], return_index=True)
+    sums_BK = np.zeros((len(counts_BF), classes), np.int64)
+    sums_BK[:, present] = np.add.reduceat(counts_BF[:, order_F], starts, axis=1)
+    return sums_BK
 
 
 def _averaged(points_3K: Floats, resampled_B3K: Floats, weights_K: Floats) -> AveragedScores:
