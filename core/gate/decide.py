@@ -1,9 +1,10 @@
-"""Gate decision: a version passes by a gain or a lower cost, unless a guard stops it.
+"""Gate decision: a version passes by a gain, a lower cost or more robustness, unless a guard stops it.
 
-A version passes if it is significantly more accurate than the champion, or cheaper than the champion and not inferior
-to the best champion so far, and all guards pass: no class, calibration, robustness or cost is worse than its limit.
-Both tests use the level of the attempt, so that repeated attempts do not succeed by chance. A guard fails only if the
-whole interval is beyond the limit, so that chance on a small holdout does not stop a version.
+A version passes if it is significantly more accurate than the champion, or if it is cheaper or significantly more
+robust than the champion and not inferior to the best champion so far. All guards must pass as well: no class,
+calibration, robustness or cost is worse than its limit. The tests use the level of the attempt, so that repeated
+attempts do not succeed by chance. A guard fails only if the whole interval is beyond the limit, so that chance on a
+small holdout does not stop a version.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from statistics import NormalDist
 from core.gate.costs import Costs
 from core.gate.error_budget import attempt_at
 from core.gate.holdout import Evidence
-from core.gate.paired_tests import class_verdicts, compare, corruption_verdicts, lost_calibration
+from core.gate.paired_tests import class_verdicts, compare, corrupted_gain, corruption_verdicts, lost_calibration
 from core.gate.report import (
     Attempt,
     ClassVerdict,
@@ -54,11 +55,12 @@ def decide(
     classes = class_verdicts(candidate, champion, thresholds.significance)
     gain = _gain(comparison, attempt)
     against = (champion if best is None else best[1]).manifest
+    robust = corrupted_gain(candidate, champion, attempt, thresholds.min_corrupted_accuracy_gain)
     inferiority = _non_inferiority(
         best_comparison or comparison,
         "" if best is None else f"against {against.reference}, the most accurate champion so far, ",
         attempt,
-        thresholds,
+        thresholds.robust_inferiority_margin if robust.passed else thresholds.non_inferiority_margin,
     )
     cheaper = _cheaper(costs, thresholds)
     guards = (
@@ -69,21 +71,24 @@ def decide(
         _size(costs, thresholds),
     )
     ground: Ground = "not_better"
-    if gain.passed or (inferiority.passed and cheaper.passed):
-        ground = "significant_gain" if gain.passed else "cheaper_and_not_inferior"
-        if not all(guard.passed for guard in guards):
-            ground = "worse_elsewhere"
+    if gain.passed:
+        ground = "significant_gain"
+    elif inferiority.passed and (robust.passed or cheaper.passed):
+        ground = "more_robust_and_not_inferior" if robust.passed else "cheaper_and_not_inferior"
+    passed = ground != "not_better" and all(guard.passed for guard in guards)
+    if ground != "not_better" and not passed:
+        ground = "worse_elsewhere"
     new, old = candidate.manifest, champion.manifest
     return GateReport(
         family=new.family,
         candidate=new.version,
         champion=old.version,
-        passed=ground in ("significant_gain", "cheaper_and_not_inferior"),
+        passed=passed,
         ground=ground,
         summary=_summary(new.reference, old.reference, ground, guards),
         holdouts={new.reference: candidate.record, old.reference: champion.record},
         comparison=comparison,
-        verdicts=(gain, inferiority, cheaper, *guards),
+        verdicts=(gain, inferiority, cheaper, robust, *guards),
         classes=classes,
         thresholds=thresholds,
         attempt=attempt,
@@ -98,10 +103,15 @@ def _summary(new: str, old: str, ground: Ground, guards: tuple[Verdict, ...]) ->
         return f"{new} may replace {old}: it is significantly more accurate, and nothing else became worse"
     if ground == "cheaper_and_not_inferior":
         return f"{new} may replace {old}: it is cheaper and not less accurate, and nothing else became worse"
+    if ground == "more_robust_and_not_inferior":
+        return f"{new} may replace {old}: it is more robust and not less accurate, and nothing else became worse"
     if ground == "worse_elsewhere":
         against = "; ".join(guard.sentence for guard in guards if not guard.passed)
         return f"{new} may not replace {old}, although it is a gain: {against}"
-    return f"{new} may not replace {old}: it is neither significantly more accurate, nor cheaper and not inferior"
+    return (
+        f"{new} may not replace {old}: it is neither significantly more accurate, nor cheaper or more robust without a "
+        "loss of accuracy"
+    )
 
 
 def _gain(comparison: PairedComparison, attempt: Attempt) -> Verdict:
@@ -123,16 +133,13 @@ def _gain(comparison: PairedComparison, attempt: Attempt) -> Verdict:
     )
 
 
-def _non_inferiority(
-    comparison: PairedComparison, against: str, attempt: Attempt, thresholds: GateThresholds
-) -> Verdict:
+def _non_inferiority(comparison: PairedComparison, against: str, attempt: Attempt, margin: float) -> Verdict:
     difference = paired_difference(
         comparison.only_first_right,
         comparison.only_second_right,
         comparison.images,
         NormalDist().inv_cdf(1 - attempt.level),
     )
-    margin = thresholds.non_inferiority_margin
     passed = difference.low > -margin
     end = f"{against}at the low end of the {100 * (1 - 2 * attempt.level):.4g} % interval it is"
     at_worst = f"{end} not less accurate"

@@ -6,10 +6,13 @@ The interval of the difference is a paired bootstrap over the images.
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
+
 import numpy as np
 
 from core.gate.holdout import Evidence
-from core.gate.report import ClassVerdict, GateThresholds, Range, Verdict, VerdictName, allowed_up_to
+from core.gate.report import Attempt, ClassVerdict, GateThresholds, Range, Verdict, VerdictName, allowed_up_to
 from core.records.base import plain
 from core.records.corrupted_holdout import CorruptedHoldout, Shares
 from core.statistics.calibration import calibration_gaps
@@ -62,12 +65,10 @@ def corruption_verdicts(candidate: Evidence, champion: Evidence, thresholds: Gat
 
     Both pass without a value if a version was not measured, or the two were measured on different images.
     """
-    new, old = candidate.corrupted, champion.corrupted
-    if new is None or old is None:
-        missing = " and ".join(side.manifest.reference for side in (candidate, champion) if side.corrupted is None)
-        return _not_measured(f"not measured on corrupted images: {missing}; run `duet evaluate REF --robustness`")
-    if new.images_key != old.images_key:
-        return _not_measured("the two were measured on different corrupted images")
+    records = _corrupted_records(candidate, champion)
+    if isinstance(records, str):
+        return _not_measured(records)
+    new, old = records
     accuracy_limit, flag_limit = thresholds.max_corrupted_accuracy_loss, thresholds.max_corrupted_flag_increase
     return (
         _verdict(
@@ -83,6 +84,47 @@ def corruption_verdicts(candidate: Evidence, champion: Evidence, thresholds: Gat
             f"{_images(new)} {new.flag_rate:.1%} are flagged instead of {old.flag_rate:.1%}, an increase of",
         ),
     )
+
+
+def corrupted_gain(candidate: Evidence, champion: Evidence, attempt: Attempt, minimum: float) -> Verdict:
+    """Test for a gain of accuracy under corruption above `minimum`, on [0, 1], at the one-sided level of the attempt.
+
+    The interval is the normal one of the mean over images: the tails of a bootstrap are too coarse for small levels.
+
+    Without a measurement of both versions on the same images, there is no gain.
+    """
+    records = _corrupted_records(candidate, champion)
+    if isinstance(records, str):
+        sentence = f"robustness: {records}"
+        return Verdict(name="corrupted_gain", value=None, interval=None, limit=None, passed=False, sentence=sentence)
+    new, old = records
+    gains_N = new.share_right() - old.share_right()
+    gain = float(gains_N.mean())
+    half = NormalDist().inv_cdf(1 - attempt.level) * float(gains_N.std(ddof=1)) / math.sqrt(len(gains_N))
+    passed = gain - half > minimum
+    return Verdict(
+        name="corrupted_gain",
+        value=gain,
+        interval=Range(low=gain - half, high=gain + half),
+        limit=minimum,
+        passed=passed,
+        sentence=(
+            f"the accuracy on corrupted holdout images changes by {100 * gain:+.2f} points "
+            f"({100 * (gain - half):+.2f} to {100 * (gain + half):+.2f} at {100 * (1 - 2 * attempt.level):.4g} %): "
+            f"{'' if passed else 'not '}more robust, the limit is {100 * minimum:g} points"
+        ),
+    )
+
+
+def _corrupted_records(candidate: Evidence, champion: Evidence) -> tuple[CorruptedHoldout, CorruptedHoldout] | str:
+    """Measurements of both versions under corruption, or the reason why they cannot be compared."""
+    new, old = candidate.corrupted, champion.corrupted
+    if new is None or old is None:
+        missing = " and ".join(side.manifest.reference for side in (candidate, champion) if side.corrupted is None)
+        return f"not measured on corrupted images: {missing}; run `duet evaluate REF --robustness`"
+    if new.images_key != old.images_key:
+        return "the two were measured on different corrupted images"
+    return new, old
 
 
 def _images(record: CorruptedHoldout) -> str:

@@ -26,6 +26,15 @@ class GateThresholds(StrictModel, use_attribute_docstrings=True):
     It refers to the lower end of an interval at the level of the attempt.
     """
 
+    min_corrupted_accuracy_gain: float = Field(0.05, gt=0, lt=1)
+    """More robust: smallest gain of accuracy on corrupted holdout images.
+
+    It refers to the low end of an interval at the level of the attempt.
+    """
+
+    robust_inferiority_margin: float = Field(0.02, gt=0, lt=1)
+    """Like `non_inferiority_margin`, for a more robust model."""
+
     cheaper_ratio: float = Field(0.9, gt=0, lt=1)
     """Cheaper: latency or size ratio is at most this value, the other one at most its inverse."""
 
@@ -59,6 +68,7 @@ VerdictName = Literal[
     "gain",
     "non_inferiority",
     "cheaper",
+    "corrupted_gain",
     "classes",
     "calibration",
     "corrupted_accuracy",
@@ -69,6 +79,7 @@ VerdictName = Literal[
 Ground = Literal[
     "significant_gain",
     "cheaper_and_not_inferior",
+    "more_robust_and_not_inferior",
     "no_champion",
     "below_floor",
     "is_champion",
@@ -89,7 +100,7 @@ class Verdict(StrictModel):
     """Result of one check.
 
     `accuracy_floor` decides on the first version of a family. For later ones, `gain`, or `non_inferiority` with
-    `cheaper`, lets a version pass, and each of the others can stop it.
+    `cheaper` or `corrupted_gain`, lets a version pass, and each of the others can stop it.
     """
 
     name: VerdictName

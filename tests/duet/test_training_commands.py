@@ -75,7 +75,7 @@ def test_version_is_trained_evaluated_and_exported(
     assert "mlp@1 is now the champion" in capsys.readouterr().out
     assert duet("train", "mlp_baseline", "--seed", "1", *SMALL) == 0
     out = capsys.readouterr().out
-    assert "mlp@2 may not replace mlp@1: it is neither significantly more accurate, nor cheaper" in out
+    assert "mlp@2 may not replace mlp@1: it is neither significantly more accurate, nor cheaper or" in out
     assert "not served yet: duet models promote mlp@2 --reason WHY --force" in out
     repository = ModelRepository.open()
     assert (repository.versions("mlp"), repository.champion("mlp")) == ([1, 2], 1)

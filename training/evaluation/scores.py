@@ -15,7 +15,7 @@ from core.repository.evaluation import (
     PredictionSets,
     Scores,
 )
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import (
     brier_score,
     calibrated_ece,

@@ -21,7 +21,7 @@ def failed(report: GateReport) -> set[str]:
 
 def test_significant_gain_passes() -> None:
     report = decide(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(), DEFAULTS)
-    assert (report.passed, report.ground, failed(report)) == (True, "significant_gain", {"cheaper"})
+    assert (report.passed, report.ground, failed(report)) == (True, "significant_gain", {"cheaper", "corrupted_gain"})
     assert report.summary == (
         "cnn@2 may replace cnn@1: it is significantly more accurate, and nothing else became worse"
     )
@@ -43,7 +43,7 @@ def test_insignificant_gain_fails() -> None:
     assert report.comparison.difference.value == 10 / IMAGES
     assert report.comparison.mcnemar_p > 0.2
     assert (report.passed, report.ground) == (False, "not_better")
-    assert failed(report) == {"gain", "non_inferiority", "cheaper"}
+    assert failed(report) == {"gain", "non_inferiority", "cheaper", "corrupted_gain"}
     assert "cnn@2 may not replace cnn@1" in report.summary
 
 
@@ -121,7 +121,7 @@ def test_overconfident_better_model_fails() -> None:
 def test_gain_over_the_cost_limit_fails(latency: float, size: float, against: set[str]) -> None:
     candidate = evidence(2, rights(40, 40, 40, 40))
     report = decide(CHAMPION, candidate, costs(latency, size), DEFAULTS)
-    assert (report.ground, failed(report)) == ("worse_elsewhere", against | {"cheaper"})
+    assert (report.ground, failed(report)) == ("worse_elsewhere", against | {"cheaper", "corrupted_gain"})
     generous = GateThresholds(max_latency_ratio=5, max_size_ratio=5)
     assert decide(CHAMPION, candidate, costs(latency, size), generous).passed
 
@@ -135,5 +135,5 @@ def test_class_without_images_is_skipped() -> None:
 def test_report_round_trips_and_renders_sentences() -> None:
     report = decide(CHAMPION, evidence(2, rights(40, 40, 40, 40)), costs(0.5), DEFAULTS)
     assert GateReport.model_validate(report.model_dump(mode="json")) == report
-    assert len(report.verdicts) == 9
+    assert len(report.verdicts) == 10
     assert all(len(each.sentence) > 20 and "nan" not in each.sentence for each in report.verdicts)

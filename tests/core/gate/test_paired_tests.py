@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from core.gate.decide import decide
-from core.gate.paired_tests import corruption_verdicts
+from core.gate.error_budget import attempt_at
+from core.gate.paired_tests import corrupted_gain, corruption_verdicts
 from core.gate.report import GateThresholds
 from tests.support.holdouts import Rights, costs, evidence, rights, verdict_of
 
@@ -80,6 +81,7 @@ def test_unmeasured_corruption_passes_with_a_reason(missing: int) -> None:
     sides[missing] = dataclasses.replace(sides[missing], corrupted=None)
     report = decide(sides[1], sides[2], costs(), DEFAULTS)
     assert report.passed
+    assert not verdict_of(report, "corrupted_gain").passed
     for name in ("corrupted_accuracy", "corrupted_flags"):
         verdict = verdict_of(report, name)
         assert (verdict.value, verdict.limit, verdict.passed) == (None, None, True)
@@ -96,3 +98,39 @@ def test_records_of_other_images_are_not_compared(change: dict[str, object]) -> 
     for verdict in corruption_verdicts(other, CHAMPION, DEFAULTS):
         assert verdict.value is None
         assert "measured on different corrupted images" in verdict.sentence
+
+
+@pytest.mark.parametrize(("right", "passed"), [(1_640, False), (1_715, False), (1_790, True)])
+def test_robust_version_that_is_not_inferior_passes(right: int, passed: bool) -> None:
+    """The champion has 1,600 of 2,000 corrupted images right: the low end of the gain must exceed 5 points."""
+    candidate = evidence(2, rights(50, 50, 50, 50), corrupted=(first(right), first(100)))
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
+    gain = verdict_of(report, "corrupted_gain")
+    assert gain.value == pytest.approx((right - 1_600) / 2_000)
+    assert gain.interval is not None
+    assert gain.limit is not None
+    assert (gain.interval.low > gain.limit) is gain.passed is report.passed is passed
+    assert report.ground == ("more_robust_and_not_inferior" if passed else "not_better")
+    assert verdict_of(report, "non_inferiority").limit == (-0.02 if passed else -0.005)
+
+
+def test_robust_version_that_lost_accuracy_fails() -> None:
+    candidate = evidence(2, rights(70, 70, 70, 70), corrupted=(first(2_000), first(100)))
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
+    assert verdict_of(report, "corrupted_gain").passed
+    assert not verdict_of(report, "non_inferiority").passed
+    assert (report.passed, report.ground) == (False, "not_better")
+
+
+def test_robustness_does_not_hide_a_worse_guard() -> None:
+    candidate = evidence(2, rights(50, 50, 50, 50), corrupted=(first(2_000), first(1_000)))
+    report = decide(CHAMPION, candidate, costs(), DEFAULTS)
+    assert verdict_of(report, "corrupted_gain").passed
+    assert not verdict_of(report, "corrupted_flags").passed
+    assert (report.passed, report.ground) == (False, "worse_elsewhere")
+
+
+def test_late_attempt_needs_a_larger_robustness_gain() -> None:
+    candidate = evidence(2, rights(50, 50, 50, 50), corrupted=(first(1_725), first(100)))
+    levels = [attempt_at(DEFAULTS.significance, number) for number in (1, 30)]
+    assert [corrupted_gain(candidate, CHAMPION, level, 0.05).passed for level in levels] == [True, False]

@@ -83,14 +83,16 @@ def test_gate_reproduces_the_recorded_reports(tmp_path: Path, monkeypatch: pytes
         )
         report = decision.report
         assert decision.promotion is not None
-        assert (report.passed, report.ground, report.summary) == (recorded.passed, recorded.ground, recorded.summary)
+        assert (report.passed, report.ground) == (recorded.passed, recorded.ground)
         assert report.comparison == recorded.comparison
         assert report.holdouts == recorded.holdouts
         assert report.classes == recorded.classes
         assert (report.attempt, report.power) == (recorded.attempt, recorded.power)
         assert (report.best_champion, report.best_comparison) == (recorded.best_champion, recorded.best_comparison)
-        for verdict, old in zip(report.verdicts, recorded.verdicts, strict=True):
-            assert (verdict.name, verdict.passed) == (old.name, old.passed)
+        verdicts = {verdict.name: verdict for verdict in report.verdicts}
+        for old in recorded.verdicts:  # an old report has fewer
+            verdict = verdicts[old.name]
+            assert verdict.passed == old.passed
             assert verdict.value == pytest.approx(old.value, abs=1e-6)
             if verdict.name not in MEASURED:
                 assert verdict.sentence == old.sentence
