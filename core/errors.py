@@ -41,6 +41,23 @@ class UnknownDatasetError(DataError):
         )
 
 
+class UnknownImageError(DataError):
+    """A data set has no file of this name."""
+
+    def __init__(self, dataset: str, file: str) -> None:
+        super().__init__(f"the data set {dataset} has no file {file[:200]!r}: list its images again")
+
+
+class JournalFullError(DataError):
+    """The journal of edits of a data set has reached its maximum size."""
+
+    def __init__(self, dataset: str, limit: int) -> None:
+        super().__init__(
+            f"the journal of edits of the data set {dataset} would exceed {limit:,} bytes: upload the corrected images "
+            "as a new data set"
+        )
+
+
 class DifferentImagesError(DataError):
     """Two versions have different classes or were evaluated on different images, and cannot be compared.
 

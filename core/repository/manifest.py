@@ -90,6 +90,10 @@ class DataRecord(StrictModel):
     split_digest: Sha256 = Field(description="sha256 of the indices that split the training images")
     counts: dict[Literal["train", "validation", "holdout", "test"], int]
     trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
+    folder_digest: Sha256 | None = Field(
+        None,
+        description="version of the image folder, as in GET /datasets/{name}; null in older versions",
+    )
 
 
 class EnvironmentRecord(StrictModel):

@@ -29,11 +29,11 @@ from core.images.folder_layouts import ImageFile, Part
 from core.images.geometry import ModelInput
 from core.images.labelled_folders import LabelledFolder, read_folder, shortfalls
 from core.images.limits import MAX_FILE_BYTES, configured_max_pixels
+from core.images.near_groups import near_groups
 from core.memory import require_memory
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
 from training.data.image_parts import PartInputs, assign_parts
-from training.data.near_groups import near_groups
 from training.data.splits import SEED, Split
 from training.data.types import ImageDataset, LabelledImages
 
@@ -205,7 +205,9 @@ def _split(
         LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N], keys_N[chosen_N])
         for chosen_N in (~is_test_N, is_test_N)
     )
-    dataset = ImageDataset(folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry)
+    dataset = ImageDataset(
+        folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry, folder.digest
+    )
     of_training_N = part_N[~is_test_N]
     split = Split(
         **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}

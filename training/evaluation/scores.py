@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
@@ -43,7 +45,7 @@ def score(
 ) -> Scores:
     """Scores of logits float32 [N, K]. Accuracies have Wilson intervals, other scores bootstrap intervals over images.
 
-    Macro averages are over the classes with images in `labels_N`.
+    Macro averages are over the classes with images in `labels_N`, and in each resample over those with images in it.
 
     Args:
         logits_NK: float32 [N, K].
@@ -58,17 +60,16 @@ def score(
     onehot_NK = one_hot(labels_N, classes)
     confusion_KK = confusion_matrix(labels_N, predicted_N, labels=range(classes)).astype(np.int64)
     cells_F = np.flatnonzero(confusion_KK)
-    points_3K = _measures(confusion_KK.ravel()[cells_F][None], cells_F, classes)[0]
-    resampled_B3K = np.concatenate(
-        [_measures(batch_BF, cells_F, classes) for batch_BF in bootstrap_confusion(confusion_KK)]
-    )
+    points_3K, present_K = (part[0] for part in _measures(confusion_KK.ravel()[cells_F][None], cells_F, classes))
+    batches = [_measures(batch_BF, cells_F, classes) for batch_BF in bootstrap_confusion(confusion_KK)]
+    resampled_B3K, present_BK = (np.concatenate(parts) for parts in zip(*batches, strict=True))
     support_K = confusion_KK.sum(axis=1)
     top2 = top_k_accuracy_score(labels_N, probabilities_NK, k=2, labels=range(classes)) if classes > 2 else 1.0
     return Scores(
         accuracy=proportion(int((predicted_N == labels_N).sum()), len(labels_N)),
         top2_accuracy=proportion(round(float(top2) * len(labels_N)), len(labels_N)),
-        macro=_averaged(points_3K, resampled_B3K, (support_K > 0) / np.count_nonzero(support_K)),
-        weighted=_averaged(points_3K, resampled_B3K, support_K / support_K.sum()),
+        macro=_averaged(points_3K, present_K, resampled_B3K, present_BK),
+        weighted=_averaged(points_3K, support_K, resampled_B3K, np.broadcast_to(support_K, present_BK.shape)),
         per_class=tuple(
             ClassScores(
                 label=name,
@@ -120,8 +121,12 @@ def _prediction_sets(
     )
 
 
-def _measures(counts_BF: npt.NDArray[np.int64], cells_F: npt.NDArray[np.int64], classes: int) -> Floats:
-    """Precision, recall and F1 per class, float64 [B, 3, K]; precision is 0 for a class that is never predicted.
+def _measures(
+    counts_BF: npt.NDArray[np.int64], cells_F: npt.NDArray[np.int64], classes: int
+) -> tuple[Floats, npt.NDArray[np.bool_]]:
+    """Precision, recall and F1 per class, float64 [B, 3, K], and the classes that have images, bool [B, K].
+
+    Precision is 0 for a class that is never predicted, recall for a class without images.
 
     Args:
         counts_BF: images of each cell with images, at least one cell, of B confusion matrices.
@@ -136,7 +141,7 @@ def _measures(counts_BF: npt.NDArray[np.int64], cells_F: npt.NDArray[np.int64], 
     precision_BK = correct_BK / np.maximum(predicted_BK, 1)
     recall_BK = correct_BK / np.maximum(true_BK, 1)
     f1_BK = 2 * correct_BK / np.maximum(predicted_BK + true_BK, 1)
-    return np.stack([precision_BK, recall_BK, f1_BK], axis=1)
+    return np.stack([precision_BK, recall_BK, f1_BK], axis=1), true_BK > 0
 
 
 def _sums_by_class(
@@ -150,8 +155,12 @@ def _sums_by_class(
     return sums_BK
 
 
-def _averaged(points_3K: Floats, resampled_B3K: Floats, weights_K: Floats) -> AveragedScores:
-    points_3, resampled_B3 = points_3K @ weights_K, resampled_B3K @ weights_K
+def _averaged(
+    points_3K: Floats, weights_K: npt.NDArray[Any], resampled_B3K: Floats, weights_BK: npt.NDArray[Any]
+) -> AveragedScores:
+    """Weighted means over the classes, of the images and of each resample."""
+    points_3 = points_3K @ weights_K / weights_K.sum()
+    resampled_B3 = np.einsum("bmk,bk->bm", resampled_B3K, weights_BK) / weights_BK.sum(axis=1)[:, None]
     return AveragedScores(
         **{measure: _estimate(points_3[m], resampled_B3[:, m]) for m, measure in enumerate(_MEASURES)}
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.near_duplicates import (
+from core.images.near_duplicates import (
     CORRELATION_THRESHOLD,
     SIMILARITY_THRESHOLD,
     NearDuplicateIndex,

@@ -1,7 +1,7 @@
 """Groups of near duplicates in an image folder: copies of one photograph, which belong in one part of the split.
 
 In folders of up to `_COMPARED_DIRECTLY` images, two images are near duplicates if their pixels correlate by at least
-`_CORRELATION`; one of them may be mirrored. Larger folders use the search of `training.data.near_duplicates`, whose
+`_CORRELATION`; one of them may be mirrored. Larger folders use the search of `core.images.near_duplicates`, whose
 whitening needs many images.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from training.data.near_duplicates import NearDuplicateIndex, centered
+from core.images.near_duplicates import NearDuplicateIndex, centered
 
 _COMPARED_DIRECTLY = 2_000
 _CORRELATION = 0.95

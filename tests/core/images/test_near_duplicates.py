@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from core.images import near_duplicates
+from core.images.near_duplicates import NearDuplicateIndex, NearPairs
 from tests.training.analysis.explore.pictures import altered, pictures
-from training.data import near_duplicates
-from training.data.near_duplicates import NearDuplicateIndex, NearPairs
 
 REFERENCE = pictures(400)
 

@@ -30,8 +30,9 @@ CORRELATION_THRESHOLD = 0.6
 
 _SIDE = 8
 _BLOCK = 1_000
+"""Maximum number of query images that are compared at once."""
 _TILE = 2_000
-"""Query and reference images that are compared at once: 8 MB of products, which stay in the cache."""
+"""Maximum number of reference images that are compared with them at once: 8 MB of products, which stay in the cache."""
 _PIXELS = 4_000_000
 """Pixel values of the candidates that are verified at once, 4 bytes each."""
 

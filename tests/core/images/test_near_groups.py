@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from training.data import near_groups as module
-from training.data.near_groups import near_groups
+from core.images import near_groups as module
+from core.images.near_groups import near_groups
 
 
 def photographs(count: int, *, side: int = 32, seed: int = 0) -> npt.NDArray[np.uint8]:
