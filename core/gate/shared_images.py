@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DataError
+from core.errors import DataError, shortened
 from core.gate.holdout import Evidence
 from core.gate.report import GateThresholds, NewClass, SharedHoldout
-from core.repository.image_keys import ImageKeys
+from core.repository.image_keys import CHAMPION_PREDICTIONS_NAME, ImageKeys
 from core.repository.predictions import SplitPredictions
 
 Rows = dict[int, npt.NDArray[np.float32]]
@@ -69,7 +69,7 @@ def _comparable_keys(candidate: Evidence, other: Evidence) -> tuple[ImageKeys, I
     new_keys, old_keys = candidate.keys, other.keys
     grown = set(old.class_names) <= set(new.class_names) and new_keys is not None
     if new.class_names != old.class_names and not grown:
-        raise DataError(f"their classes differ ({', '.join(new.class_names)}; {', '.join(old.class_names)})")
+        raise DataError(f"their classes differ ({shortened(new.class_names)}; {shortened(old.class_names)})")
     if new.name == old.name and new_keys is not None and old_keys is not None:
         return new_keys, old_keys
     without = [side.manifest.reference for side in (candidate, other) if side.keys is None]
@@ -87,6 +87,12 @@ def _predictions_of(other: Evidence, keys: ImageKeys, candidate: Evidence) -> Ro
     rows: Rows = {int(key): row_K for key, row_K in own}
     stored = candidate.champions.get(other.manifest.reference)
     if stored is not None:
+        classes = len(other.manifest.class_names)
+        if stored.probabilities.shape[1] != classes:
+            raise DataError(
+                f"{CHAMPION_PREDICTIONS_NAME} of {candidate.manifest.reference} is damaged: it has probabilities of "
+                f"{stored.probabilities.shape[1]:,} classes for {other.manifest.reference}, which has {classes:,}"
+            )
         rows |= {int(key): row_K for key, row_K in zip(stored.keys, stored.probabilities, strict=True)}
     return rows
 

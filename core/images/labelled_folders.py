@@ -30,8 +30,10 @@ RESERVED_NAMES = frozenset({"cifar10"})
 """Built-in data sets; CIFAR-10 is downloaded into the same folder."""
 MIN_CLASSES = 2
 MAX_CLASSES = 1_000
-MIN_IMAGES_PER_CLASS = 4
-"""One image each for train, validation, holdout and test."""
+MIN_IMAGES_PER_CLASS = 2
+"""One image each for train and holdout. Only larger classes have test and validation images."""
+MIN_FURTHER_IMAGES = 2
+"""Images beyond the minimum of all classes together: one each for validation and test."""
 UNEQUAL_CLASSES = 3
 """Ratio of the largest to the smallest class above which a training draws every class equally often by default."""
 
@@ -133,6 +135,12 @@ def shortfalls(images: Mapping[str, int]) -> list[str]:
         if count < MIN_IMAGES_PER_CLASS:
             has = "is empty" if not count else f"has {_counted(count, 'image', 'images')}"
             found.append(f"class {label!r} {has} and needs at least {MIN_IMAGES_PER_CLASS}")
+    further = sum(images.values()) - MIN_IMAGES_PER_CLASS * len(images)
+    if not found and further < MIN_FURTHER_IMAGES:
+        found.append(
+            f"its classes have {_counted(further, 'image', 'images')} beyond {MIN_IMAGES_PER_CLASS} each and need at "
+            f"least {MIN_FURTHER_IMAGES} for validation and test"
+        )
     return found
 
 

@@ -231,7 +231,7 @@ def _describe(run: Run, threads: int) -> None:
 
     from training.data.split_dataset import trained_on
     from training.fit.dtype import pick_device
-    from training.fit.estimate import described, estimated_seconds
+    from training.fit.estimate import duration_phrase, estimated_seconds
     from training.networks import count_macs, count_parameters
 
     dataset = run.images.dataset
@@ -245,5 +245,5 @@ def _describe(run: Run, threads: int) -> None:
         f"would train on {len(train):,} images of {dataset.name}, {parameters:,} "
         f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run.folder}, "
         f"and publish it as {run.family}\n"
-        f"estimated time for {run.config.epochs:,} epochs: {described(seconds)}"
+        f"estimated time for {run.config.epochs:,} epochs: {duration_phrase(seconds)}"
     )

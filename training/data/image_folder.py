@@ -198,6 +198,7 @@ def _split(
     given = {image.key: image.part for image in images if image.part is not None}
     part_N = assign_parts(folder, PartInputs(keys_N, labels_N, groups_N, given))
     _note_parts(folder, groups_N, part_N, [image.part for image in images], note)
+    _note_unmeasured(folder, {image.label for image, part in zip(images, part_N, strict=True) if part == "test"}, note)
     images_NHWC = np.stack([image.pixels_HWC for image in images])
     is_test_N = part_N == "test"
     training, test = (
@@ -265,6 +266,17 @@ def _note_parts(
         note(
             f"{folder.data}: {moved:,} images stay in the part of an earlier training, which differs from that of the "
             "folder"
+        )
+
+
+def _note_unmeasured(folder: LabelledFolder, tested: set[str], note: Note) -> None:
+    """Name the classes without a test image."""
+    missing = [label for label in folder.files if label not in tested]
+    if missing:
+        more = f" and {len(missing) - _LISTED:,} more" if len(missing) > _LISTED else ""
+        note(
+            f"{folder.data}: {len(missing):,} of {len(folder.files):,} classes have too few images for a test image: "
+            f"their recall is not measured ({', '.join(missing[:_LISTED])}{more})"
         )
 
 

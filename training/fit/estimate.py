@@ -52,8 +52,8 @@ def estimated_seconds(
     return min(seconds) * math.ceil(len(train) / config.batch_size) * epochs
 
 
-def described(seconds: float) -> str:
-    """The estimate as a phrase, such as `about 12 minutes`."""
+def duration_phrase(seconds: float) -> str:
+    """An estimated time as a phrase, such as `about 12 minutes`."""
     if seconds < 90:
         return f"about {max(1, round(seconds))} s"
     if seconds < 90 * 60:

@@ -26,7 +26,7 @@ from training.data.split_dataset import Images, trained_on
 from training.data.types import LabelledImages
 from training.fit.divergence import require_finite, require_finite_weights
 from training.fit.dtype import autocast, pick_dtype
-from training.fit.estimate import described, estimated_seconds
+from training.fit.estimate import duration_phrase, estimated_seconds
 from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
 from training.fit.losses import training_loss
@@ -132,7 +132,7 @@ def fit(
     left = config.epochs - len(history)
     if left:
         seconds = estimated_seconds(trainer.classifier, config, inputs.train, epochs=left, device=device)
-        reporter.note(f"estimated time for {left:,} epochs: {described(seconds)}")
+        reporter.note(f"estimated time for {left:,} epochs: {duration_phrase(seconds)}")
     reporter.fit_started(
         steps=trainer.total_steps,
         done=len(history) * trainer.steps_per_epoch,

@@ -9,7 +9,7 @@ import torch
 
 from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_images, small_recipe
 from training.fit import estimate
-from training.fit.estimate import described, estimated_seconds
+from training.fit.estimate import duration_phrase, estimated_seconds
 from training.pipeline.train import new_classifier
 
 
@@ -56,4 +56,4 @@ def test_estimate_is_shown_before_the_first_step(tmp_path: Path) -> None:
     ],
 )
 def test_estimate_is_described_in_a_readable_unit(seconds: float, phrase: str) -> None:
-    assert described(seconds) == phrase
+    assert duration_phrase(seconds) == phrase

@@ -26,7 +26,7 @@ if (query.get("job")) {
   const { setView } = await import("./jobs/set-view.js");
   await setView(place, query.get("data"));
 } else if (query.has("data")) {
-  heading("Your own images, one folder per class: at least two classes with four images each.", "Data sets");
+  heading("Your own images, one folder per class: at least two classes, with four images or more each. Two are the minimum.", "Data sets");
   const { dataView } = await import("./jobs/data-view.js");
   await dataView(place);
 } else {
