@@ -23,7 +23,7 @@ from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
 
 TrialVerdict = Literal["challenger_better", "champion_better", "no_difference", "undecided"]
-Counts = npt.NDArray[np.integer[Any]]
+Counts = npt.NDArray[np.integer[Any]] | int
 _RATE_SHARE = 0.02
 """Share of the interval's error rate for the rate of disagreements, which is known from many more images."""
 _BISECTIONS = 50
@@ -96,7 +96,7 @@ class SequentialMcNemar:
 
     def result(self, counts: TrialCounts) -> TrialResult:
         """Verdict and evidence for these counts."""
-        won, lost, neither = (np.array(n) for n in (counts.challenger_right, counts.champion_right, counts.neither))
+        won, lost, neither = counts.challenger_right, counts.champion_right, counts.neither
         challenger = float(log_evidence(won, lost, neither))
         champion = float(log_evidence(lost, won, neither))
         difference = self._difference(counts)
@@ -119,9 +119,9 @@ class SequentialMcNemar:
         """Rate of disagreements times mean score; the error rates of both intervals add up to `error_rate`."""
         rate = proportion_interval(counts.disagreements, counts.compared, error_rate=_RATE_SHARE * self.error_rate)
         tail = (1 - _RATE_SHARE) * self.error_rate / 2
-        low = lowest_score(counts.challenger_right, counts.champion_right, counts.neither, tail)
-        high = -lowest_score(counts.champion_right, counts.challenger_right, counts.neither, tail)
-        score = (counts.challenger_right - counts.champion_right) / max(1, counts.labelled)
+        won, lost, neither = counts.challenger_right, counts.champion_right, counts.neither
+        low, high = lowest_score(won, lost, neither, tail), -lowest_score(lost, won, neither, tail)
+        score = (won - lost) / max(1, counts.labelled)
         return ConfidenceInterval(
             value=rate.value * score if counts.compared else 0.0,
             low=min(rate.low * low, rate.high * low),
@@ -142,13 +142,12 @@ def log_evidence(won: Counts, lost: Counts, neither: Counts, score: float = 0.0)
         neither: those with score 0.
         score: in (-1, 1).
     """
-    won, lost, neither = (np.asarray(count, np.float64)[..., None] for count in (won, lost, neither))
     share_J = _BETS_J / (1 + score)
     wealth_J = (
         _LOG_PRIOR_J
-        + won * np.log1p(share_J * (1 - score))
-        + neither * np.log1p(-share_J * score)
-        + lost * np.log1p(-_BETS_J)
+        + np.multiply.outer(won, np.log1p(share_J * (1 - score)))
+        + np.multiply.outer(neither, np.log1p(-share_J * score))
+        + np.multiply.outer(lost, np.log1p(-_BETS_J))
     )
     return np.asarray(np.logaddexp.reduce(wealth_J, axis=-1))
 
@@ -158,10 +157,9 @@ def lowest_score(won: int, lost: int, neither: int, error_rate: float) -> float:
 
     The e-value falls with the score. Arguments are those of `log_evidence`.
     """
-    counts = [np.array(count) for count in (won, lost, neither)]
     limit = -math.log(error_rate)
     low, high = -1.0, 1.0
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if log_evidence(*counts, middle) >= limit else (low, middle)
+        low, high = (middle, high) if log_evidence(won, lost, neither, middle) >= limit else (low, middle)
     return low

@@ -52,7 +52,6 @@ def weighted_interval(
     Raises:
         ValueError: arrays of different lengths, or a value, a weight or the rate is out of range.
     """
-    values_N, weights_N = np.asarray(values_N, np.float64), np.asarray(weights_N, np.float64)
     if values_N.shape != weights_N.shape or values_N.ndim != 1:
         raise ValueError(f"expected one weight per value: {values_N.shape} values, {weights_N.shape} weights")
     require_rate(error_rate)
@@ -62,11 +61,12 @@ def weighted_interval(
         raise ValueError(f"values must be on [0, 1], got {values_N.min()} to {values_N.max()}")
     if weights_N.min() <= 0 or weights_N.max() > largest_weight * (1 + 1e-9):
         raise ValueError(f"weights must be in (0, {largest_weight}], got {weights_N.min()} to {weights_N.max()}")
-    relative_N, once_N = weights_N / largest_weight, np.ones(len(values_N))
+    exact_N, once_N = np.asarray(values_N, np.float64), np.ones(len(values_N))
+    relative_N = np.asarray(weights_N, np.float64) / largest_weight
     return ConfidenceInterval(
         value=float(np.clip(np.average(values_N, weights=weights_N), 0, 1)),
-        low=_lower_end(values_N, relative_N, once_N, error_rate / 2),
-        high=1 - _lower_end(1 - values_N, relative_N, once_N, error_rate / 2),
+        low=_lower_end(exact_N, relative_N, once_N, error_rate / 2),
+        high=1 - _lower_end(1 - exact_N, relative_N, once_N, error_rate / 2),
     )
 
 
