@@ -61,7 +61,7 @@ def watch_coverage(
     relative_N = np.ones(len(missed_N)) if weights_N is None else np.asarray(weights_N, np.float64) / largest_weight
     if relative_N.shape != missed_N.shape:
         raise ValueError(f"expected one weight per label: {missed_N.shape} labels, {relative_N.shape} weights")
-    if len(relative_N) and (relative_N.min() <= 0 or relative_N.max() > 1 + 1e-9):
+    if len(relative_N) and not 0 < relative_N.min() <= relative_N.max() <= 1 + 1e-9:
         raise ValueError(f"weights must be in (0, {largest_weight}]")
     wealth_N = np.exp(np.minimum(log_wealth(missed_N, relative_N, nominal_miss_rate), 700.0))
     alarms_N = np.flatnonzero(wealth_N >= 1 / false_alarm_rate)

@@ -22,7 +22,7 @@ from core.statistics.intervals import ConfidenceInterval
 
 FloatsIn = npt.NDArray[np.floating[Any]]
 Floats = npt.NDArray[np.float64]
-BETS_J = 0.9 * 0.5 ** np.arange(10)
+BETS_J = np.array([0.9, 0.75, 0.5, 0.35, 0.25, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.003, 0.001])
 """Bets as shares of the wealth that a label can lose at most. Large ones decide on few labels, small ones on many."""
 _BISECTIONS = 40
 
@@ -57,9 +57,9 @@ def weighted_interval(
     require_rate(error_rate)
     if not len(values_N):
         return ConfidenceInterval(value=0.5, low=0.0, high=1.0)
-    if values_N.min() < 0 or values_N.max() > 1:
+    if not 0 <= values_N.min() <= values_N.max() <= 1:
         raise ValueError(f"values must be on [0, 1], got {values_N.min()} to {values_N.max()}")
-    if weights_N.min() <= 0 or weights_N.max() > largest_weight * (1 + 1e-9):
+    if not 0 < weights_N.min() <= weights_N.max() <= largest_weight * (1 + 1e-9):
         raise ValueError(f"weights must be in (0, {largest_weight}], got {weights_N.min()} to {weights_N.max()}")
     exact_N, once_N = np.asarray(values_N, np.float64), np.ones(len(values_N))
     relative_N = np.asarray(weights_N, np.float64) / largest_weight
