@@ -39,7 +39,10 @@ from training.run.checkpoint import EpochRecord, history_lines
 from training.run.reporter import Reporter
 
 _GRADIENT_IMAGES = 256
-"""Maximum number of images for the check of gradient.onnx."""
+"""Maximum number of images for the check of gradient.onnx, if they are of 32x32 pixels."""
+_GRADIENT_PIXELS = _GRADIENT_IMAGES * 32 * 32
+"""Maximum number of pixels for the check, which limits its time; `_MIN_GRADIENT_IMAGES` are checked in any case."""
+_MIN_GRADIENT_IMAGES = 8
 _WEIGHTS_TERMS = "Weights: Apache-2.0."
 
 
@@ -112,7 +115,7 @@ def publish_version(
         )
 
         reporter.stage("evaluate on corrupted holdout images")
-        corrupted = evaluate_corrupted(staging, origin.config.network.kind, images, result, threads=threads)
+        corrupted = evaluate_corrupted(staging, origin.config.architecture, images, result, threads=threads)
 
         write_image_keys(staging.folder, images, trained_on(origin.config), repository, origin.derived_from)
         write_champion_predictions(
@@ -133,10 +136,12 @@ def publish_version(
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
-    """The first 256 validation images; training images are added if there are fewer."""
-    enough = len(images.split.validation) >= _GRADIENT_IMAGES
+    """The first validation images, 256 of 32x32 pixels or fewer large ones; training images are added if needed."""
+    _, height, width, _ = images.dataset.training.images_NHWC.shape
+    count = min(_GRADIENT_IMAGES, max(_MIN_GRADIENT_IMAGES, _GRADIENT_PIXELS // (height * width)))
+    enough = len(images.split.validation) >= count
     part = images.part("validation") if enough else images.part("validation", "train")
-    return part.images_NHWC[:_GRADIENT_IMAGES]
+    return part.images_NHWC[:count]
 
 
 def _manifest(
@@ -154,7 +159,7 @@ def _manifest(
         family=staging.family,
         version=staging.version,
         created_at=datetime.now(UTC).replace(microsecond=0),
-        architecture=config.network.kind,
+        architecture=config.architecture,
         class_names=dataset.class_names,
         input=spec,
         recipe=config.recipe,
