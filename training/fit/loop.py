@@ -239,7 +239,6 @@ class _Trainer:
         self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
         averaged_steps = config.optimization.averaging * self.steps_per_epoch
         self.ema = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
-        self.pretrained = isinstance(config.network, BackboneNetwork)
         self.best: dict[str, Tensor] | None = None
 
     @property
@@ -250,7 +249,7 @@ class _Trainer:
     def keep_best(self, history: Sequence[EpochRecord]) -> None:
         """Copy the weights of a pretrained network if the last epoch has the lowest validation loss."""
         losses = [record.validation_loss for record in history if record.validation_loss is not None]
-        if self.pretrained and losses and losses[-1] <= min(losses):
+        if isinstance(self.config.network, BackboneNetwork) and losses and losses[-1] <= min(losses):
             self.best = {name: tensor.clone() for name, tensor in self.result.state_dict().items()}
 
     def restore_best(self) -> None:
@@ -261,8 +260,8 @@ class _Trainer:
     def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
         """Train on all training images in a new order, then validate."""
         started = time.perf_counter()
-        if self.pretrained and epoch == 0:
-            self._head_epoch(dtype, reporter)
+        if isinstance(self.config.network, BackboneNetwork) and epoch == 0:
+            self._head_epoch(self.config.network, dtype, reporter)
             return self._record(epoch, dtype, started, None, 0.0)
         draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
         seed_dropout(self.classifier, draw)
@@ -301,14 +300,15 @@ class _Trainer:
         seconds = time.perf_counter() - started
         return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds, plain[1])
 
-    def _head_epoch(self, dtype: Dtype, reporter: Reporter) -> None:
+    def _head_epoch(self, network: BackboneNetwork, dtype: Dtype, reporter: Reporter) -> None:
         """Fit the last layer of a pretrained network. Progress has the figures of a layer that knows nothing."""
         classes = self.batches.onehot_NK.shape[1]
         penalty = fit_head(
             self.classifier,
             self.batches,
             self.config,
-            labels_N=self.labels_N,
+            network,
+            labels_N=self.labels_N.numpy(),
             draw=generator(self.config.seed, _EPOCH, 0, device=self.device),
             autocast=lambda: autocast(self.device, dtype),
             progress=lambda: reporter.step(epoch=1, loss=math.log(classes), accuracy=1 / classes),

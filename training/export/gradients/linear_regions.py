@@ -17,7 +17,7 @@ from core.errors import ExportError
 from core.repository.onnx_session import open_session
 
 Region = list[npt.NDArray[np.float32]]
-"""Output of each ReLU or ReLU6 and input of each max-pooling, in order of execution; they identify the linear region."""
+"""Output of each ReLU or ReLU6 and input of each max-pooling, in order of execution; they identify the region."""
 
 _ROUNDING = 1e-5
 """Maximum accumulated float32 rounding error, relative to the largest value of a layer."""
