@@ -1,6 +1,6 @@
 """Pretrained network for folders of photographs: EfficientNet-Lite0 with a new dense layer.
 
-The weights are pretrained on ImageNet; they come from the extra `backbone` or from a file. No version of CIFAR-10 exists.
+The weights are pretrained on ImageNet. They come from the extra `backbone` or from a file.
 Evidence: docs/lab-notes.md.
 """
 

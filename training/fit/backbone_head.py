@@ -115,7 +115,7 @@ def image_weights(labels_N: npt.NDArray[np.int64], *, balanced: bool) -> Floats:
     if not balanced:
         return np.ones(len(labels_N), np.float32)
     weight_N = 1.0 / np.bincount(labels_N)[labels_N]
-    return (weight_N / weight_N.mean()).astype(np.float32)
+    return np.asarray(weight_N / weight_N.mean(), np.float32)
 
 
 def solve(rows: Rows, penalty: float, start_KF1: Floats | None = None) -> Floats:
@@ -137,8 +137,13 @@ def solve(rows: Rows, penalty: float, start_KF1: Floats | None = None) -> Floats
         return loss + 0.5 * penalty * squares, gradient_KF1.ravel()
 
     start = np.zeros(shape) if start_KF1 is None else start_KF1.astype(np.float64)
-    options = {"maxiter": _ITERATIONS, "gtol": 1e-6, "ftol": 1e-9}
-    result = minimize(loss_and_gradient, start.ravel(), jac=True, method="L-BFGS-B", options=options)
+    result = minimize(
+        loss_and_gradient,
+        start.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": _ITERATIONS, "gtol": 1e-6, "ftol": 1e-9},
+    )
     return np.asarray(result.x.reshape(shape), np.float32)
 
 

