@@ -10,16 +10,18 @@ from core.errors import ConfigurationError
 from core.gate import costs
 from core.gate.promotion import promote_on_evidence
 from core.gate.report import GateThresholds
-from core.recipes import RecipeConfig, recipe_config
+from core.recipes import BackboneNetwork, RecipeConfig, recipe_config
 from core.repository.manifest import GRADIENT_GRAPH, Manifest, sha256_of
 from core.repository.repository import ModelRepository
 from tests.support.backbones import write_backbone
 from tests.support.labelled_folders import write_labelled_folder
 from tests.support.training_runs import CPU, RecordingReporter, let_int8_pass, small_recipe
 from training.export.weights import stored_classifier
-from training.networks import backbone_weights
+from training.fit.backbone import backbone_record
+from training.networks import Classifier, backbone_weights
 from training.pipeline import train as pipeline
 from training.pipeline.requests import run_request
+from training.publish.publish import Origin
 
 pytestmark = pytest.mark.slow
 
@@ -61,6 +63,18 @@ def train(
     )  # fmt: skip
 
 
+class HandedOverError(Exception):
+    """The network of a run, instead of its publication, which takes longer than these runs."""
+
+    def __init__(self, classifier: Classifier, origin: Origin) -> None:
+        super().__init__()
+        self.classifier, self.origin = classifier, origin
+
+
+def hand_over(classifier: Classifier, origin: Origin, *_images: object, **_options: object) -> Manifest:
+    raise HandedOverError(classifier, origin)
+
+
 def test_version_has_graphs_gradient_and_the_origin_of_its_weights(
     home: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,34 +112,43 @@ def test_comparison_with_random_weights_uses_the_whole_small_holdout(home: Path,
     assert report.comparison is not None
 
 
-def test_fine_tuning_resumes_and_keeps_the_best_epoch(home: Path, backbone: Path) -> None:
+def test_fine_tuning_resumes_and_keeps_the_best_epoch(
+    home: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "publish_version", hand_over)
+    # A learning rate of 5 destroys the network, so that the weights of the first epoch are published.
     tuned = PHOTO.with_overrides({"epochs": 3, "network.tuned_blocks": 1, "optimization.learning_rate": 5.0})
     with pytest.raises(KeyboardInterrupt):
         train(home, tuned, file=backbone, reporter=RecordingReporter(stop_after=2))
+    digest = sha256_of(backbone)
     backbone.unlink()  # a resumed run needs no file
     reporter = RecordingReporter()
-    resumed = train(home, tuned, resume=True, reporter=reporter)
+    with pytest.raises(HandedOverError) as resumed:
+        train(home, tuned, resume=True, reporter=reporter)
     assert [record.epoch for record in reporter.epochs] == [3]
-    # A learning rate of 5 destroys the network, so that the weights of the first epoch are published.
-    head_only = train(home, file=write_backbone(backbone), run="head")
-    repository = repository_of(home)
-    one, other = (
-        stored_classifier(manifest, repository.folder("colors", manifest.version)).network[-1].state_dict()["weight"]
-        for manifest in (resumed, head_only)
-    )
-    assert resumed.cost.epochs == 3
-    assert one.equal(other)
+    history = resumed.value.origin.history
+    assert len(history) == 3
+    assert min(record.validation_loss or 0 for record in history) == history[0].validation_loss
+    assert isinstance(resumed.value.origin.config.network, BackboneNetwork)
+    assert resumed.value.origin.config.network.weights == digest
+    with pytest.raises(HandedOverError) as head_only:
+        train(home, file=write_backbone(backbone), run="head")
+    one, other = (found.value.classifier.state_dict() for found in (resumed, head_only))
+    assert all(tensor.equal(other[name]) for name, tensor in one.items())
 
 
 def test_version_replaces_the_file_as_a_start(home: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    digest = sha256_of(backbone)
-    train(home, file=backbone)
+    first = train(home, file=backbone)
     backbone.unlink()
     monkeypatch.setattr(backbone_weights, "find_spec", lambda _name: None)
-    second = train(home, PHOTO.with_overrides({"init_from": "colors@1"}), run="second")
-    assert second.derived_from == "colors@1"
-    assert second.backbone is not None
-    assert second.backbone.weights == digest
+    monkeypatch.setattr(pipeline, "publish_version", hand_over)
+    with pytest.raises(HandedOverError) as second:
+        train(home, PHOTO.with_overrides({"init_from": "colors@1"}), run="second")
+    assert second.value.origin.derived_from == "colors@1"
+    assert backbone_record(second.value.origin.config) == first.backbone
+    start = stored_classifier(first, repository_of(home).folder("colors", 1)).state_dict()
+    stem = "network.stem.convolution.weight"
+    assert second.value.classifier.state_dict()[stem].equal(start[stem])
 
 
 def test_missing_or_unused_weights_are_refused(home: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
