@@ -59,7 +59,7 @@ def write_report(home: Path, name: str, *, max_pixels: int, max_bytes: int) -> N
         nonlocal last
         if time.monotonic() - last >= _PROGRESS_SECONDS:
             last = time.monotonic()
-            progress.write_text(json.dumps({"digest": folder.digest, "read": read}))
+            progress.write_text(json.dumps({"digest": folder.digest, "read": read}), encoding="utf-8")
 
     try:
         report = make_report(folder, max_pixels=max_pixels, max_bytes=max_bytes, progress=note)

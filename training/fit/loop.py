@@ -18,15 +18,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.recipes import RecipeConfig
+from core.errors import ConfigurationError
+from core.recipes import BackboneNetwork, RecipeConfig
 from training.augment.batches import Batch, Batches
 from training.augment.packed_pixels import unpack
 from training.augment.teacher_rounds import RoundSoftLabels
 from training.data.split_dataset import Images, trained_on
 from training.data.types import LabelledImages
+from training.fit.backbone_head import fit_head
 from training.fit.divergence import require_finite, require_finite_weights
 from training.fit.dtype import autocast, pick_dtype
-from training.fit.estimate import duration_phrase, estimated_seconds
+from training.fit.estimate import duration_phrase, estimated_seconds, passes
 from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
 from training.fit.losses import training_loss
@@ -113,10 +115,18 @@ def fit(
     A new run initializes all weights and then replaces those in `initial`, by the names of the state dict. With
     `resume_from`, the run continues from that checkpoint with its original number of threads and number format.
 
+    The first epoch of a pretrained network fits its last layer, see `backbone_head`. If there are validation images,
+    the result has the weights of the epoch with the lowest validation loss.
+
     Raises:
+        ConfigurationError: a pretrained network has no weights in `initial`.
         TrainingDivergedError: the loss, a weight or a logit became NaN or infinite; the last checkpoint is kept.
         CheckpointError: a checkpoint cannot be written.
     """
+    if isinstance(config.network, BackboneNetwork) and resume_from is None and not initial:
+        raise ConfigurationError(
+            f"{config.recipe} has a pretrained network, which this command cannot train: use `duet train`"
+        )
     threads = threads if resume_from is None else resume_from.threads
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(device.type == "cpu")
@@ -131,7 +141,9 @@ def fit(
     history = [] if resume_from is None else list(resume_from.history)
     left = config.epochs - len(history)
     if left:
-        seconds = estimated_seconds(trainer.classifier, config, inputs.train, epochs=left, device=device)
+        seconds = estimated_seconds(
+            trainer.classifier, config, inputs.train, passes=passes(config, len(inputs.train), left), device=device
+        )
         reporter.note(f"estimated time for {left:,} epochs: {duration_phrase(seconds)}")
     reporter.fit_started(
         steps=trainer.total_steps,
@@ -142,12 +154,14 @@ def fit(
     try:
         for epoch in range(len(history), config.epochs):
             history.append(trainer.epoch(epoch, dtype, reporter))
+            trainer.keep_best(history)
             checkpoint = _checkpoint(trainer, inputs, history, dtype, threads)
             reporter.writing("checkpoint")
             save_checkpoint(run_folder, checkpoint)
             reporter.epoch(history[-1], config.epochs)
     finally:
         reporter.fit_ended()
+    trainer.restore_best()
     return FitResult(trainer.result.cpu().eval(), tuple(history), dtype, threads)
 
 
@@ -167,6 +181,7 @@ def _checkpoint(
         source_digest=inputs.source_digest,
         torch_version=str(torch.__version__),
         hints=None if trainer.hints is None else trainer.hints.state_dict(),
+        best=trainer.best,
     )
 
 
@@ -181,6 +196,7 @@ def _start_or_restore(
             trainer.hints.load_state_dict(checkpoint.hints)
         if trainer.ema is not None and checkpoint.averaged is not None:
             trainer.ema.classifier.load_state_dict(checkpoint.averaged)
+        trainer.best = checkpoint.best
         reporter.note(f"resuming after epoch {len(checkpoint.history)} of {trainer.config.epochs}")
         return checkpoint.dtype
     whiten(trainer.classifier, unpack(trainer.batches.images_NHW))
@@ -222,15 +238,30 @@ class _Trainer:
         self.steps_between_reports = 1 if device.type == "cpu" else _STEPS_BETWEEN_REPORTS
         averaged_steps = config.optimization.averaging * self.steps_per_epoch
         self.ema = WeightEMA(self.classifier, averaged_steps) if averaged_steps else None
+        self.best: dict[str, Tensor] | None = None
 
     @property
     def result(self) -> Classifier:
         """The network to evaluate and publish: the weight average if there is one."""
         return self.classifier if self.ema is None else self.ema.classifier
 
+    def keep_best(self, history: Sequence[EpochRecord]) -> None:
+        """Copy the weights of a pretrained network if the last epoch has the lowest validation loss."""
+        losses = [record.validation_loss for record in history if record.validation_loss is not None]
+        if isinstance(self.config.network, BackboneNetwork) and losses and losses[-1] <= min(losses):
+            self.best = {name: tensor.clone() for name, tensor in self.result.state_dict().items()}
+
+    def restore_best(self) -> None:
+        """Return to the weights of the epoch with the lowest validation loss, if they were copied."""
+        if self.best is not None:
+            self.result.load_state_dict(self.best)
+
     def epoch(self, epoch: int, dtype: Dtype, reporter: Reporter) -> EpochRecord:
         """Train on all training images in a new order, then validate."""
         started = time.perf_counter()
+        if isinstance(self.config.network, BackboneNetwork) and epoch == 0:
+            self._head_epoch(self.config.network, dtype, reporter)
+            return self._record(epoch, dtype, started, None, 0.0)
         draw = generator(self.config.seed, _EPOCH, epoch, device=self.device)
         seed_dropout(self.classifier, draw)
         self.classifier.train()
@@ -253,15 +284,37 @@ class _Trainer:
                 loss, accuracy = (totals / seen).tolist()
                 require_finite(loss, "the loss", epoch=epoch, step=number)
             reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
+        return self._record(epoch, dtype, started, (loss, accuracy), rate)
+
+    def _record(
+        self, epoch: int, dtype: Dtype, started: float, training: tuple[float, float] | None, rate: float
+    ) -> EpochRecord:
+        """Validate; `training` are the loss and accuracy of the epoch, by default those of unchanged images."""
         validation_loss, validation_accuracy = (
             (None, None) if self.validation is None else score(self.result, self.validation, self.device, dtype)
         )
-        _, plain_accuracy = score(self.result, self.plain, self.device, dtype)
+        plain = score(self.result, self.plain, self.device, dtype)
         self._require_finite(epoch, validation_loss, dtype)
+        loss, accuracy = training or plain
         seconds = time.perf_counter() - started
-        return EpochRecord(
-            epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds, plain_accuracy
+        return EpochRecord(epoch + 1, loss, accuracy, validation_loss, validation_accuracy, rate, seconds, plain[1])
+
+    def _head_epoch(self, network: BackboneNetwork, dtype: Dtype, reporter: Reporter) -> None:
+        """Fit the last layer of a pretrained network. Progress has the figures of a layer that knows nothing."""
+        classes = self.batches.onehot_NK.shape[1]
+        penalty = fit_head(
+            self.classifier,
+            self.batches,
+            self.config,
+            network,
+            labels_N=self.labels_N.numpy(),
+            draw=generator(self.config.seed, _EPOCH, 0, device=self.device),
+            autocast=lambda: autocast(self.device, dtype),
+            progress=lambda: reporter.step(epoch=1, loss=math.log(classes), accuracy=1 / classes),
         )
+        reporter.note(f"fitted the last layer to the features of the pretrained network, penalty {penalty:g}")
+        if self.ema is not None:
+            self.ema.classifier.load_state_dict(self.classifier.state_dict())
 
     def _step(self, batch: Batch, dtype: Dtype) -> Tensor:
         """Perform one optimizer step; returns mean loss and accuracy of the batch, float64 [2], on the device."""
