@@ -1,11 +1,10 @@
-"""Exception classes for errors that a user can cause or must act on; each message says what to do."""
+"""Exception classes for errors that a user can cause or must act on, and helpers for their messages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
-
-from core.did_you_mean import did_you_mean
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -78,7 +77,7 @@ class DifferentImagesError(DataError):
 
 
 class NotEvaluatedError(DataError):
-    """The stored evaluation or predictions of a version are missing, unreadable, or of other images than another's."""
+    """The evaluation or predictions of a version are missing, unreadable, or of other images than those of another."""
 
 
 class ImageError(DuetError):
@@ -238,6 +237,24 @@ class NoChampionError(RepositoryError):
 
 class NothingToRollBackError(RepositoryError):
     """There is no earlier champion to return to."""
+
+
+def did_you_mean(name: str, existing: Iterable[str], *, least_similarity: float = 0.6) -> str:
+    """Return ` (did you mean 'cnn_best'?)` with the most similar existing name, or an empty string.
+
+    A dotted name is also found by its last part: `learning_rate` suggests `optimization.learning_rate`.
+
+    Args:
+        name: mistyped name.
+        existing: valid names.
+        least_similarity: ratio of difflib.SequenceMatcher that a suggestion must have.
+    """
+    names = list(existing)
+    found = get_close_matches(name, names, n=1, cutoff=least_similarity)
+    if not found:
+        by_last_part = {each.rpartition(".")[2]: each for each in reversed(names)}
+        found = [by_last_part[each] for each in get_close_matches(name, by_last_part, n=1, cutoff=least_similarity)]
+    return f" (did you mean {found[0]!r}?)" if found else ""
 
 
 def explain(error: ValidationError, *, at_most: int = 5) -> str:

@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from core.cores import available_cores
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError, explain
+from core.cpu import available_cores
+from core.errors import ConfigurationError, did_you_mean, explain
 from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
-from core.repository.manifest import Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Precision
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
 
@@ -110,6 +110,9 @@ class Settings(BaseSettings):
     max_datasets_bytes: int = Field(16 * 1024 * MIB, ge=1024)
     """Maximum size of all data sets together on disk."""
 
+    max_results_bytes: int = Field(4 * 1024 * MIB, ge=1024)
+    """Maximum size of the tables of all batch predictions together on disk."""
+
     deadline_seconds: float = Field(10.0, ge=0)
     """Time limit of a request, including its body; after it the response is 504, or 408 if the body is incomplete."""
 
@@ -133,7 +136,7 @@ class Settings(BaseSettings):
     training_python: Path | None = None
     """Python interpreter for jobs; default: the interpreter of the worker. It may be installed later."""
 
-    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate", "download")
+    worker_queues: Annotated[tuple[JobKind, ...], NoDecode] = ("train", "evaluate", "batch", "download")
     """Kinds of jobs that a worker runs, separated by commas."""
 
     worker_jobs: int = Field(1, ge=1, le=64)

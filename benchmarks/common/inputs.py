@@ -12,7 +12,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from benchmarks.common.report import BenchmarkError
-from core.repository.manifest import GRAPHS, Manifest, Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import GRAPHS, Manifest, Precision
 from core.repository.onnx_session import installed_providers, open_session
 from core.repository.repository import ModelRepository
 

@@ -15,7 +15,7 @@ from benchmarks.common import report as reports
 from benchmarks.common.machine import describe_machine
 from benchmarks.common.report import Figures, Goal, check_goals, columns_table, goals_table
 from benchmarks.training.race import race_figures, train_plain, train_recipe
-from core.cores import available_cores
+from core.cpu import available_cores
 from core.recipes import RecipeConfig, recipe_config
 from training.augment.batches import Batches
 from training.augment.teacher_rounds import RoundSoftLabels

@@ -12,7 +12,8 @@ from core.comparison.significance import Significance
 from core.records.latency import Latency
 from core.records.robustness import RobustnessComparison
 from core.repository.evaluation import EvaluatedData, Scores
-from core.repository.manifest import CostRecord, EnvironmentRecord, Precision, QuantizationRecord
+from core.repository.graph_records import QuantizationRecord
+from core.repository.manifest import CostRecord, EnvironmentRecord, Precision
 from core.schemas.api import ResponseModel
 from core.statistics.comparison import PairedComparison
 from core.statistics.intervals import ConfidenceInterval

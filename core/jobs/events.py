@@ -50,7 +50,7 @@ class FitStarted(StrictModel):
 class Progress(StrictModel):
     """Progress of the fit; loss and accuracy (on [0, 1]) are running means of the epoch.
 
-    The steps of a download are bytes; it has no epochs.
+    The steps of a download are bytes, and of a batch prediction files; they have no epochs.
     """
 
     event: Literal["progress"] = "progress"

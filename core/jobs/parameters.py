@@ -4,22 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
 from core.errors import ConfigurationError
 from core.images.labelled_folders import FOLDER_PREFIX, NAME_PATTERN, default_family
 from core.recipes import RecipeConfig, recipe_config
-from core.repository.manifest import FamilyName, VersionReference
+from core.repository.manifest import FamilyName, ModelReference, Precision, VersionReference
 from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
 
-JobKind = Literal["train", "evaluate", "download"]
+JobKind = Literal["train", "evaluate", "batch", "download"]
 PromotionPolicy = Literal["never", "if_better", "always"]
 DATA_PATTERN = rf"^(cifar10|{FOLDER_PREFIX}{NAME_PATTERN.removeprefix('^').removesuffix('$')})$"
 MAX_OVERRIDES = 100
 MAX_EVALUATED_VERSIONS = 100
+MAX_BATCH_MODELS = 8
+TableFormat = Literal["csv", "jsonl", "parquet"]
 DataReference = Annotated[
     str, TextPattern(DATA_PATTERN, "use cifar10, or folder:NAME for a data set of your own, such as folder:my-pets")
+]
+
+FolderReference = Annotated[
+    str,
+    TextPattern(
+        rf"^{FOLDER_PREFIX}{NAME_PATTERN.removeprefix('^')}",
+        "use folder:NAME for a data set of your own, such as folder:my-pets",
+    ),
 ]
 
 
@@ -75,10 +85,36 @@ class EvaluateParameters(StrictModel):
     data: DataReference = Field("cifar10", description="cifar10, or folder:NAME for the data set of that name")
 
 
+class BatchParameters(StrictModel):
+    """One prediction of all images of a data set, into one table per model."""
+
+    data: FolderReference = Field(description="folder:NAME for the data set of that name")
+    models: tuple[ModelReference, ...] = Field(
+        ("cnn",),
+        min_length=1,
+        max_length=MAX_BATCH_MODELS,
+        description="such as cnn@3, or cnn for its champion, which is recorded as the version it then is",
+    )
+    precision: Precision | None = Field(None, description="fp32, bf16 or int8; by default DUET_PRECISION of the worker")
+    format: TableFormat = Field("csv", description="format of the tables; parquet needs pyarrow on the service")
+
+    @property
+    def folder(self) -> str:
+        """Name of the data set."""
+        return self.data.removeprefix(FOLDER_PREFIX)
+
+    @field_validator("models")
+    @classmethod
+    def _check_unique(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(models)) < len(models):
+            raise ValueError("name each model once")
+        return models
+
+
 class DownloadParameters(StrictModel):
     """One download of a built-in data set into DUET_HOME."""
 
     data: Literal["cifar10"] = "cifar10"
 
 
-JobParameters = TrainParameters | EvaluateParameters | DownloadParameters
+JobParameters = TrainParameters | EvaluateParameters | BatchParameters | DownloadParameters

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from core.jobs.parameters import (
+    BatchParameters,
     DownloadParameters,
     EvaluateParameters,
     JobKind,
@@ -22,15 +23,18 @@ FinalState = Literal["succeeded", "failed", "cancelled"]
 FINAL_STATES: frozenset[JobState] = frozenset({"succeeded", "failed", "cancelled"})
 
 
-_PARAMETERS: Mapping[JobKind, type[TrainParameters] | type[EvaluateParameters] | type[DownloadParameters]] = {
+_PARAMETERS: Mapping[
+    JobKind, type[TrainParameters] | type[EvaluateParameters] | type[BatchParameters] | type[DownloadParameters]
+] = {
     "train": TrainParameters,
     "evaluate": EvaluateParameters,
+    "batch": BatchParameters,
     "download": DownloadParameters,
 }
 
 
 class JobProgress(ResponseModel):
-    """Progress of the attempt; unknown values are None. The steps of a download are bytes."""
+    """Progress of the attempt; unknown values are None. The steps of a download are bytes, of a batch files."""
 
     stage: str | None = None
     epoch: int | None = None

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, did_you_mean
 from core.recipes.base import (
     Augmentation,
     CNNNetwork,

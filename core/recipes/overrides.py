@@ -9,8 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError, SettingsError
+from core.errors import ConfigurationError, SettingsError, did_you_mean
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
-from core.repository.manifest import Probability, Sha256
+from core.repository.graph_records import Probability
+from core.repository.manifest import Sha256
 from core.strict_model import StrictModel
 
 CORRUPTED_HOLDOUT_NAME = "corrupted_holdout.json"

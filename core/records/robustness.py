@@ -12,7 +12,7 @@ from pydantic import Field
 from core.errors import DataError, DifferentImagesError
 from core.records.base import Bools, ReportedData, ReportedModel, pack_bits, unpack_bits
 from core.repository.evaluation import StrangeImages
-from core.repository.manifest import Probability
+from core.repository.graph_records import Probability
 from core.schemas.api import ResponseModel
 from core.statistics.intervals import ConfidenceInterval, mean_estimate, mean_estimates, proportion
 from core.strict_model import StrictModel

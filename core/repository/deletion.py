@@ -77,7 +77,7 @@ def remove_version(family_folder: Path, version: int) -> None:
 
 
 def remove_leftovers(family_folder: Path) -> None:
-    """Remove what processes left that were killed in `remove_version`; the caller holds the alias lock."""
+    """Remove files of processes that were killed in `remove_version`; the caller holds the alias lock."""
     for left in family_folder.glob(f"{_REMOVED}*"):
         shutil.rmtree(left)
 

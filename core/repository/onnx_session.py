@@ -19,7 +19,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, get_args
 
 from core.errors import ConfigurationError
-from core.repository.manifest import Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Precision
 
 # This must be set before onnxruntime is imported, so no other module imports it. Otherwise onnxruntime reports usage to
 # its vendor and stores a device id in the home folder.

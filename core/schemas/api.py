@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.repository.manifest import Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Precision
 
 
 class ResponseModel(BaseModel):

@@ -38,6 +38,9 @@ class JobLinks(ResponseModel):
     log: str = Field(description="output of the job's process")
     cancel: str | None = Field(description="POST here to cancel the job; null after its end")
     retry: str | None = Field(description="POST here to retry the job; null unless it failed or was cancelled")
+    result: str | None = Field(
+        None, description="GET a table of predictions here, DELETE all; null unless a batch prediction has succeeded"
+    )
 
 
 class JobAnswer(JobRecord):
@@ -54,7 +57,7 @@ class JobList(ResponseModel):
 
 
 class JobAccepted(ResponseModel):
-    """Response of POST /train and POST /evaluate; the same for each request with one Idempotency-Key."""
+    """Response of POST /train, /evaluate and /batch; the same for each request with one Idempotency-Key."""
 
     id: str
     kind: JobKind

@@ -75,11 +75,14 @@ class Connection:
             return self.http.request(method, path, **content)
 
     @contextmanager
-    def streamed(self, path: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
+    def streamed(
+        self, path: str, headers: Mapping[str, str], query: Mapping[str, Any] | None = None
+    ) -> Iterator[httpx.Response]:
         """Open a streaming GET request; raises UnreachableError, also while the body is read."""
         connecting = self.http.timeout.connect
         timeout = httpx.Timeout(SILENCE_SECONDS, connect=connecting)
-        with self._reaching(), self.http.stream("GET", path, headers=dict(headers), timeout=timeout) as response:
+        streaming = self.http.stream("GET", path, headers=dict(headers), params=query, timeout=timeout)
+        with self._reaching(), streaming as response:
             if not response.is_success:
                 response.read()
             yield response

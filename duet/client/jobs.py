@@ -1,21 +1,26 @@
-"""Job methods of the client: start, follow, cancel and retry training and evaluation jobs."""
+"""Job methods of the client: start, follow, cancel and retry jobs, and download tables of predictions."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from pydantic import JsonValue
 
+from core.files.durable import atomic_replace
+from core.images.labelled_folders import FOLDER_PREFIX
 from core.jobs.events import StoredEvent
-from core.jobs.parameters import JobKind, PromotionPolicy
+from core.jobs.parameters import JobKind, PromotionPolicy, TableFormat
 from core.jobs.records import JobState
+from core.repository.manifest import Precision
 from core.schemas.jobs import JobAccepted, JobAnswer, JobList, RecipeList
-from duet.client.connection import Methods, drop_none
-from duet.client.errors import JobTimeoutError
+from duet.client.connection import Methods, drop_none, parsed, succeeded
+from duet.client.errors import ClientError, JobTimeoutError
 from duet.client.events import follow
 
 
@@ -61,6 +66,55 @@ class JobMethods(Methods):
         """Start an evaluation job for versions such as cnn@3, by default all champions; see `train`."""
         return self._submit("/evaluate", {"versions": list(versions), "data": data}, idempotency_key)
 
+    def predict_dataset(
+        self,
+        name: str,
+        *models: str,
+        precision: Precision | None = None,
+        table_format: TableFormat | None = None,
+        idempotency_key: str | None = None,
+    ) -> JobAccepted:
+        """Start a job that predicts all images of an uploaded data set; `download_result` gets its tables.
+
+        Args:
+            name: name of the data set.
+            models: such as cnn@3, or cnn (the default) for its champion; each gets a table.
+            precision: fp32, bf16 or int8; by default that of the service.
+            table_format: csv (the default), jsonl or parquet.
+            idempotency_key: see `train`.
+
+        Raises:
+            InvalidRequestError: the data set does not exist or has no images, or the format cannot be written.
+            NotFoundError: a model does not exist.
+        """
+        body = {"data": f"{FOLDER_PREFIX}{name}", "models": list(models) or None}
+        return self._submit("/batch", {**body, "precision": precision, "format": table_format}, idempotency_key)
+
+    def download_result(self, job_id: str, path: str | os.PathLike[str], *, model: str | None = None) -> Path:
+        """Download a table of a batch prediction to `path`, which is replaced when all has arrived.
+
+        Args:
+            job_id: id of a job of kind batch that has succeeded.
+            path: file to write.
+            model: version of the table, such as cnn@3; needed if the job has several.
+
+        Raises:
+            ConflictError: the job has no result, or it was deleted.
+            ClientError: the file cannot be written.
+        """
+        target = Path(path)
+        with self._connection.streamed(f"{_path(job_id)}/result", {}, drop_none({"model": model})) as response:
+            chunks = succeeded(response).iter_bytes()
+            try:
+                atomic_replace(target, lambda stream: stream.writelines(chunks))
+            except OSError as error:
+                raise ClientError(f"cannot write {target}: {error.strerror}") from error
+        return target
+
+    def delete_result(self, job_id: str) -> JobAnswer:
+        """Delete the tables of a batch prediction that has ended; the request is not retried."""
+        return parsed(self._connection.request("DELETE", f"{_path(job_id)}/result", repeatable=False), JobAnswer)
+
     def download(self, data: str = "cifar10") -> JobAccepted:
         """Start the download of a built-in data set, or return the download that is queued or running."""
         return self._connection.post(f"/datasets/{quote(data, safe='')}/download", JobAccepted)
@@ -76,7 +130,7 @@ class JobMethods(Methods):
         """List a page of jobs, newest first.
 
         Args:
-            kind: train, evaluate or download; by default all.
+            kind: train, evaluate, batch or download; by default all.
             state: only jobs in this state.
             limit: maximum number of jobs on the page.
             cursor: `next_cursor` of the previous page.

@@ -44,7 +44,7 @@ def evaluate(
 ) -> None:
     """Evaluate a version on the test images; exit code 1 if the result differs from its evaluation.json."""
     require_training("duet evaluate")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.files.durable import atomic_replace
     from core.files.home import duet_home, ensure_home
     from core.records.lookup import REPORTS_NAME

@@ -48,14 +48,14 @@ def import_model(
 ) -> None:
     """Check an ONNX graph, wrap scaling and layout into it, calibrate it and publish it as a version."""
     require_training("duet models import")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home
     from core.images.class_labels import normalized_label
     from core.repository.publishing import check_family_name
     from core.repository.repository import ModelRepository
     from training.data.load import load_images
-    from training.export.imported_graph import read_graph
+    from training.export.source_graph import read_graph
     from training.publish.import_version import ImportSettings, import_version
     from training.run.reporter import ConsoleReporter
 

@@ -111,7 +111,7 @@ def open_work(
     """Open two versions and their images for measurements whose records go to `folder`; sets torch's threads."""
     import torch
 
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from training.analysis.interpret.activations import Model
     from training.analysis.interpret.commands import Work
     from training.pipeline.requests import images_for

@@ -1,7 +1,8 @@
-"""`duet predict`: predict image files and folders into a table, offline or with a running service."""
+"""`duet predict`: predict files and folders, or a data set of a service, into a table."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
@@ -14,9 +15,9 @@ from duet.commands.completion import complete_version
 from duet.commands.extras import require_serve
 
 if TYPE_CHECKING:
+    from core.batch.journal import Header
+    from core.batch.run import Predictor
     from core.repository.manifest import Precision
-    from duet.batch.journal import Header
-    from duet.batch.run import Predictor
 
 
 class PrecisionOption(StrEnum):
@@ -28,8 +29,10 @@ class PrecisionOption(StrEnum):
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Images, and folders of images.")],
     out: Annotated[Path, typer.Option(help="Table to write: a file that ends in .csv, .jsonl or .parquet.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Images, and folders of images.")
+    ] = None,
     model: Annotated[
         str,
         typer.Option(metavar="REF", help="Version: cnn@3, or cnn for its champion.", autocompletion=complete_version),
@@ -40,17 +43,46 @@ def predict(
     url: Annotated[
         str | None, typer.Option(help="Predict with the service at this address instead of in this process.")
     ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Predict this data set of the service as a job; needs --url.")
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(envvar="DUET_KEY", help="API key for --dataset; `duet key` prints a generated one.")
+    ] = None,
     threads: Threads = None,
 ) -> None:
     """Predict images into a table with one row for each file; a killed command continues where it stopped."""
-    from core.cores import available_cores
     from core.errors import ConfigurationError
-    from duet.batch.files import list_files
-    from duet.batch.journal import Journal
-    from duet.batch.output import check_output
-    from duet.batch.run import finish, predict_files
+    from duet.commands.predict_dataset import predict_dataset
+
+    if (paths is None) == (dataset is None):
+        raise ConfigurationError("name files and folders to predict, or a data set of a service with --dataset")
+    if dataset is not None:
+        if url is None:
+            raise ConfigurationError("--dataset needs --url, the address of the service that has the data set")
+        chosen: Precision | None = None if precision is None else precision.value
+        predict_dataset(dataset, out, model=model, precision=chosen, url=url, api_key=key)
+    else:
+        _predict_files(paths or [], out, model, precision, url, threads)
+
+
+def _predict_files(
+    paths: Sequence[Path],
+    out: Path,
+    model: str,
+    precision: PrecisionOption | None,
+    url: str | None,
+    threads: int | None,
+) -> None:
+    from core.batch.files import list_files
+    from core.batch.journal import Journal
+    from core.batch.output import check_output, check_parquet, format_of
+    from core.batch.run import predict_files, write_table
+    from core.cpu import available_cores
+    from core.errors import ConfigurationError
 
     check_output(out)
+    check_parquet(format_of(out))
     threads = threads or available_cores()
     journal = Journal(out)
     if out.exists() and not journal.path.exists():
@@ -73,7 +105,8 @@ def predict(
                 threads=threads,
                 advance=lambda count: progress.advance(task, count),
             )
-        predicted, unreadable = finish(files, journal, out)
+        predicted, unreadable = write_table(files, journal, out)
+        journal.remove()
     typer.echo(f"{header.model}: {predicted:,} files predicted, {unreadable:,} unreadable, in {out}")
 
 
@@ -81,9 +114,9 @@ def _offline(
     opened: ExitStack, model: str, precision: PrecisionOption | None, threads: int
 ) -> tuple[Header, Predictor, int]:
     require_serve("duet predict")
+    from core.batch.journal import Header
     from core.repository.repository import ModelRepository
-    from duet.batch.journal import Header
-    from duet.batch.offline import BATCH, offline_predictor
+    from service.models.offline import BATCH, offline_predictor
     from service.settings import read_settings
 
     settings = read_settings()
@@ -106,9 +139,9 @@ def _offline(
 def _online(
     opened: ExitStack, model: str, precision: PrecisionOption | None, url: str
 ) -> tuple[Header, Predictor, int]:
+    from core.batch.journal import Header
     from core.errors import ConfigurationError
-    from duet.batch.journal import Header
-    from duet.batch.online import BATCH, OnlinePredictor
+    from duet.client.batch import BATCH, OnlinePredictor
     from duet.client.client import Client
 
     client = opened.enter_context(Client(url))

@@ -42,7 +42,7 @@ def repeat(
     mean is at least the goal, which needs two or more seeds.
     """
     require_training("duet repeat")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.files.home import duet_home, ensure_home, named_run
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository

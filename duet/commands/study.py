@@ -47,7 +47,7 @@ def augmentation(
     If interrupted, run the same command again to resume. Results, table and figure: DUET_HOME/studies/NAME/.
     """
     require_training("duet study")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository
@@ -102,7 +102,7 @@ def settings(
     Results and table: DUET_HOME/studies/NAME/.
     """
     require_training("duet study")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.files.home import duet_home, ensure_home
     from core.recipes import parse_override, recipe_config
     from core.repository.repository import ModelRepository

@@ -74,7 +74,7 @@ def train(
 ) -> None:
     """Train RECIPE, calibrate and evaluate the result, and publish it as the family's next version."""
     require_training("duet train")
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.errors import ConfigurationError
     from core.files.home import duet_home, ensure_home, named_run
     from core.images.labelled_folders import default_family, folder_of, read_folder

@@ -106,7 +106,7 @@ def _prepare(
     threads: int | None,
 ) -> tuple[StudySetup, Description]:
     """Check the settings and the teacher, load the images and describe the study for its journal."""
-    from core.cores import available_cores
+    from core.cpu import available_cores
     from core.files.home import duet_home
     from core.repository.repository import ModelRepository
     from training.fit.distillation import pin_teacher_version, read_teachers

@@ -96,9 +96,9 @@ def kombu_url(url: str) -> str:
 
 
 def kombu_tls(url: str) -> Mapping[str, Any] | None:
-    """TLS options of kombu's connections, those of redis-py: the ssl_ options of the URL, and verification by default.
+    """TLS options for kombu, with the names of redis-py; None without TLS.
 
-    None without TLS.
+    These are the ssl_ options of the URL. Certificates are verified unless an option says otherwise.
 
     Raises:
         ConfigurationError: as `normalized`.

@@ -190,7 +190,7 @@ class _DecodingBudget:
 
         Raises:
             TooMuchWorkError: the images have too many pixels for the size of the upload.
-            DeadlineExceededError: the time is over.
+            DeadlineExceededError: the deadline has passed.
         """
         if time.monotonic() > self._until:
             raise DeadlineExceededError(

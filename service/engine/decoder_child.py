@@ -44,7 +44,7 @@ def send_message(connection: socket.socket, head: dict[str, Any], payload: bytes
     """Send a message before the time `until`, on the clock of `time.perf_counter`.
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: `until` has passed.
         OSError: the connection is closed.
     """
     encoded = json.dumps(head).encode()
@@ -59,7 +59,7 @@ def receive_message(
     """Receive the head and the payload of a message; see `send_message`.
 
     Raises:
-        TimeoutError: the time is over.
+        TimeoutError: `until` has passed.
         OSError: the connection is closed.
         ValueError: the message is too long, or its head is not a JSON object.
     """

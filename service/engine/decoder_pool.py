@@ -56,7 +56,7 @@ class DecoderPool:
 
         Raises:
             ImageError: see `decode_images`; also if decoding takes too much memory or the process dies.
-            TimeoutError: the time is over.
+            TimeoutError: `until` has passed.
             OSError: no process can be started, or the pool is closed.
         """
         process = self._free.get()

@@ -14,7 +14,8 @@ import numpy as np
 from core.images.decode import Crop, DecodedImage
 from core.images.limits import megapixels
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
-from core.repository.manifest import Calibration, Precision
+from core.repository.graph_records import Calibration
+from core.repository.manifest import Precision
 from service.engine.arrays import Pixels
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder, Upload

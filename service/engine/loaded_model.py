@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from core.errors import CorruptVersionError
 from core.images.geometry import ModelInput
+from core.repository.graph_records import Calibration
 from core.repository.integrity import unlisted_files
-from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, Manifest, Precision
+from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Manifest, Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ProviderStatus
 from service.engine.gradient_model import GradientGraph

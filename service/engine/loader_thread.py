@@ -24,8 +24,8 @@ class LoaderThread(Executor):
 
     Reading from a network file system that hangs cannot be interrupted. A call that uses no CPU time for
     `limit_seconds` fails with TimeoutError and its thread is left alone; another thread takes the next calls. The
-    process does not wait for it. Where the CPU time of a thread cannot be read, as on macOS, the limit is that of the
-    whole call.
+    process does not wait for it. Where the CPU time of a thread cannot be read, as on macOS, the
+    limit applies to the duration of the whole call.
     """
 
     def __init__(self, limit_seconds: float) -> None:

@@ -19,6 +19,7 @@ from core.errors import RepositoryError, UnknownVersionError
 from core.repository.manifest import Manifest, Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness, ProviderStatus
+from service.engine.champion_reader import ChampionReader
 from service.engine.loaded_model import LoadedModel, ModelVariant
 from service.engine.memory import return_free_memory
 from service.engine.provider_policy import ProviderPolicy
@@ -27,8 +28,6 @@ from service.errors import NotReadyError, VersionRefusedError
 from service.errors.hidden_paths import hide_repository_paths
 
 log = logging.getLogger("duet.models")
-READ_SECONDS = 5.0
-"""Time limit for reading the champions; after it, other work continues with the champions read before."""
 _LOADED_FIRST = ("cnn", "mlp")
 """Families that requests without a model name ask for."""
 
@@ -71,13 +70,13 @@ class ModelManager:
         self._poll_seconds = poll_seconds
         self._policy = policy
         self._loader = VersionLoader(repository, policy, max_batch=max_batch, retry_seconds=retry_refused_seconds)
+        self._champion_reader = ChampionReader(repository)
         self._champion_numbers: Mapping[str, int] = {}
         self.champions: dict[str, LoadedModel] = {}
         self._used: dict[str, float] = {}
         self._resting: set[str] = set()
         self._extras: OrderedDict[Key, LoadedModel] = OrderedDict()
         self._alias_problem: str | None = None
-        self._reading: asyncio.Task[dict[str, int]] | None = None
         self._refreshed_once = False
         self._refreshing = asyncio.Lock()
 
@@ -99,7 +98,7 @@ class ModelManager:
         # Locked: a refresh that read the champions before a promotion must not overwrite a later refresh.
         async with self._refreshing:
             try:
-                self._champion_numbers = await self._read_champions()
+                self._champion_numbers = await self._champion_reader.read()
                 self._alias_problem = None
             except RepositoryError as error:
                 if self._alias_problem is None:
@@ -226,20 +225,6 @@ class ModelManager:
     def _versions(self) -> list[LoadedModel]:
         """All loaded versions, the champions first."""
         return [*self.champions.values(), *self._extras.values()]
-
-    async def _read_champions(self) -> Mapping[str, int]:
-        """Return the champions in the repository. After a timeout, the next call waits for the same read.
-
-        Raises:
-            RepositoryError: the champions cannot be read, or the file system does not respond.
-        """
-        reading = self._reading or asyncio.create_task(asyncio.to_thread(self._repository.champions))
-        self._reading = reading
-        await asyncio.wait([reading], timeout=READ_SECONDS)
-        if not reading.done():
-            raise RepositoryError(f"the champions were not read within {READ_SECONDS:g} s: check the file system")
-        self._reading = None
-        return reading.result()
 
     async def _drop_removed(self) -> None:
         """Drop the champions of archived families, and deleted versions; requests in flight finish on them."""

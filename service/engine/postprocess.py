@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import softmax
 from core.statistics.comparison import jensen_shannon_bits
 from service.engine.arrays import Floats, Pixels, RunModel
@@ -75,7 +75,7 @@ RunBatch = Callable[[Pixels], Outputs]
 
 
 def with_postprocessing(run: RunModel, calibration: Calibration) -> RunBatch:
-    """`run` followed by `postprocess`."""
+    """A function that calls `run` and then `postprocess`."""
 
     def run_batch(images_NHWC: Pixels) -> Outputs:
         return postprocess(run(images_NHWC), calibration)

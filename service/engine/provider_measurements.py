@@ -13,7 +13,8 @@ from pydantic import Field, ValidationError
 
 from core.cpu import cpu_name
 from core.files.durable import atomic_replace
-from core.repository.manifest import Manifest, Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Manifest, Precision
 from core.strict_model import StrictModel
 from service.engine.provider_check import LIMITS
 
@@ -40,7 +41,7 @@ class Measurements(StrictModel):
     Attributes:
         references: probabilities of the `cpu` provider by graph file, [64][K] each.
         results: measurements of each provider and precision.
-        published: precisions whose graph the `cpu` provider has run only to see that it can.
+        published: precisions whose graph was run on the `cpu` provider only to check that it runs.
     """
 
     references: Mapping[str, tuple[tuple[float, ...], ...]] = Field(default_factory=dict)

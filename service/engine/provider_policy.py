@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from core.repository.manifest import Manifest, Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Manifest, Precision
 from core.repository.onnx_session import Provider, find_provider, find_providers, installed_providers
 from service.engine.arrays import Pixels
 from service.engine.provider_measurements import MeasurementStore

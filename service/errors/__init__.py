@@ -54,11 +54,13 @@ from service.errors.resources import DatasetTooLargeError as DatasetTooLargeErro
 from service.errors.resources import GateRefusedError as GateRefusedError
 from service.errors.resources import HomeNotWritableError as HomeNotWritableError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
+from service.errors.resources import NoJobResultError as NoJobResultError
 from service.errors.resources import NoSuchRunError as NoSuchRunError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
 from service.errors.resources import NoUsableImageError as NoUsableImageError
 from service.errors.resources import PrecisionNotPublishedError as PrecisionNotPublishedError
+from service.errors.resources import ResultsFullError as ResultsFullError
 from service.errors.resources import StorageFullError as StorageFullError
 from service.errors.resources import TooManyQueuedJobsError as TooManyQueuedJobsError
 from service.errors.resources import TooManyStreamsError as TooManyStreamsError

@@ -219,6 +219,25 @@ class HomeNotWritableError(ProblemError):
         )
 
 
+class NoJobResultError(ProblemError):
+    """The job has no tables to download or delete."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+
+
+class ResultsFullError(ProblemError):
+    """The tables of all batch predictions have reached their limit."""
+
+    def __init__(self, stored: int, limit: int) -> None:
+        super().__init__(
+            f"the tables of batch predictions take {stored:,} bytes and the limit is {limit:,}: delete some with "
+            "DELETE /jobs/{job_id}/result, or raise DUET_MAX_RESULTS_BYTES",
+            stored=stored,
+            limit=limit,
+        )
+
+
 class NoSuchSampleError(ProblemError):
     """No test image has this index."""
 

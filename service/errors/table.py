@@ -108,6 +108,8 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     resources.TooMuchWorkError: (413, "too-much-work", "The images have too many pixels"),
     resources.StorageFullError: (507, "storage-full", "The disk is full"),
     resources.HomeNotWritableError: (503, "home-not-writable", "The state folder is not writable"),
+    resources.NoJobResultError: (409, "no-job-result", "The job has no result"),
+    resources.ResultsFullError: (507, "results-full", "The results of jobs take too much space"),
     resources.NoSuchSampleError: (404, "no-such-sample", "There is no such test image"),
 }
 _RETRY_AFTER: dict[type[core.DuetError], int] = {
@@ -228,6 +230,8 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             resources.TooMuchWorkError(250_000_000),
             resources.StorageFullError(),
             resources.HomeNotWritableError(),
+            resources.NoJobResultError(f"job {_JOB} is running: wait until it has succeeded"),
+            resources.ResultsFullError(4_294_967_296, 4_294_967_296),
             resources.NoSuchSampleError(1000, 1000),
         )
     }

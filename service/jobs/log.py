@@ -54,7 +54,7 @@ def complete_end(path: Path, hidden: PathsInBytes) -> int:
 def read_between(path: Path, start: int, end: int, hidden: PathsInBytes) -> Iterator[bytes]:
     """Yield the text from `start` to `end` in chunks, with names in place of the paths in `hidden`.
 
-    A path around `start` is left out. A missing file has no text.
+    If `start` is within a path, the text begins after this path. A missing file has no text.
     """
     if start >= end:
         return

@@ -14,7 +14,14 @@ from typing import TypeVar
 from anyio import CapacityLimiter, to_thread
 
 from core.images.labelled_folders import folder_of
-from core.jobs.parameters import DownloadParameters, EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.parameters import (
+    BatchParameters,
+    DownloadParameters,
+    EvaluateParameters,
+    JobKind,
+    JobParameters,
+    TrainParameters,
+)
 from core.jobs.records import JobRecord, JobState
 from core.repository.repository import ModelRepository
 from service.broker.url import configured_url
@@ -84,7 +91,7 @@ class JobService:
         *,
         key_id: str,
         idempotency_key: str | None,
-        check: Callable[[], None],
+        check: Callable[[], JobParameters],
     ) -> JobRecord:
         """Record a job, then wake a worker for it; if sending the message fails, the reaper sends it later.
 
@@ -93,7 +100,7 @@ class JobService:
             context: of the request.
             key_id: id of the caller's API key, whose share of the queue is limited.
             idempotency_key: if it already has a job, that job is returned.
-            check: raises if a new job could not run.
+            check: raises if a new job could not run, and returns the parameters to record.
 
         Raises:
             JobError: from the store or the key.
@@ -107,12 +114,12 @@ class JobService:
             if reservation is not None and reservation.job_id is not None:
                 return self.store.get(reservation.job_id)
             self.check_home()
-            check()
+            checked = check()
             self._check_workers(kind)
             self._check_queue(key_id)
             record = self.store.create(
                 kind,
-                parameters,
+                checked,
                 request_id=context.id,
                 traceparent=context.traceparent,
                 key_id=key_id,
@@ -154,7 +161,9 @@ class JobService:
         for state in _LIVE:
             if found := self.store.list(kind="download", state=state, limit=1).records:
                 return found[0]
-        return self.submit(DownloadParameters(), context, key_id=key_id, idempotency_key=None, check=lambda: None)
+        return self.submit(
+            DownloadParameters(), context, key_id=key_id, idempotency_key=None, check=lambda: DownloadParameters()
+        )
 
     def _check_queue(self, key_id: str) -> None:
         """Reject a job if the queue is full. Simultaneous requests may exceed the limit by a few jobs."""
@@ -179,6 +188,8 @@ def kind_of(parameters: JobParameters) -> JobKind:
             return "train"
         case EvaluateParameters():
             return "evaluate"
+        case BatchParameters():
+            return "batch"
         case DownloadParameters():
             return "download"
 

@@ -6,15 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.batch.output import check_parquet
 from core.errors import ConfigurationError, DataError, SettingsError
 from core.images.cifar_files import IMAGE_SIDE
 from core.images.labelled_folders import LabelledFolder, folder_of, read_folder
-from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.parameters import BatchParameters, EvaluateParameters, TrainParameters
 from core.recipes import RECIPES
 from core.recipes.init_from import check_no_leakage, require_same_network
 from core.repository.manifest import Manifest
 from service.broker.address import broker_folder, embedded_url
-from service.errors import InvalidParametersError, NotReadyError
+from service.errors import InvalidParametersError, NotReadyError, PrecisionNotPublishedError, ResultsFullError
+from service.jobs.batch.results import stored_bytes
 from service.models.catalog import ModelCatalog, ModelRef
 from service.settings import Settings
 
@@ -36,8 +38,8 @@ def check_home(settings: Settings) -> None:
         )
 
 
-def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> None:
-    """Check recipe, settings, data, initial weights and teachers; reads the disk.
+def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Path) -> TrainParameters:
+    """Check recipe, settings, data, initial weights and teachers, and return the parameters; reads the disk.
 
     Raises:
         InvalidParametersError: one of them does not exist or does not fit.
@@ -71,10 +73,11 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
         with _blaming("init_from"):
             require_same_network(config, start)
             check_no_leakage(start, config, "start", same_images=_same_images(parameters.data, start))
+    return parameters
 
 
-def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home: Path) -> None:
-    """Check versions and data; reads the disk.
+def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home: Path) -> EvaluateParameters:
+    """Check versions and data, and return the parameters; reads the disk.
 
     Raises:
         InvalidParametersError: the data does not exist, its classes differ from those of a version, or no versions are
@@ -92,6 +95,36 @@ def check_evaluation(parameters: EvaluateParameters, catalog: ModelCatalog, home
             )
     if not parameters.versions and not catalog.repository.champions():
         raise _invalid("versions", "no versions are named and there is no champion: name a version, such as cnn@3")
+    return parameters
+
+
+def check_batch(parameters: BatchParameters, catalog: ModelCatalog, settings: Settings) -> BatchParameters:
+    """Check versions, data and the space for results; reads the disk.
+
+    Returns:
+        The parameters with the version of each model.
+
+    Raises:
+        InvalidParametersError: the data does not exist or has no images, or the format cannot be written.
+        UnknownFamilyError, UnknownVersionError, VersionRefusedError: for a model.
+        PrecisionNotPublishedError: a version has no such graph.
+        ResultsFullError: the tables of earlier jobs take all space that DUET_MAX_RESULTS_BYTES gives.
+    """
+    with _blaming("format"):
+        check_parquet(parameters.format)
+    with _blaming("data"):
+        images = read_folder(settings.home, parameters.folder).images
+    if images == 0:
+        raise _invalid("data", f"{parameters.data} has no images: upload some first")
+    manifests = [catalog.resolve(ModelRef.parse(model)) for model in parameters.models]
+    for manifest in manifests:
+        if parameters.precision == "int8" and "int8" not in manifest.calibration:
+            raise PrecisionNotPublishedError(manifest.reference, "int8", list(manifest.calibration))
+    stored = stored_bytes(settings.home)
+    if stored >= settings.max_results_bytes:
+        raise ResultsFullError(stored, settings.max_results_bytes)
+    references = dict.fromkeys(manifest.reference for manifest in manifests)
+    return parameters.model_copy(update={"models": tuple(references)})
 
 
 def _same_images(data: str, version: Manifest) -> bool:

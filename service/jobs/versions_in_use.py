@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.errors import ConfigurationError
-from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.parameters import BatchParameters, EvaluateParameters, TrainParameters
 from core.jobs.records import JobRecord, JobState
 from service.jobs.store.store import JobStore
 
@@ -23,9 +23,9 @@ def versions_in_use(store: JobStore) -> dict[str, str]:
 
 
 def _versions_read(record: JobRecord) -> Iterator[str]:
-    """Versions that an evaluation measures, or that a training needs as initial weights and as teachers."""
+    """Versions that the job runs, or that a training needs as initial weights and as teachers."""
     match record.typed_parameters():
-        case EvaluateParameters(versions=references):
+        case EvaluateParameters(versions=references) | BatchParameters(models=references):
             yield from references
         case TrainParameters() as parameters:
             try:

@@ -31,7 +31,7 @@ def read_figure(repository: ModelRepository, manifest: Manifest, figure: str) ->
 
 
 def find_file(repository: ModelRepository, manifest: Manifest, name: str) -> Path:
-    """Path of a file of the version, whose content was compared with the manifest; see `read_figure` for errors."""
+    """Compare a file of the version with the manifest, and return its path; see `read_figure` for errors."""
     record = manifest.files.get(name)
     if record is None:
         raise NoSuchVersionFileError(manifest.reference, name)

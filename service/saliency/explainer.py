@@ -22,7 +22,8 @@ from service.errors import (
     TooManyExplanationsError,
     UnknownTargetError,
 )
-from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject, baseline_image
+from service.saliency.baselines import baseline_image
+from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import InBackground, Runs
 
 Result = TypeVar("Result")

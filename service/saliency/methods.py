@@ -10,18 +10,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from core.records.explanations import MethodName as MethodName
 from service.engine.arrays import Floats, Pixels
+from service.saliency.baselines import Baseline
 from service.saliency.runs import Runs
 
 Doubles = npt.NDArray[np.float64]
 Window = tuple[slice, slice]
-Baseline = Literal["black", "white", "mean", "blur"]
 
 GRADIENT_EVALUATIONS = 3
 """Number of model evaluations that one gradient counts as."""
@@ -296,32 +295,3 @@ def count_windows(height: int, width: int, side: int, stride: int) -> int:
 
 def _starts(size: int, side: int, stride: int) -> range:
     return range(0, (math.ceil(max(size - side, 0) / stride) + 1) * stride, stride)
-
-
-def baseline_image(name: Baseline, image_HWC: Pixels, mean: tuple[float, ...]) -> Pixels:
-    """The baseline of an image, uint8 [H, W, 3], so that the served graph accepts it.
-
-    Args:
-        name: `black`, `white`, `mean` (mean color of the training images), or `blur` (the image after a Gaussian blur
-            with a standard deviation of an eighth of its longer side).
-        image_HWC: uint8 [H, W, 3].
-        mean: of the training images' channels, in [0, 1].
-    """
-    if name == "blur":
-        return _blurred(image_HWC)
-    color_C = {"black": np.zeros(3), "white": np.ones(3), "mean": np.array(mean)}[name]
-    return np.broadcast_to(np.rint(255 * color_C).astype(np.uint8), image_HWC.shape)
-
-
-def _blurred(image_HWC: Pixels) -> Pixels:
-    height, width, _ = image_HWC.shape
-    sigma = max(height, width) / 8
-    rows, columns = _blur_weights(height, sigma), _blur_weights(width, sigma)
-    return np.asarray(np.rint(np.einsum("ih,jw,hwc->ijc", rows, columns, image_HWC, optimize=True)), np.uint8)
-
-
-def _blur_weights(size: int, sigma: float) -> Doubles:
-    """Weights [size, size] of a Gaussian blur, normalized per row, so that pixels outside the image do not count."""
-    distance = np.subtract.outer(np.arange(size), np.arange(size)) / sigma
-    weights = np.exp(-0.5 * distance**2)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit import checks
+from tests.audit import checks, trail
 from tests.audit.checks import CHECKS
 from tests.audit.formulas import printed
 from tests.audit.sources import Sources, cell, read_pages
@@ -129,11 +129,11 @@ def report(candidate: int, champion: int | None, *, passed: bool) -> dict[str, o
 def test_trail_is_replayed(
     lines: list[dict[str, object]], said: str, problems: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "MODELS", tmp_path)
+    monkeypatch.setattr(trail, "MODELS", tmp_path)
     (tmp_path / "promotions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    trail = Sources(IMAGES, {"README": said})
-    trail.__dict__["aliases"] = {"champions": {"mlp": 1, "cnn": 3}, "last_entry": len(lines)}
-    wrong = [line for line in disagreeing("gate_trail", trail) if "mlp@1" not in line]
+    replayed = Sources(IMAGES, {"README": said})
+    replayed.__dict__["aliases"] = {"champions": {"mlp": 1, "cnn": 3}, "last_entry": len(lines)}
+    wrong = [line for line in disagreeing("gate_trail", replayed) if "mlp@1" not in line]
     assert len(wrong) == problems
 
 

@@ -18,7 +18,7 @@ class Named(BaseModel):
 
 
 @pytest.mark.parametrize("value", ["Pets", "", "kittens", 3])
-def test_the_message_is_in_words(value: object) -> None:
+def test_message_is_in_words(value: object) -> None:
     for values, location in (({"name": value}, ("name",)), ({"others": ("cats", value)}, ("others", 1))):
         with pytest.raises(ValidationError) as caught:
             Named.model_validate(values)
@@ -30,7 +30,7 @@ def test_matching_text_is_accepted() -> None:
     assert Named(name="pets", others=("cats", "dogs")).model_dump() == {"name": "pets", "others": ("cats", "dogs")}
 
 
-def test_the_schema_has_the_pattern_and_the_length() -> None:
+def test_schema_has_the_pattern_and_the_length() -> None:
     schema = Named.model_json_schema()["properties"]["name"]
     assert schema["anyOf"] == [{"type": "string", "maxLength": 5, "pattern": "^[a-z]+$"}, {"type": "null"}]
     assert schema["description"] == "name of the thing"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from duet.batch.journal import Journal
+from core.batch.journal import Journal
 from tests.support.duet_command import Duet
 from tests.support.onnx_models import CLASSES, SIZE, write_onnx_version
 from tests.support.service import service_process, set_champions

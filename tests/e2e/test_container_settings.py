@@ -41,6 +41,10 @@ OF_BOTH = {
         "JOB_RETENTION_DAYS",
         "LOG_LEVEL",
         "LOG_FORMAT",
+        "MAX_PIXELS",
+        "MAX_RESULTS_BYTES",
+        "PRECISION",
+        "PROVIDERS",
     )
 }
 

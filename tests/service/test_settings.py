@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from core.cores import available_cores
+from core.cpu import available_cores
 from core.errors import ConfigurationError
 from core.files.home import duet_home
 from core.gate.report import GateThresholds

@@ -13,7 +13,8 @@ from core.records.explanations import SMOOTHGRAD_NOISE
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel
 from service.engine.postprocess import RunBatch
-from service.saliency.methods import METHODS, Attribution, Baseline, MethodName, Parameters, Subject, baseline_image
+from service.saliency.baselines import Baseline, baseline_image
+from service.saliency.methods import METHODS, Attribution, MethodName, Parameters, Subject
 from service.saliency.runs import Runs
 
 Result = TypeVar("Result")

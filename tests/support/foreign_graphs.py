@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,4 +56,12 @@ def write_foreign_graph(
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     onnx.save(model, path, **save)
+    return path
+
+
+def edited_graph(path: Path, change: Callable[[onnx.ModelProto], object]) -> Path:
+    """The file of `path` with a changed graph."""
+    model = onnx.load(path)
+    change(model)
+    onnx.save(model, path)
     return path

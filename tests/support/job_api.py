@@ -84,7 +84,7 @@ def write_log(app: RunningApp, job_id: str, content: bytes) -> Path:
 
 
 def worker_report(
-    name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate", "download"), cifar10: bool = True
+    name: str, *, ready: bool, queues: Sequence[Any] = ("train", "evaluate", "batch", "download"), cifar10: bool = True
 ) -> WorkerReport:
     """Return a worker's heartbeat."""
     reason = None if ready else f"the training environment of {name} is being installed"

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from core.jobs.events import FIRST, AddedEvent, Permission, Permit, ReportedEvent, StoredEvent, read_child_message
-from core.jobs.parameters import EvaluateParameters, JobKind, JobParameters, TrainParameters
+from core.jobs.parameters import JobParameters, TrainParameters
 from core.jobs.records import JobRecord
 from service.jobs.dispatch import Dispatcher
+from service.jobs.service import kind_of
 from service.jobs.store.keys import events_key
 from service.jobs.store.records import stored_event
 from service.jobs.store.store import JobStore
@@ -36,8 +37,7 @@ class Jobs:
     def submit(self, parameters: JobParameters | None = None, *, send: bool = True) -> str:
         """Record a job, wake a worker and return the id."""
         parameters = parameters or TrainParameters(recipe="mlp_baseline", promote="never")
-        kind: JobKind = "evaluate" if isinstance(parameters, EvaluateParameters) else "train"
-        record = self.store.create(kind, parameters, request_id="of-the-test", traceparent=None)
+        record = self.store.create(kind_of(parameters), parameters, request_id="of-the-test", traceparent=None)
         if send:
             assert self._dispatcher.send(record)
         return record.id
@@ -174,7 +174,8 @@ def job_process(
     home.mkdir(exist_ok=True)
     written = home / f"{job_id}.parameters.json"
     written.write_text(parameters, encoding="utf-8")
-    command = [str(python), "-m", "training", "job", "--id", job_id, "--kind", kind]
+    module = "service.jobs.batch" if kind == "batch" else "training"
+    command = [str(python), "-m", module, "job", "--id", job_id, "--kind", kind]
     command += ["--parameters", str(written), "--threads", "1"]
     own = {"DUET_HOME": str(home), "DUET_SHIPPED_MODELS": str(home / "none"), "OMP_NUM_THREADS": "1"}
     child = Child(command, {**os.environ, **own, **environment}, home / "log.txt", nice=0)

@@ -31,7 +31,8 @@ from core.repository.evaluation import (
     ReliabilityBin,
     Scores,
 )
-from core.repository.manifest import GRAPHS, Calibration, Geometry, InputSpec, Manifest, Precision
+from core.repository.graph_records import Calibration
+from core.repository.manifest import GRAPHS, Geometry, InputSpec, Manifest, Precision
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions, save_predictions
 from core.statistics.intervals import ConfidenceInterval
 from tests.support.versions import write_version

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.repository.manifest import Precision, ProviderName
+from core.repository.graph_records import ProviderName
+from core.repository.manifest import Precision
 from core.repository.onnx_session import Provider, find_provider, installed_providers, open_session
 from service.engine import graph_opener, provider_policy
 from service.engine.graph_opener import OpenGraph

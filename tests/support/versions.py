@@ -11,10 +11,10 @@ from typing import Any
 from core.files.home import shipped_models
 from core.repository.alias_files import ALIASES_NAME, AliasFile
 from core.repository.champions import history, promote, rollback
+from core.repository.graph_records import Calibration, ParityRecord
 from core.repository.manifest import (
     GRADIENT_GRAPH,
     MANIFEST_NAME,
-    Calibration,
     CostRecord,
     DataRecord,
     EnvironmentRecord,
@@ -23,7 +23,6 @@ from core.repository.manifest import (
     InputSpec,
     LicenceRecord,
     Manifest,
-    ParityRecord,
     file_record,
     read_manifest,
 )

@@ -36,7 +36,7 @@ def draw_shift_flip(
 ) -> ShiftFlip:
     """Draw shifts of up to `config.translate` pixels and flips with probability 1/2 for `count` images.
 
-    `mirrored_N`, bool [N], are the images to flip if they are not drawn.
+    With `mirrored_N`, bool [N], flips are not drawn: it says which images to flip.
     """
     device = generator.device
     top_N = left_N = torch.zeros(count, dtype=torch.int64, device=device)

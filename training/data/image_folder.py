@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.cores import available_cores
+from core.cpu import available_cores
 from core.errors import DataError, ImageError
 from core.files.home import duet_home
 from core.images.class_labels import shown

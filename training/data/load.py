@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from core.did_you_mean import did_you_mean
-from core.errors import DataError
+from core.errors import DataError, did_you_mean
 from core.files.home import duet_home
 from core.images.labelled_folders import FOLDER_PREFIX, dataset_names, folder_of
 from core.recipes.init_from import DEFAULT_GEOMETRY

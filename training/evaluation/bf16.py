@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from core.repository.manifest import Bf16Record, Calibration
+from core.repository.graph_records import Bf16Record, Calibration
 from core.repository.onnx_session import Provider, installed_providers, open_session
 from core.statistics.calibration import softmax
 from core.statistics.comparison import compare_paired

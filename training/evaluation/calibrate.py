@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from core.errors import ExportError
-from core.repository.manifest import Calibration, ClassBiasRecord
+from core.repository.graph_records import Calibration, ClassBiasRecord
 from core.statistics.calibration import fit_biases, fit_temperature, softmax
 from core.statistics.conformal import conformal_threshold
 from core.statistics.energy import energy_threshold

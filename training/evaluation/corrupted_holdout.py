@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.records.base import ReportedData, ReportedModel
 from core.records.corrupted_holdout import CorruptedCondition, CorruptedHoldout
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.repository.onnx_session import open_session
 from core.statistics.energy import energy
 from training.corruptions.cifar10c import EXTRA_CORRUPTIONS, corrupted

@@ -11,15 +11,8 @@ import numpy.typing as npt
 
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
 from core.repository.evaluation import EvaluatedData, Evaluation, Scores, StrangeKind
-from core.repository.manifest import (
-    AveragedViewsRecord,
-    Bf16Record,
-    Calibration,
-    HeadlineMetrics,
-    ParityRecord,
-    Precision,
-    QuantizationRecord,
-)
+from core.repository.graph_records import AveragedViewsRecord, Bf16Record, Calibration, ParityRecord, QuantizationRecord
+from core.repository.manifest import HeadlineMetrics, Precision
 from core.repository.predictions import Split, SplitPredictions
 from core.statistics.calibration import log_loss, reliability, softmax
 from training.data.preprocessing import one_hot

@@ -30,7 +30,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn.datasets import load_digits, load_sample_image
 
 from core.repository.evaluation import StrangeImages, StrangeKind
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.energy import auroc, energy
 from training.export.run_onnx import predict_logits
 

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from core.repository.evaluation import AveragedScores, ClassScores, PredictionSets, Scores
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import (
     brier_score,
     calibrated_ece,

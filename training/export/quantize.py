@@ -24,7 +24,8 @@ from core.repository.onnx_session import open_session
 # isort: split
 from onnxruntime.quantization import QuantFormat, QuantType, quant_pre_process, quantize_static
 
-from core.repository.manifest import GRAPHS, Precision, QuantizationRecord
+from core.repository.graph_records import QuantizationRecord
+from core.repository.manifest import GRAPHS, Precision
 from core.statistics.comparison import compare_paired
 from training.data.split_dataset import Images
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 
 from core.errors import ExportError
-from core.repository.manifest import ParityRecord
+from core.repository.graph_records import ParityRecord
 from core.repository.onnx_session import open_session
 from training.data.preprocessing import scale_pixels
 from training.networks import Classifier

@@ -18,11 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.recipes import Optimization, RecipeConfig
+from core.recipes import RecipeConfig
 from training.augment.batches import Batch, Batches
 from training.augment.packed_pixels import unpack
 from training.augment.teacher_rounds import RoundSoftLabels
-from training.data.preprocessing import one_hot, scale_pixels
 from training.data.split_dataset import Images, trained_on
 from training.data.types import LabelledImages
 from training.fit.divergence import require_finite, require_finite_weights
@@ -30,9 +29,10 @@ from training.fit.dtype import autocast, pick_dtype
 from training.fit.estimate import described, estimated_seconds
 from training.fit.hints import capture_features, hint_head
 from training.fit.init_from import load_initial
-from training.fit.losses import classification_loss, training_loss
+from training.fit.losses import training_loss
 from training.fit.optimizers import WeightEMA, build_optimizer, learning_rate, set_learning_rate
 from training.fit.sampling import epoch_order
+from training.fit.validation import score
 from training.networks import Classifier, initialize, whiten
 from training.networks.layers import seed_dropout
 from training.networks.whitened import freeze_whitening_bias
@@ -40,7 +40,6 @@ from training.run.checkpoint import Checkpoint, Dtype, EpochRecord, save_checkpo
 from training.run.reporter import Reporter
 from training.run.rng import generator
 
-_EVALUATION_BATCH = 500
 _PLAIN = 2_000
 """Number of unchanged training images for the accuracy after each epoch; they take 1 to 2 % of an epoch."""
 _PROBED = 2
@@ -255,9 +254,9 @@ class _Trainer:
                 require_finite(loss, "the loss", epoch=epoch, step=number)
             reporter.step(epoch=epoch + 1, loss=loss, accuracy=accuracy)
         validation_loss, validation_accuracy = (
-            (None, None) if self.validation is None else self._score(self.validation, dtype)
+            (None, None) if self.validation is None else score(self.result, self.validation, self.device, dtype)
         )
-        _, plain_accuracy = self._score(self.plain, dtype)
+        _, plain_accuracy = score(self.result, self.plain, self.device, dtype)
         self._require_finite(epoch, validation_loss, dtype)
         seconds = time.perf_counter() - started
         return EpochRecord(
@@ -279,23 +278,6 @@ class _Trainer:
         self.optimizer.step()
         correct_N = logits_LK[: len(batch.onehot_NK)].argmax(1) == batch.onehot_NK.argmax(1)
         return torch.stack([loss.detach().double(), correct_N.double().mean()])
-
-    @torch.no_grad()
-    def _score(self, part: LabelledImages, dtype: Dtype) -> tuple[float, float]:
-        """Mean cross-entropy and accuracy on unchanged images."""
-        classifier = self.result.eval()
-        images_NHWC, labels_N = part.images_NHWC, part.labels_N
-        loss_sum, correct = 0.0, 0
-        for start in range(0, len(labels_N), _EVALUATION_BATCH):
-            batch = slice(start, start + _EVALUATION_BATCH)
-            pixels_NHWC = scale_pixels(torch.from_numpy(images_NHWC[batch]).to(self.device))
-            onehot_NK = torch.from_numpy(one_hot(labels_N[batch], self.batches.onehot_NK.shape[1])).to(self.device)
-            with autocast(self.device, dtype):
-                logits_NK = classifier(pixels_NHWC)
-            cross_entropy = Optimization(learning_rate=1.0, loss="cross_entropy")
-            loss_sum += classification_loss(logits_NK, onehot_NK, cross_entropy).item() * len(onehot_NK)
-            correct += int((logits_NK.argmax(1) == onehot_NK.argmax(1)).sum())
-        return loss_sum / len(labels_N), correct / len(labels_N)
 
     @torch.no_grad()
     def _require_finite(self, epoch: int, validation_loss: float | None, dtype: Dtype) -> None:

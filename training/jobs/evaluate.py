@@ -9,12 +9,12 @@ from pathlib import Path
 from core.errors import DataError
 from core.jobs.events import Note, Result, Stage
 from core.jobs.parameters import EvaluateParameters
+from core.jobs.worker_channel import WorkerChannel
 from core.repository.evaluation import EvaluationRecord, write_record
 from core.repository.manifest import Geometry, Manifest
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images
 from training.evaluation.reproduce import disagreements, evaluate_version, published_evaluation, require_same_classes
-from training.jobs.worker_channel import WorkerChannel
 from training.pipeline.requests import images_for
 
 

@@ -9,15 +9,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from core.jobs.count_reporter import PAUSE_SECONDS
 from core.jobs.events import Epoch, FitStarted, Note, Progress, Stage
-from training.jobs.worker_channel import WorkerChannel
+from core.jobs.worker_channel import WorkerChannel
 
 if TYPE_CHECKING:  # they load torch, which a download does not need
     from training.run.checkpoint import EpochRecord
     from training.run.reporter import Written
-
-PAUSE_SECONDS = 0.2
-"""Minimum time between two progress events, because the broker writes each one to disk."""
 
 
 class EventReporter:

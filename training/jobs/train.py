@@ -10,10 +10,10 @@ from core.files.home import named_run
 from core.jobs.events import Note, Published, Result
 from core.jobs.parameters import TrainParameters
 from core.jobs.run_folder import CHECKPOINT_NAME
+from core.jobs.worker_channel import WorkerChannel
 from core.repository.repository import ModelRepository
 from training.fit.dtype import pick_device
 from training.jobs.reporter import EventReporter
-from training.jobs.worker_channel import WorkerChannel
 from training.pipeline.requests import run_request
 from training.run.run_folder import locked_run, published_as, recover_publishing
 

@@ -13,23 +13,14 @@ import numpy.typing as npt
 import torch
 
 from core.errors import DataError, ExportError
-from core.repository.manifest import (
-    GRAPHS,
-    CostRecord,
-    Geometry,
-    InputSpec,
-    LicenceRecord,
-    Manifest,
-    ParityRecord,
-    sha256_of,
-)
+from core.repository.graph_records import ParityRecord
+from core.repository.manifest import GRAPHS, CostRecord, Geometry, InputSpec, LicenceRecord, Manifest, sha256_of
 from core.repository.onnx_session import open_session
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images, TrainingPart
 from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.imported_graph import (
-    SourceGraph,
     are_probabilities,
     as_logits,
     count_macs,
@@ -37,6 +28,7 @@ from training.export.imported_graph import (
     write_served_graph,
 )
 from training.export.run_onnx import MAX_LOGIT_DIFFERENCE
+from training.export.source_graph import SourceGraph
 from training.publish.holdout_champions import write_champion_predictions, write_image_keys
 from training.publish.version_files import data_record, evaluate_corrupted, write_evaluation_files
 from training.run.environment import environment_record, source_digest

@@ -13,17 +13,8 @@ import numpy.typing as npt
 from core.jobs.run_folder import HISTORY_NAME
 from core.recipes import RecipeConfig
 from core.recipes.init_from import DEFAULT_GEOMETRY
-from core.repository.manifest import (
-    GRAPHS,
-    ClassBiasRecord,
-    CostRecord,
-    EnvironmentRecord,
-    Geometry,
-    GradientRecord,
-    InputSpec,
-    LicenceRecord,
-    Manifest,
-)
+from core.repository.graph_records import ClassBiasRecord, GradientRecord
+from core.repository.manifest import GRAPHS, CostRecord, EnvironmentRecord, Geometry, InputSpec, LicenceRecord, Manifest
 from core.repository.publishing import Staging, reserve
 from core.repository.repository import ModelRepository
 from training.data.split_dataset import Images, trained_on

@@ -13,7 +13,8 @@ from core.records.explanations import SMOOTHGRAD_NOISE
 from core.text_pattern import TextPattern
 from service.engine.decoder import Upload
 from service.errors import InvalidParametersError
-from service.saliency.methods import Baseline, MethodName, Parameters, count_windows
+from service.saliency.baselines import Baseline
+from service.saliency.methods import MethodName, Parameters, count_windows
 from service.saliency.render import Layout
 from service.state import state_of
 

@@ -31,7 +31,9 @@ def job_accepted(record: JobRecord, root: str) -> JobAccepted:
         kind=record.kind,
         parameters=record.parameters,
         created_at=record.created_at,
-        links=_links(record, root).model_copy(update={"cancel": f"{job_path(record.id, root)}/cancel", "retry": None}),
+        links=_links(record, root).model_copy(
+            update={"cancel": f"{job_path(record.id, root)}/cancel", "retry": None, "result": None}
+        ),
     )
 
 
@@ -43,4 +45,5 @@ def _links(record: JobRecord, root: str) -> JobLinks:
         log=f"{path}/log",
         cancel=None if record.finished else f"{path}/cancel",
         retry=f"{path}/retry" if record.state in ("failed", "cancelled") else None,
+        result=f"{path}/result" if record.kind == "batch" and record.state == "succeeded" else None,
     )

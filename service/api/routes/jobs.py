@@ -47,7 +47,7 @@ class JobsQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: JobKind | None = Field(None, description="train, evaluate or download; default: all")
+    kind: JobKind | None = Field(None, description="train, evaluate, batch or download; default: all")
     state: JobState | None = Field(None, description="default: any")
     limit: int = Field(50, ge=1, le=200, description="maximum number of jobs on a page")
     cursor: Cursor | None = Field(None, description="`next_cursor` of the previous page")

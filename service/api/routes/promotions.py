@@ -52,10 +52,10 @@ async def promote_version(
     """Make a version the champion of its model if it passes the gate against the current champion.
 
     It passes if it is significantly more accurate on the holdout, or if it is cheaper or more robust and not inferior,
-    and if no class is significantly worse and calibration, accuracy on corrupted images and cost are within their limits. The first
-    version of a model passes if its holdout accuracy is significantly above chance and the majority class. Otherwise
-    the response is 409 with the report, unless `force` is set with a reason. The version is loaded and warm before it
-    replaces the champion; requests in flight finish on the old one.
+    and if no class is significantly worse and calibration, accuracy on corrupted images and cost are within their
+    limits. The first version of a model passes if its holdout accuracy is significantly above chance and the majority
+    class. Otherwise the response is 409 with the report, unless `force` is set with a reason. The version is loaded and
+    warm before it replaces the champion; requests in flight finish on the old one.
     """
     sent = read_body(PromoteRequest, body) if body else PromoteRequest()
     return await state["promotions"].promote(

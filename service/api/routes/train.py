@@ -1,18 +1,18 @@
-"""POST /train and /evaluate: submission of jobs; GET /recipes: training recipes and their settings."""
+"""POST /train, /evaluate and /batch: submission of jobs; GET /recipes: training recipes and their settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import getdoc
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header
 from pydantic import Field
 from starlette.responses import Response
 
 from core.errors import IdempotencyConflictError, IdempotencyInFlightError
-from core.jobs.parameters import EvaluateParameters, TrainParameters
+from core.jobs.parameters import BatchParameters, EvaluateParameters, TrainParameters
 from core.recipes import RECIPES, RecipeConfig
 from core.schemas.jobs import JobAccepted, Recipe, RecipeList
 from core.text_pattern import TextPattern
@@ -23,13 +23,15 @@ from service.api.deps import CALLER_ERRORS, CatalogDep, JobsCaller, JobServiceDe
 from service.api.examples import load_example
 from service.errors import (
     DatasetMissingError,
+    PrecisionNotPublishedError,
+    ResultsFullError,
     ScopeRequiredError,
     TooManyQueuedJobsError,
     TrainingNotReadyError,
     responses,
 )
 from service.jobs.service import JobService
-from service.jobs.validation import check_evaluation, check_training
+from service.jobs.validation import check_batch, check_evaluation, check_training
 from service.observability.logging import RequestContext
 from service.security.authenticator import Caller
 
@@ -81,6 +83,9 @@ IdempotencyKey = Annotated[
 ]
 
 
+Parameters = TypeVar("Parameters", TrainParameters, EvaluateParameters, BatchParameters)
+
+
 @dataclass(frozen=True)
 class Submission:
     """Caller, context and job service of one submission; `root` is DUET_ROOT_PATH."""
@@ -92,13 +97,14 @@ class Submission:
     root: str
 
     async def answer(
-        self, parameters: TrainParameters | EvaluateParameters, check: Callable[[], None], response: Response
+        self, parameters: Parameters, check: Callable[[Parameters], Parameters], response: Response
     ) -> JobAccepted:
-        """Store the job and return its links; `check` raises if the job could not run."""
+        """Store the job and return its links; `check` raises if it could not run, and returns what to record."""
 
-        def check_all() -> None:
-            check()
+        def check_all() -> Parameters:
+            checked = check(parameters)
             self.jobs.require_data(parameters.data)
+            return checked
 
         record = await self.jobs.call(
             lambda: self.jobs.submit(
@@ -143,7 +149,7 @@ async def train(
     if parameters.promote == "always" and "admin" not in submission.caller.scopes:
         raise ScopeRequiredError("admin", submission.caller.scopes)
     home = state["settings"].home
-    return await submission.answer(parameters, lambda: check_training(parameters, catalog, home), response)
+    return await submission.answer(parameters, lambda given: check_training(given, catalog, home), response)
 
 
 @router.post(
@@ -161,7 +167,26 @@ async def evaluate(
     """
     parameters = read_body(EvaluateParameters, body)
     home = state["settings"].home
-    return await submission.answer(parameters, lambda: check_evaluation(parameters, catalog, home), response)
+    return await submission.answer(parameters, lambda given: check_evaluation(given, catalog, home), response)
+
+
+@router.post(
+    "/batch",
+    status_code=202,
+    responses={**_RESPONSES, **responses(PrecisionNotPublishedError, ResultsFullError)},
+    openapi_extra=json_body(BatchParameters, load_example("batch_request")),
+)
+async def batch(
+    response: Response, submission: SubmissionDep, body: JsonBody, catalog: CatalogDep, state: StateDep
+) -> JobAccepted:
+    """Predict all images of a data set with one or several models, into a table for each.
+
+    GET /jobs/{job_id}/result downloads a table. Files that cannot be read are rows with the reason. A job that was
+    interrupted continues where it stopped.
+    """
+    parameters = read_body(BatchParameters, body)
+    settings = state["settings"]
+    return await submission.answer(parameters, lambda given: check_batch(given, catalog, settings), response)
 
 
 @router.get(

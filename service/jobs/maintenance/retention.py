@@ -14,6 +14,7 @@ from core.files.home import LOG_NAME, RUNS_NAME
 from core.jobs.run_folder import DESCRIPTION_NAME, HISTORY_NAME
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
+from service.jobs.batch.results import RESULTS_NAME
 from service.jobs.store.indexes import JobQueues
 from service.jobs.store.keys import JOB_ID_PATTERN, leader_key
 from service.jobs.store.redis_client import broker_errors
@@ -26,7 +27,7 @@ EVERY_SECONDS = 3600.0
 CHECKPOINT_RETENTION_SECONDS = 7 * 86_400.0
 """Time for which the checkpoint of a succeeded job is kept."""
 _FRESH = timedelta(days=1)
-_KEPT = (LOG_NAME, DESCRIPTION_NAME, HISTORY_NAME)
+_KEPT = (LOG_NAME, DESCRIPTION_NAME, HISTORY_NAME, RESULTS_NAME)
 
 
 class Retention:
@@ -68,14 +69,17 @@ class Retention:
                 log.info("job %s exceeded its retention: removed its record and folder", job_id)
 
     def _drop_checkpoints(self) -> None:
-        """Keep only log and metrics of jobs that succeeded; the others can still be retried from their checkpoints."""
+        """Keep only log, metrics and predictions of jobs that succeeded.
+
+        The others can still be retried from their checkpoints.
+        """
         for job_id in self._queues.ended(CHECKPOINT_RETENTION_SECONDS):
             folder = self._runs / job_id
             if not _has_more(folder):
                 continue
             with suppress(JobNotFoundError):
                 if self._store.get(job_id).state == "succeeded":
-                    _keep_log_and_metrics(folder)
+                    _drop_others(folder)
 
     def _remove_orphans(self) -> None:
         """Remove old run folders without a record, for example after the broker lost its data."""
@@ -106,11 +110,13 @@ def _has_more(folder: Path) -> bool:
     return folder.is_dir() and any(path.name not in _KEPT for path in folder.iterdir())
 
 
-def _keep_log_and_metrics(folder: Path) -> None:
+def _drop_others(folder: Path) -> None:
     for path in folder.iterdir():
+        if path.name in _KEPT:
+            continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name not in _KEPT:
+        else:
             path.unlink(missing_ok=True)
 
 

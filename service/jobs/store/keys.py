@@ -25,7 +25,7 @@ CELERY_PREFIX = PREFIX + "celery:"
 """Prefix of kombu's own keys."""
 
 TASK_NAME = "duet.run_job"
-QUEUES: tuple[JobKind, ...] = ("train", "evaluate", "download")
+QUEUES: tuple[JobKind, ...] = ("train", "evaluate", "batch", "download")
 
 JOB_ID_PATTERN = r"[0-9a-f]{32}"
 

@@ -1,4 +1,8 @@
-"""Launch of a job's process: `python -m training job`, with its environment variables and no secrets."""
+"""Launch of a job's process, with its environment variables and no secrets.
+
+Batch predictions run in the environment of the worker, as `python -m service.jobs.batch job`, the other jobs in the
+training environment, as `python -m training job`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _SECRETS = ("DUET_REDIS_URL", "DUET_REDIS_PASSWORD_FILE", "DUET_API_KEYS")
 
 
 def training_python(settings: Settings) -> Path:
-    """Python interpreter of jobs."""
+    """Python interpreter of jobs other than batch predictions."""
     return settings.training_python or Path(sys.executable)
 
 
@@ -42,7 +46,11 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
 
 
 def _command(settings: Settings, record: JobRecord, parameters: Path) -> list[str]:
-    command = [str(training_python(settings)), "-m", "training", "job", "--id", record.id, "--kind", record.kind]
+    if record.kind == "batch":
+        command = [sys.executable, "-m", "service.jobs.batch", "job"]
+    else:
+        command = [str(training_python(settings)), "-m", "training", "job"]
+    command += ["--id", record.id, "--kind", record.kind]
     return [*command, "--parameters", str(parameters), "--threads", str(settings.threads_per_job)]
 
 

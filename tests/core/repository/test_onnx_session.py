@@ -33,7 +33,7 @@ def test_cpu_is_always_installed_and_has_no_bf16() -> None:
     assert find_providers(["cpu"]) == (find_provider("cpu"),)
 
 
-def test_a_missing_provider_is_named_with_its_package(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_provider_is_named_with_its_package(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_session, "_OPENVINO_PACKAGE", "no-such-plugin")
     monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(ProviderMissingError, match=r"openvino is not available .*no-such-plugin is not .*extra"):
@@ -44,7 +44,7 @@ def test_a_missing_provider_is_named_with_its_package(forgotten: None, monkeypat
 
 
 @needs_openvino
-def test_an_onnxruntime_without_plugins_is_named(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onnxruntime_without_plugins_is_named(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("onnxruntime.register_execution_provider_library")
     with pytest.raises(ProviderMissingError, match=r"has no plugins, it needs version 1\.31"):
         find_provider("openvino")

@@ -99,7 +99,7 @@ def test_scores_that_do_not_overlap_have_a_wide_interval() -> None:
     assert reverse.high == pytest.approx(1 - perfect.low)
 
 
-def test_a_single_wrong_pair_widens_the_interval_continuously() -> None:
+def test_single_wrong_pair_widens_the_interval_continuously() -> None:
     perfect = auroc(np.arange(100.0), np.arange(100.0, 140.0))
     one_wrong = auroc(np.append(np.arange(99.0), 100.5), np.arange(100.0, 140.0))
     assert one_wrong.value == 1 - 1 / 4000
@@ -107,7 +107,7 @@ def test_a_single_wrong_pair_widens_the_interval_continuously() -> None:
     assert one_wrong.value < one_wrong.high <= 1
 
 
-def test_the_interval_of_large_areas_holds_the_truth() -> None:
+def test_interval_of_large_areas_holds_the_truth() -> None:
     """Two normal distributions 4.5 standard deviations apart; 60 pairs, so that most samples hardly overlap."""
     random = np.random.default_rng(2)
     truth = 0.5 * (1 + math.erf(4.5 / math.sqrt(2) / math.sqrt(2)))
@@ -117,7 +117,7 @@ def test_the_interval_of_large_areas_holds_the_truth() -> None:
     assert all(0 <= one.low < one.high <= 1 for one in found)
 
 
-def test_the_interval_stays_inside_the_range_of_areas() -> None:
+def test_interval_stays_inside_the_range_of_areas() -> None:
     random = np.random.default_rng(3)
     found = auroc(random.normal(0, 1, 30), random.normal(1.2, 1, 30))
     assert 0 < found.low < found.value < found.high < 1

@@ -19,11 +19,11 @@ from filelock import FileLock
 from core.files.durable import atomic_replace
 from core.files.home import duet_home, named_run
 from core.jobs.events import FitStarted, Progress, Published, Result
+from core.jobs.worker_channel import WorkerChannel
 from core.repository.manifest import MANIFEST_NAME
 from core.repository.publishing import reserve
 from core.repository.repository import ModelRepository
 from tests.support.onnx_models import write_onnx_version
-from training.jobs.worker_channel import WorkerChannel
 
 FAMILY = "mlp"
 WEIGHTS = "trained.npy"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from service.engine.arrays import Floats, Pixels
 from service.engine.postprocess import with_postprocessing
 from service.engine.queue import Inference, ModelQueue

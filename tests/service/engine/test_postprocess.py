@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import softmax
 from core.statistics.conformal import prediction_set_mask
 from core.statistics.energy import energy

@@ -35,7 +35,7 @@ def test_measurements_are_those_of_version_machine_and_packages(
     assert MeasurementStore(tmp_path / "store", ["onnxruntime 1"]).read(manifest) == Measurements()
 
 
-def test_a_damaged_file_is_measured_again(manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_damaged_file_is_measured_again(manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     store = MeasurementStore(tmp_path / "store", [])
     store.write(manifest, FOUND)
     [path] = (tmp_path / "store").iterdir()
@@ -44,7 +44,7 @@ def test_a_damaged_file_is_measured_again(manifest: Manifest, tmp_path: Path, ca
     assert "measuring again" in caplog.text
 
 
-def test_the_oldest_files_are_deleted(manifest: Manifest, tmp_path: Path) -> None:
+def test_oldest_files_are_deleted(manifest: Manifest, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     folder.mkdir()
     for index in range(MAX_FILES + 3):
@@ -56,7 +56,7 @@ def test_the_oldest_files_are_deleted(manifest: Manifest, tmp_path: Path) -> Non
     assert not left & {f"{index}.json" for index in range(4)}
 
 
-def test_a_folder_that_cannot_be_made_is_not_an_error(manifest: Manifest, tmp_path: Path) -> None:
+def test_folder_that_cannot_be_made_is_not_an_error(manifest: Manifest, tmp_path: Path) -> None:
     (tmp_path / "store").write_bytes(b"")
     store = MeasurementStore(tmp_path / "store", [])
     store.write(manifest, FOUND)

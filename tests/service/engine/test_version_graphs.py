@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.repository.manifest import Bf16Record
+from core.repository.graph_records import Bf16Record
 from core.repository.onnx_session import find_provider
 from core.repository.repository import ModelRepository
 from core.statistics.intervals import ConfidenceInterval
@@ -55,7 +55,7 @@ def served_by(loaded: LoadedModel) -> list[tuple[str, str]]:
     return [pair for pair, state in states(loaded).items() if state == "loaded"]
 
 
-def test_the_fastest_provider_that_agrees_with_cpu_serves(
+def test_fastest_provider_that_agrees_with_cpu_serves(
     repository: ModelRepository, loader: ThreadPoolExecutor, stand_in: StandIn, tmp_path: Path
 ) -> None:
     stand_in.errors = {"bf16": 0.01}

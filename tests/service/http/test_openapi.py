@@ -51,6 +51,7 @@ OPERATIONS = {
     "end_session",
     "train",
     "evaluate",
+    "batch",
     "list_recipes",
     "list_jobs",
     "list_runs",
@@ -60,6 +61,8 @@ OPERATIONS = {
     "retry_job",
     "job_events",
     "job_log",
+    "job_result",
+    "delete_job_result",
     "livez",
     "readyz",
 }
@@ -140,7 +143,7 @@ def test_inference_bodies_have_examples_that_fit(document: dict[str, Any], name:
     OAS31Validator({**described["schema"], "components": document["components"]}).validate(described["example"])
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "batch"])
 def test_job_bodies_have_examples_that_fit(document: dict[str, Any], name: str) -> None:
     described = operations(document)[name]["requestBody"]["content"]["application/json"]
     OAS31Validator({**described["schema"], "components": document["components"]}).validate(described["example"])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import softmax
 from service.engine.loaded_model import ModelVariant
 from service.engine.postprocess import Outputs, postprocess

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.images.decode import decode_image
-from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, Calibration, read_manifest
+from core.repository.graph_records import Calibration
+from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, read_manifest
 from core.repository.onnx_session import open_session
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from service.engine.arrays import Floats, Pixels
 from service.engine.gradient_model import GradientModel, Pace
-from service.saliency.methods import Baseline, MethodName, Parameters, baseline_image
+from service.saliency.baselines import Baseline, baseline_image
+from service.saliency.methods import MethodName, Parameters
 from tests.service.saliency.conftest import Pair
 from tests.support.explanations import MEAN, explained, parameters
 from training.networks import Classifier

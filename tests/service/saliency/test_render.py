@@ -1,4 +1,4 @@
-"""Rendered maps, pages of images, baselines and windows, pixel by pixel."""
+"""Rendered maps, pages of images and windows, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 
 from service.engine.arrays import Pixels
 from service.engine.gradient_model import MAX_IMAGES, RUN_SECONDS, Pace
-from service.saliency.methods import Baseline, Doubles, baseline_image, count_windows, windows
+from service.saliency.methods import Doubles, count_windows, windows
 from service.saliency.render import (
     DIVERGING,
     GAP,
@@ -116,25 +116,6 @@ def test_color_tables_have_256_even_steps() -> None:
         assert table.dtype == np.uint8
         steps = [np.abs(one.astype(int) - other).max() for one, other in pairwise(table)]
         assert max(steps) <= 8
-
-
-@pytest.mark.parametrize(("name", "value"), [("black", 0), ("white", 255)])
-def test_baseline_of_one_color(name: Baseline, value: int) -> None:
-    assert (baseline_image(name, IMAGE, (0.1, 0.2, 0.3)) == value).all()
-
-
-def test_baseline_mean_is_the_color_of_the_training_images() -> None:
-    mean = baseline_image("mean", IMAGE, (0.1, 0.2, 0.3))
-    assert mean.shape == IMAGE.shape
-    assert mean[5, 5].tolist() == [26, 51, 76]
-
-
-def test_baseline_blur_keeps_brightness_and_loses_detail() -> None:
-    flat = np.full((8, 8, 3), 77, np.uint8)
-    np.testing.assert_array_equal(baseline_image("blur", flat, (0, 0, 0)), flat)
-    blurred = baseline_image("blur", IMAGE, (0, 0, 0)).astype(float)
-    assert blurred.std() < IMAGE.std() / 2
-    assert abs(blurred.mean() - IMAGE.mean()) < 8
 
 
 @pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (3, 2), (4, 4), (5, 3), (7, 5)])

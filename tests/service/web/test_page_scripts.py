@@ -1,4 +1,4 @@
-"""Unit tests of page scripts, run in a browser without a page."""
+"""Unit tests of page scripts that need a document, run in a browser."""
 
 from __future__ import annotations
 
@@ -11,23 +11,11 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from service.api.examples import load_example
-from service.api.routes.train import RECIPE_LIST
 from service.web.pages import ASSETS_PATH
 from tests.support.browser import Visit, needs_chromium, served_site, sign_in, visiting
 from tests.support.service import ServiceProcess, write_home
 
 pytestmark = [pytest.mark.browser, needs_chromium]
-FIELDS = """({ schema, config }) => {
-  const groups = module.groupsOf(schema, config, new Set(["recipe", "seed", "init_from"]));
-  return Object.fromEntries(groups.flatMap(({ fields }) => fields.map((field) => [field.path, field])));
-}"""
-TAKEN = """(events) => {
-  const story = new module.JobStory();
-  const taken = events.map(([id, event]) => story.take(id, event));
-  const epochs = story.epochs.map(({ epoch, trainLoss }) => [epoch, trainLoss]);
-  return { taken, epochs, tip: story.tip, last: story.last };
-}"""
-
 FOLLOWED = """(id) => new Promise((done) => {
   const told = [];
   module.follow(id, "0", (at, { event }) => told.push(`${at} ${event}`), (connection) => {
@@ -98,91 +86,6 @@ def run(page: Page, script: str, function: str, argument: Any) -> Any:
     """Result of the JavaScript `function` for the argument, with the script as `module`."""
     load = f"const module = await import('{ASSETS_PATH}/any/js/{script}');"
     return page.evaluate(f"async (argument) => {{ {load} return ({function})(argument); }}", argument)
-
-
-def fields(page: Page, recipe: str) -> dict[str, Any]:
-    listed = RECIPE_LIST.model_dump(mode="json")
-    [config] = [one["config"] for one in listed["recipes"] if one["name"] == recipe]
-    found: dict[str, Any] = run(page, "jobs/schema.js", FIELDS, {"schema": listed["config_schema"], "config": config})
-    return found
-
-
-def test_settings_of_recipes_become_fields_with_their_values(page: Page) -> None:
-    for recipe in RECIPE_LIST.recipes:
-        config = recipe.config.model_dump(mode="json")
-        expected = {
-            (f"{name}.{inner}" if isinstance(value, dict) else name): (
-                value[inner] if isinstance(value, dict) else value
-            )
-            for name, value in config.items()
-            for inner in (value if isinstance(value, dict) else [name])
-        }
-        for left_out in ("recipe", "seed", "init_from", "network.kind"):
-            del expected[left_out]
-        assert {path: field["value"] for path, field in fields(page, recipe.name).items()} == expected
-
-
-def test_field_has_kind_range_and_help_of_its_setting(page: Page) -> None:
-    found = fields(page, "cnn_baseline")
-    assert (found["epochs"]["kind"], found["epochs"]["minimum"], found["epochs"]["maximum"]) == ("integer", 1, 10_000)
-    assert found["epochs"]["help"] == "1 to 10,000."
-    assert found["optimization.optimizer"]["choices"] == ["adam", "adamw", "sgd", "muon"]
-    assert found["network.channels"]["kind"] == "list"
-    assert found["augmentation.flip"]["kind"] == "boolean"
-    assert (found["image_size"]["kind"], found["image_size"]["optional"]) == ("integer", True)
-    assert "empty: that of init_from" in found["image_size"]["help"]
-    assert found["network.dropout"]["help"] == "Share of dense units dropped in training. 0 or more, below 1."
-    assert found["optimization.learning_rate"]["help"] == "Peak learning rate. Above 0."
-    assert found["optimization.loss"]["help"] == "mse compares softmax with one-hot labels."
-    assert "blocks" not in " ".join(path for path in found if path.startswith("network"))
-
-
-def event(kind: str, **values: Any) -> dict[str, Any]:
-    return {"event": kind, "at": "2026-01-02T03:04:05Z", "attempt": 1, "token": 1, **values}
-
-
-def epoch(number: int, loss: float, *, token: int = 1) -> dict[str, Any]:
-    return event(
-        "epoch", epoch=number, epochs=4, train_loss=loss, train_accuracy=0.5, validation_loss=None,
-        validation_accuracy=None, seconds=1.0, token=token,
-    )  # fmt: skip
-
-
-def progress(step: int) -> dict[str, Any]:
-    return event("progress", epoch=1, epochs=4, step=step, steps=40, loss=0.7, accuracy=0.5)
-
-
-def test_repeated_and_late_events_are_ignored(page: Page) -> None:
-    events = [["9-0", epoch(1, 0.9)], ["10-1", epoch(2, 0.8)], ["10-0", epoch(1, 0.1)], ["9-0", epoch(1, 0.2)]]
-    story = run(page, "jobs/curves.js", TAKEN, events)
-    assert story["taken"] == [True, True, False, False]
-    assert (story["epochs"], story["last"]) == ([[1, 0.9], [2, 0.8]], "10-1")
-
-
-def test_resumed_attempt_keeps_its_epochs(page: Page) -> None:
-    first = [["1-0", epoch(1, 0.9)], ["2-0", epoch(2, 0.8)], ["3-0", epoch(3, 0.7)]]
-    resumed = run(
-        page, "jobs/curves.js", TAKEN, [*first, ["4-0", epoch(3, 0.6, token=2)], ["5-0", epoch(4, 0.5, token=2)]]
-    )
-    assert resumed["epochs"] == [[1, 0.9], [2, 0.8], [3, 0.6], [4, 0.5]]
-    anew = run(page, "jobs/curves.js", TAKEN, [*first, ["4-0", epoch(1, 0.4, token=2)]])
-    assert anew["epochs"] == [[1, 0.4]]
-
-
-def test_running_epoch_is_replaced_by_the_finished_one(page: Page) -> None:
-    running = run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(1, 0.9)], ["2-0", progress(15)]])
-    assert running["tip"] == {"epoch": 1.5, "loss": 0.7, "accuracy": 0.5}
-    assert run(page, "jobs/curves.js", TAKEN, [["1-0", progress(10)], ["2-0", epoch(1, 0.9)]])["tip"] is None
-    # The last step of an epoch may be told after its figures.
-    assert run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(1, 0.9)], ["2-0", progress(10)]])["tip"] is None
-    last = event("progress", epoch=7, epochs=25, step=7, steps=25, loss=0.7, accuracy=0.5)  # 7 / 25 * 25 > 7
-    assert run(page, "jobs/curves.js", TAKEN, [["1-0", epoch(7, 0.9)], ["2-0", last]])["tip"] is None
-
-
-def test_queued_job_hides_figures_of_its_last_attempt(page: Page) -> None:
-    job = {"kind": "train", "progress": {"stage": "fit", "epoch": 3, "epochs": 4, "accuracy": 0.5, "seconds_left": 60}}
-    for state, line in (("queued", ""), ("running", "fit · epoch 3 of 4 · accuracy 50.0 % · about 1 min 0 s left")):
-        assert run(page, "jobs/describe.js", "(job) => module.lineOf(job)", job | {"state": state}) == line
 
 
 def test_rejected_stream_is_retried_until_the_job_ends(visit: Visit) -> None:
@@ -299,10 +202,3 @@ def test_soft_labels_of_a_teacher_are_a_cost(page: Page) -> None:
     assert [row for row in taught if "teacher" in row] == ["Soft labels of the teacher2 min 0 s–"]
     untaught = run(page, "comparison/cost.js", draw, [side("mlp@1", None), side("cnn@1", None)])
     assert not [row for row in untaught if "teacher" in row]
-
-
-def test_error_without_detail_has_a_message(page: Page) -> None:
-    message = "(fields) => new module.ServiceError(502, fields).message"
-    assert run(page, "api.js", message, {"detail": ""}) == "The service responded with 502."
-    assert run(page, "api.js", message, {"title": "Bad Gateway"}) == "Bad Gateway"
-    assert run(page, "api.js", message, {"title": "Bad Gateway", "detail": "it has gone"}) == "it has gone"

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.repository.manifest import Bf16Record
+from core.repository.graph_records import Bf16Record
 from core.repository.onnx_session import find_provider
 from tests.support.onnx_models import expected_logits, write_onnx_version
 from tests.support.providers import STAND_IN, needs_bf16
@@ -66,7 +66,7 @@ def test_coverage_outside_its_band_is_rejected() -> None:
 
 
 @needs_bf16
-def test_the_graph_is_run_in_bf16(tmp_path: Path) -> None:
+def test_graph_is_run_in_bf16(tmp_path: Path) -> None:
     provider = bf16_provider()
     assert provider == find_provider("openvino")
     write_onnx_version(tmp_path / "cnn" / "1", "cnn", 1)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from core.errors import ExportError
-from core.repository.manifest import CARD_NAME, GRAPHS, ClassBiasRecord, Manifest
+from core.repository.graph_records import ClassBiasRecord
+from core.repository.manifest import CARD_NAME, GRAPHS, Manifest
 from core.repository.repository import ModelRepository
 from core.statistics.calibration import fit_biases, log_loss, softmax
 from tests.support.training_runs import (

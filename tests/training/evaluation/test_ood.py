@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from training.evaluation import ood
 from training.evaluation.ood import ood_images, score_ood
 

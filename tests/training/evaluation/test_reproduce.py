@@ -1,7 +1,7 @@
 import numpy as np
 
 from core.repository.evaluation import EvaluatedData, Evaluation, Scores, StrangeImages, StrangeKind
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.intervals import ConfidenceInterval
 from training.evaluation.reproduce import disagreements
 from training.evaluation.scores import score

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from core.repository.evaluation import AveragedScores, ClassScores, Scores
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from core.statistics.calibration import calibrated_ece, expected_calibration_error, softmax
 from core.statistics.conformal import coverage_band
 from training.evaluation.scores import score as score_with

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from core.repository.manifest import Precision, QuantizationRecord
+from core.repository.graph_records import QuantizationRecord
+from core.repository.manifest import Precision
 from core.statistics.comparison import paired_difference
 from training.export import quantize
 from training.export.quantize import accept_int8, measure_speedup

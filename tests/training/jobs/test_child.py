@@ -15,16 +15,16 @@ from typing import Any
 import pytest
 
 from core.errors import DataError
+from core.jobs.child import ExitStatus
 from core.jobs.events import Cancel, Epoch, Failed, FitStarted, Note, Permit, Progress, Published, Result, Stage
 from core.jobs.parameters import EvaluateParameters
+from core.jobs.worker_channel import WorkerChannel
 from core.repository.evaluation import list_records
 from core.repository.repository import ModelRepository
 from tests.support.children import group_of
 from tests.support.job_children import ROOT, child_doing, real_child
 from tests.support.job_workers import PATIENCE_S, WorkerEnd, job_process
 from training.jobs.evaluate import evaluate
-from training.jobs.main import ExitStatus
-from training.jobs.worker_channel import WorkerChannel
 from training.run.checkpoint import load_checkpoint
 
 pytestmark = pytest.mark.slow
@@ -213,7 +213,7 @@ def test_child_dies_with_its_worker(deaf: bool, tmp_path: Path, home: Path) -> N
     """The child kills its own children too, because it leads a process group."""
     before = f"""
         import subprocess, time
-        from training.jobs import worker_channel
+        from core.jobs import worker_channel
         if {deaf}:
             worker_channel.ctypes.CDLL = None
             worker_channel.sys = type("Sys", (), {{"platform": "elsewhere"}})

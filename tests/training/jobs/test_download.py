@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from core.images.cifar_files import FOLDER_NAME, download_folder, file_problems
+from core.jobs.child import ExitStatus
 from core.jobs.events import Failed, Note, Progress, ReportedEvent, Result, Stage
 from tests.support.cifar_server import PublishedCifar, published_cifar
 from tests.support.job_children import child_doing
 from tests.support.job_workers import job_process
-from training.jobs.main import ExitStatus
 
 
 def run(tmp_path: Path, served: PublishedCifar) -> tuple[int, list[ReportedEvent]]:

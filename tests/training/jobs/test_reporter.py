@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from core.jobs.events import Epoch, FitStarted, Note, Permit, Progress, Stage
+from core.jobs.worker_channel import JobCancelledError, WorkerChannel
 from training.jobs.reporter import EventReporter
-from training.jobs.worker_channel import JobCancelledError, WorkerChannel
 from training.run.checkpoint import EpochRecord
 
 

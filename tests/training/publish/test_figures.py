@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from training.evaluation.scores import score
 from training.plots.style import png
 from training.publish.figures import confusion
@@ -22,7 +22,7 @@ CALIBRATION = Calibration(
 MANY_CLASSES = """
 import resource, sys
 import numpy as np
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from training.evaluation.scores import score
 from training.publish.figures import _save, confusion
 from pathlib import Path

@@ -10,7 +10,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from core.repository.evaluation import CalibratedECE, Evaluation, StrangeImages, read_evaluation
-from core.repository.manifest import AveragedViewsRecord, ClassBiasRecord, Manifest, read_manifest
+from core.repository.graph_records import AveragedViewsRecord, ClassBiasRecord
+from core.repository.manifest import Manifest, read_manifest
 from core.statistics.intervals import ConfidenceInterval
 from tests.support.onnx_models import write_onnx_version
 from training.publish.model_card import model_card

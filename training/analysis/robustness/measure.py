@@ -16,7 +16,8 @@ from captum.robust import FGSM
 from core.records.base import ReportedModel, pack_bits, unpack_bits
 from core.records.robustness import Condition, ConditionFigure, ConditionKind, Robustness
 from core.repository.evaluation import StrangeImages
-from core.repository.manifest import GRAPHS, Calibration, Manifest
+from core.repository.graph_records import Calibration
+from core.repository.manifest import GRAPHS, Manifest
 from core.repository.onnx_session import open_session
 from core.statistics.calibration import expected_calibration_error, softmax
 from core.statistics.conformal import prediction_set_mask

@@ -20,7 +20,8 @@ import onnx
 import torch
 
 from core.errors import ExportError
-from core.repository.manifest import GRADIENT_GRAPH, GRAPHS, GradientRecord
+from core.repository.graph_records import GradientRecord
+from core.repository.manifest import GRADIENT_GRAPH, GRAPHS
 from core.repository.onnx_session import open_session
 from training.data.preprocessing import one_hot, scale_pixels
 from training.export.gradients.graph import export_gradient, recorded_features

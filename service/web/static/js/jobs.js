@@ -27,7 +27,7 @@ if (query.get("job")) {
   const { dataView } = await import("./jobs/data-view.js");
   await dataView(place);
 } else {
-  heading("Trainings, evaluations and downloads, newest first. They continue when you leave this page.");
+  heading("Trainings, evaluations, batch predictions and downloads, newest first. They continue when you leave this page.");
   const { listView } = await import("./jobs/list-view.js");
   await listView(place);
 }

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.images.decode import decode_image
 from core.images.tta_views import averaged, views
-from core.repository.manifest import AveragedViewsRecord, Calibration
+from core.repository.graph_records import AveragedViewsRecord, Calibration
 from core.repository.onnx_session import open_session
 from core.schemas.api import Prediction
 from core.statistics.calibration import softmax

@@ -12,6 +12,7 @@ from core.files.home import LOG_NAME, named_run
 from core.jobs.parameters import EvaluateParameters, TrainParameters
 from core.jobs.records import FinalState
 from core.repository.repository import ModelRepository
+from service.jobs.batch.results import results_folder, table_path
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.keys import FINISHED
 from service.jobs.store.store import JobStore
@@ -89,6 +90,18 @@ def test_retention_keeps_the_log_of_a_succeeded_job(
     monkeypatch.setattr("service.jobs.maintenance.retention.CHECKPOINT_RETENTION_SECONDS", 5 * 86_400)
     clean_up(store, repository)
     assert left_in(fresh) == ["history.jsonl", LOG_NAME, "run.json"]
+
+
+def test_retention_keeps_predictions_until_the_job_is_removed(store: JobStore, repository: ModelRepository) -> None:
+    home = repository.home_models.parent
+    kept, old = (ended(store, repository, "succeeded", days_ago=days)[0] for days in (8, 31))
+    for job_id in (kept, old):
+        results_folder(home, job_id).mkdir()
+        table_path(home, job_id, "cnn@1", "csv").write_text("file")
+    clean_up(store, repository)
+    assert table_path(home, kept, "cnn@1", "csv").read_text() == "file"
+    assert not (named_run(home, kept) / "checkpoint.pt").exists()
+    assert not results_folder(home, old).exists()
 
 
 def test_retention_removes_old_orphans_only(store: JobStore, repository: ModelRepository) -> None:

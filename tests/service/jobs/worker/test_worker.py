@@ -59,7 +59,11 @@ def test_worker_reports_runs_a_job_and_signs_off(jobs: Jobs, start: Start, tmp_p
     jobs.wait(job, "running")
     jobs.until(lambda: any(report.running == (job,) for report in beats.all()))
     (report,) = beats.all()
-    assert (report.pid, report.jobs, report.queues) == (worker.process.pid, 2, ("train", "evaluate", "download"))
+    assert (report.pid, report.jobs, report.queues) == (
+        worker.process.pid,
+        2,
+        ("train", "evaluate", "batch", "download"),
+    )
     assert report.training.ready
     record = jobs.wait(job)
     assert (record.state, record.result, record.worker) == ("succeeded", {"steps": 100}, report.name)

@@ -1,6 +1,6 @@
 // Texts that describe jobs.
 import { percent } from "../format.js";
-import { bytes, counted } from "../parts/size.js";
+import { bytes, count, counted } from "../parts/size.js";
 import { duration } from "../parts/when.js";
 
 export const FINAL = new Set(["succeeded", "failed", "cancelled"]);
@@ -20,10 +20,11 @@ export function stateOf(state) {
   return { text, kind };
 }
 
-/** "cnn_fast", the evaluated versions, or the downloaded data. */
+/** "cnn_fast", the versions that are evaluated or predict, or the downloaded data. */
 export function titleOf({ kind, parameters }) {
   if (kind === "train") return parameters.recipe;
   if (kind === "download") return "CIFAR-10";
+  if (kind === "batch") return `Predict with ${parameters.models.join(", ")}`;
   return parameters.versions.length ? `Evaluate ${parameters.versions.join(", ")}` : "Evaluate all champions";
 }
 
@@ -32,7 +33,7 @@ export function subtitleOf({ kind, parameters }) {
   if (kind === "download") return "Download of a data set";
   const changes = kind === "train" ? Object.keys(parameters.overrides).length : 0;
   return [
-    kind === "train" ? "Training" : "Evaluation",
+    { train: "Training", evaluate: "Evaluation", batch: "Batch prediction" }[kind],
     `on ${parameters.data}`,
     parameters.family && `as ${parameters.family}`,
     changes > 0 && `${counted("setting", changes)} changed`,
@@ -54,7 +55,7 @@ export function colorOf({ kind, parameters }) {
  */
 export function lineOf({ state, progress, result, error, kind, claimed_at: claimed }, now = Date.now(), at = now) {
   if (state === "failed") return error ? error.message : "";
-  if (state === "succeeded") return { train: trainedLine, evaluate: evaluatedLine, download: () => "All files are downloaded." }[kind](result);
+  if (state === "succeeded") return { train: trainedLine, evaluate: evaluatedLine, batch: predictedLine, download: () => "All files are downloaded." }[kind](result);
   // A job that is queued again still has the progress of its last attempt.
   if (state === "queued" || FINAL.has(state)) return "";
   const { stage, epoch, epochs, step, steps, accuracy, seconds_left: left } = progress ?? {};
@@ -62,6 +63,7 @@ export function lineOf({ state, progress, result, error, kind, claimed_at: claim
     stage ?? "Starting",
     epochs && `epoch ${epoch} of ${epochs}`,
     kind === "download" && steps && `${bytes(step)} of ${bytes(steps)}`,
+    kind === "batch" && steps && `${count(step)} of ${counted("prediction", steps)}`,
     accuracy !== null && accuracy !== undefined && `accuracy ${percent(accuracy)}`,
     claimed && `${duration(Math.max(0, (now - Date.parse(claimed)) / 1000))} elapsed`,
     left ? `about ${duration(Math.max(1, left - (now - at) / 1000))} left` : null,
@@ -83,4 +85,9 @@ function trainedLine(result) {
 
 function evaluatedLine(result) {
   return (result?.evaluations ?? []).map(({ reference, accuracy }) => `${reference}: ${percent(accuracy.fp32, 2)}`).join(" · ");
+}
+
+function predictedLine(result) {
+  return (result?.tables ?? []).map(({ model, predicted, unreadable }) =>
+    `${model}: ${counted("image", predicted)} predicted${unreadable ? `, ${count(unreadable)} unreadable` : ""}`).join(" · ");
 }

@@ -5,6 +5,7 @@ import { percent } from "../format.js";
 import { confirmed } from "../parts/confirm.js";
 import { gateReport } from "../parts/gate-report.js";
 import { heading, loading } from "../parts/heading.js";
+import { bytes, count, counted } from "../parts/size.js";
 import { ago, clock, duration, exact } from "../parts/when.js";
 import { withKey } from "../session.js";
 import { errorNotice, toastError } from "../toast.js";
@@ -184,7 +185,7 @@ class JobPage {
     this.shownPromotion = story.promotion;
     fill(this.result,
       job.state === "failed" && h("div.notice.bad", h("p", h("strong", job.error?.type ?? "Failed")), h("p.break", job.error?.message ?? "")),
-      job.state === "cancelled" && h("div.notice", h("p", `The job was cancelled. ${job.kind === "train" ? "A retry resumes from its last complete epoch." : job.kind === "download" ? "A retry resumes where it stopped." : ""}`)),
+      job.state === "cancelled" && h("div.notice", h("p", `The job was cancelled. ${job.kind === "train" ? "A retry resumes from its last complete epoch." : ["batch", "download"].includes(job.kind) ? "A retry resumes where it stopped." : ""}`)),
       job.state === "succeeded" && RESULTS[job.kind](job, story));
   }
 
@@ -222,13 +223,14 @@ class JobPage {
 const RESULTS = {
   train: (job, story) => trained(job, story.promotion),
   evaluate: (job) => evaluated(job.result),
+  batch: (job) => predicted(job),
   download: () => h("div.notice.good.stack-tight", h("p", "CIFAR-10 is downloaded, and the md5 checksums of all files match."), h("p", h("a.button", { href: "?new=train" }, "New training"))),
 };
 
 function lossText({ since, reason }, { state, kind }) {
   const lost = `No answer since ${clock(since)}${reason === null ? "" : `: ${reason}`}.`;
   if (FINAL.has(state)) return lost;
-  const resumes = { train: "resumes from its last checkpoint", evaluate: "starts again", download: "resumes where it stopped" }[kind];
+  const resumes = { train: "resumes from its last checkpoint", evaluate: "starts again", batch: "resumes where it stopped", download: "resumes where it stopped" }[kind];
   return `${lost} This page shows the last known state. If the job has stopped with the service, it ${resumes} when the service is back.`;
 }
 
@@ -237,8 +239,9 @@ function cancelQuestion({ state, kind }) {
     ? "It has not started. You can retry it later."
     : { train: "It stops within seconds. The checkpoint of its last complete epoch is kept, and a retry resumes from it.",
       evaluate: "It stops within seconds. Results that are complete are kept.",
+      batch: "It stops within seconds. Finished predictions are kept, and a retry resumes there.",
       download: "It stops within seconds. Downloaded data is kept, and a retry resumes there." }[kind];
-  const what = { train: "training", evaluate: "evaluation", download: "download" }[kind];
+  const what = { train: "training", evaluate: "evaluation", batch: "batch prediction", download: "download" }[kind];
   return { title: `Cancel this ${what}?`, text, label: `Cancel the ${what}`, keep: state === "queued" ? "Keep it in the queue" : "Keep it running" };
 }
 
@@ -259,6 +262,14 @@ function evaluated(result) {
     return h("li", h("a", { href: `/ui/models?model=${encodeURIComponent(family)}&version=${version}` }, reference), `: accuracy ${percent(accuracy.fp32, 2)}`,
       reproduced !== null && h("span.badge", { class: reproduced ? "good" : "warning" }, reproduced ? "reproduced" : "not reproduced"));
   })));
+}
+
+function predicted({ id, result }) {
+  const rows = (result?.tables ?? []).map(({ model, precision, predicted: images, unreadable, bytes: size }) =>
+    h("li", h("a", { href: `/jobs/${encodeURIComponent(id)}/result?model=${encodeURIComponent(model)}`, download: "" }, `${model}.${result.format}`),
+      ` (${bytes(size)}, ${precision}): ${counted("image", images)} predicted`,
+      unreadable > 0 && h("span.badge.warning", `${count(unreadable)} unreadable`)));
+  return h("section.card.stack-tight", h("h2", "Result"), h("ul.stack-tight.measured", rows));
 }
 
 function parametersOf({ parameters }) {

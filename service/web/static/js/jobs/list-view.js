@@ -84,7 +84,7 @@ export function listView(place) {
         h("a.button", { href: "?data" }, "Data sets"),
         compare),
       h("div.row",
-        pick("Kind", [["", "All kinds"], ["train", "Trainings"], [COMMAND_LINE, "Command line"], ["evaluate", "Evaluations"], ["download", "Downloads"]], changed("kind")),
+        pick("Kind", [["", "All kinds"], ["train", "Trainings"], [COMMAND_LINE, "Command line"], ["evaluate", "Evaluations"], ["batch", "Batch predictions"], ["download", "Downloads"]], changed("kind")),
         pick("State", [["", "Any state"], ...["queued", "running", "succeeded", "failed", "cancelled"].map((state) => [state, stateOf(state).text])], changed("state")))),
     status, told, rows, older);
   document.addEventListener("visibilitychange", () => !document.hidden && refresh());

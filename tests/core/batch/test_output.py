@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from core.batch.output import check_output, check_parquet, write_output
+from core.batch.rows import COLUMNS, Row
 from core.errors import ConfigurationError
-from duet.batch.output import check_output, write_output
-from duet.batch.rows import COLUMNS, Row
 
 ROWS = [
     Row(
@@ -61,4 +61,4 @@ def test_unknown_format_and_missing_package_are_refused(tmp_path: Path, monkeypa
         check_output(tmp_path / "none" / "out.csv")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ConfigurationError, match=r"needs pyarrow: run `pip install pyarrow`, or write \.csv"):
-        check_output(tmp_path / "out.parquet")
+        check_parquet("parquet")

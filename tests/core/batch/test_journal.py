@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from core.batch.journal import Header, Journal
+from core.batch.rows import Row
 from core.errors import ConfigurationError
-from duet.batch.journal import Header, Journal
-from duet.batch.rows import Row
 
 HEADER = Header(model="cnn@4", precision="fp32", source="offline")
 ROWS = [Row(file=f"a\n{number}.png", label="cat", probability=0.5, prediction_set=("cat",)) for number in range(4)]

@@ -1,4 +1,4 @@
-"""Predictions of a version in this process, with the same execution provider and results as in the service."""
+"""Predictions of many files in this process, with the execution provider and results of the service."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from core.batch.files import read_file
+from core.batch.rows import Row, predicted
 from core.errors import ConfigurationError, ImageError
 from core.images.decode import DecodedImage, decode_image
 from core.images.limits import configured_max_pixels
 from core.repository.manifest import Precision
 from core.repository.repository import ModelRepository
-from duet.batch.files import read_file
-from duet.batch.rows import Row, predicted
 from service.engine.loaded_model import ModelVariant, load_model
 from service.engine.postprocess import render_prediction
 from service.engine.provider_measurements import MeasurementStore

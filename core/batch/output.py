@@ -12,26 +12,39 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
+from core.batch.rows import COLUMNS, Row
 from core.errors import ConfigurationError
 from core.files.durable import atomic_replace
-from duet.batch.rows import COLUMNS, Row
 
 _GROUP = 10_000
 """Number of rows in a Parquet row group."""
 
 
 def check_output(path: Path) -> None:
-    """Check before the work that the output can be written in the format of its suffix.
+    """Check before the work that the output has a known format and a folder; see also `check_parquet`.
 
     Raises:
-        ConfigurationError: the suffix is unknown, a package is missing, or the folder does not exist.
+        ConfigurationError: the suffix is unknown, or the folder does not exist.
     """
     if path.suffix.lower() not in _WRITERS:
         raise ConfigurationError(f"{path} has no known format: let --out end in {', '.join(_WRITERS)}")
-    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
-        raise ConfigurationError("a .parquet file needs pyarrow: run `pip install pyarrow`, or write .csv or .jsonl")
     if not path.absolute().parent.is_dir():
         raise ConfigurationError(f"there is no folder {path.absolute().parent}: make it first")
+
+
+def format_of(path: Path) -> str:
+    """Format of a table by the suffix of its name, such as `csv`."""
+    return path.suffix.lower().removeprefix(".")
+
+
+def check_parquet(table_format: str) -> None:
+    """Check that this process can write Parquet, if that is the format.
+
+    Raises:
+        ConfigurationError: pyarrow is not installed.
+    """
+    if table_format == "parquet" and find_spec("pyarrow") is None:
+        raise ConfigurationError("a .parquet file needs pyarrow: run `pip install pyarrow`, or write .csv or .jsonl")
 
 
 def write_output(path: Path, rows: Iterable[Row]) -> None:

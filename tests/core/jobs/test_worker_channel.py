@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.jobs import worker_channel
 from core.jobs.events import Cancel, Note, Permission, Permit, read_child_message, to_line
-from training.jobs import worker_channel
-from training.jobs.worker_channel import JobCancelledError, NotPermittedError, WorkerChannel
+from core.jobs.worker_channel import JobCancelledError, NotPermittedError, WorkerChannel
 
 
 class Ends:

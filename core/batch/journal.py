@@ -16,9 +16,9 @@ from typing import BinaryIO, Self
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from core.batch.rows import Row
 from core.errors import ConfigurationError
 from core.strict_model import StrictModel
-from duet.batch.rows import Row
 
 
 class Header(StrictModel):
@@ -35,6 +35,10 @@ class Header(StrictModel):
     source: str
 
 
+class JournalInUseError(ConfigurationError):
+    """Another process holds the journal."""
+
+
 class Journal:
     """Finished rows of `output`; use it in a `with` block, in which no other process can use it."""
 
@@ -49,7 +53,7 @@ class Journal:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise ConfigurationError(
+            raise JournalInUseError(
                 f"another process is writing {self.path}: wait for it, or name another --out"
             ) from None
         except OSError as error:
@@ -80,6 +84,16 @@ class Journal:
     def done(self) -> set[str]:
         """Files that have a row."""
         return set(self._offsets)
+
+    def header(self) -> Header | None:
+        """Header of an earlier process; None if the journal is new.
+
+        Raises:
+            ConfigurationError: the file is not a journal.
+        """
+        self._stream.seek(0)
+        line = self._stream.readline()
+        return self._parsed(line) if line.endswith(b"\n") else None
 
     def begin(self, header: Header) -> None:
         """Read the finished rows, or write the header of a new journal.
@@ -147,11 +161,14 @@ class Journal:
     def _not_a_journal(self) -> ConfigurationError:
         return ConfigurationError(f"{self.path} is not a journal of predictions: remove it")
 
-    def _check(self, line: bytes, header: Header) -> None:
+    def _parsed(self, line: bytes) -> Header:
         try:
-            found = Header.model_validate_json(line)
+            return Header.model_validate_json(line)
         except ValidationError as error:
             raise self._not_a_journal() from error
+
+    def _check(self, line: bytes, header: Header) -> None:
+        found = self._parsed(line)
         if found != header:
             differences = [
                 f"{name} {old}, not {new}" for (name, old), (_, new) in zip(found, header, strict=True) if old != new

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.batch.files import read_file
+from core.batch.rows import Row, predicted
 from core.errors import ImageError
 from core.repository.manifest import Precision
 from core.schemas.api import Prediction
-from duet.batch.files import read_file
-from duet.batch.rows import Row, predicted
 from duet.client.client import Client
 from duet.client.errors import ResponseError
 

@@ -8,10 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+from core.batch.journal import Journal
+from core.batch.output import write_output
+from core.batch.rows import Row
 from core.errors import ConfigurationError
-from duet.batch.journal import Journal
-from duet.batch.output import write_output
-from duet.batch.rows import Row
 
 _AHEAD = 2
 """Number of running or waiting batches per thread."""
@@ -63,11 +63,11 @@ def predict_files(
             pool.shutdown(cancel_futures=True)
 
 
-def finish(files: Mapping[str, Path], journal: Journal, output: Path) -> tuple[int, int]:
-    """Write the output and delete the journal; returns the number of predicted and of unreadable files.
+def write_table(files: Mapping[str, Path], journal: Journal, output: Path) -> tuple[int, int]:
+    """Write the output from the journal, which is kept; returns the number of predicted and of unreadable files.
 
     Raises:
-        ConfigurationError: the output cannot be written; the journal is kept.
+        ConfigurationError: the output cannot be written.
     """
     unreadable = 0
 
@@ -84,7 +84,6 @@ def finish(files: Mapping[str, Path], journal: Journal, output: Path) -> tuple[i
             f"cannot write {output} ({error.strerror}): the predictions are kept in {journal.path}; run the command "
             "again when there is room"
         ) from error
-    journal.remove()
     return len(files) - unreadable, unreadable
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cores import available_cores
+from core.cpu import available_cores
 
 
 @pytest.fixture

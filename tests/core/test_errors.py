@@ -1,11 +1,19 @@
+"""Suggestions in messages of errors about unknown names."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
 
-from core.did_you_mean import did_you_mean
-from core.errors import ConfigurationError, DuetError, UnknownDatasetError, UnknownFamilyError, UnknownVersionError
+from core.errors import (
+    ConfigurationError,
+    DuetError,
+    UnknownDatasetError,
+    UnknownFamilyError,
+    UnknownVersionError,
+    did_you_mean,
+)
 from core.images.labelled_folders import read_folder
 from core.recipes import recipe_config
 from core.repository.repository import ModelRepository

@@ -1,0 +1,1 @@
+"""Folder benchmark: `duet predict` against the engine alone."""
