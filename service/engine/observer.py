@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
-from core.repository.manifest import Calibration
+from core.repository.graph_records import Calibration
 from service.engine.arrays import Pixels
 from service.engine.loaded_model import ModelVariant
 from service.engine.postprocess import Outputs

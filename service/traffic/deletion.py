@@ -1,8 +1,8 @@
 """Deletion of captured requests by request id or by time: hidden at once, then erased from the segments.
 
-A deletion is a small file, so that all processes hide its records as soon as it exists. Each maintenance round erases
-the records of all deletions. Records may still be in the memory of a process when the deletion is made, so a deletion
-is finished, and its file removed, by a round that begins at least SETTLE_SECONDS later.
+A deletion is a small file, so that all processes hide its records as soon as it exists. Maintenance erases the records
+from the segments. Records may still be in the memory of a process when the deletion is made, so a round takes the
+deletions that were made at least SETTLE_SECONDS earlier, and then removes their files.
 """
 
 from __future__ import annotations
@@ -83,9 +83,10 @@ class Erased(NamedTuple):
 class Deletions:
     """The deletions under a home; any number of processes may use them at a time."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, settle_seconds: float = SETTLE_SECONDS) -> None:
         self._folder = traffic_folder(home) / "deletions"
         self._segments = segments_folder(home)
+        self._settle_seconds = settle_seconds
         self._known: tuple[frozenset[str], Hidden] = (frozenset(), Hidden())
 
     def add(self, deletion: Deletion) -> None:
@@ -106,18 +107,17 @@ class Deletions:
         return self._known[1]
 
     def erase(self) -> Erased:
-        """Erase the records of all deletions from the segments; finish deletions that are old enough. Blocks.
+        """Erase the records of settled deletions from the segments, and finish these deletions. Blocks.
 
         Raises:
             OSError: a segment cannot be read or written.
         """
-        begun = time.time()
-        deletions = self._read(self._names())
-        if not deletions:
+        newest = time.time() - self._settle_seconds
+        settled = {name: each for name, each in self._read(self._names()).items() if each.made <= newest}
+        if not settled:
             return Erased(0, 0)
-        hidden = Hidden(tuple(deletions.values()))
+        hidden = Hidden(tuple(settled.values()))
         records = sum(_erase_in(path, hidden) for path in segment_paths(self._segments))
-        settled = [name for name, each in deletions.items() if abs(begun - each.made) >= SETTLE_SECONDS]
         for name in settled:
             (self._folder / name).unlink(missing_ok=True)
         return Erased(records, len(settled))

@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -116,7 +117,8 @@ class Segment:
                 written += os.write(self._descriptor, frames[written:])
             os.fsync(self._descriptor)
         except OSError:
-            os.truncate(self._descriptor, self.size)
+            with suppress(OSError):
+                os.truncate(self._descriptor, self.size)
             raise
         self.size += len(frames)
 
