@@ -131,9 +131,13 @@ class TrafficWriter:
         while self._queue:
             sample = self._queue.popleft()
             self._asked.append(_Asked(sample, self._ask(sample), now))
-        due = [each for each in self._asked if last or each.answers.done() or now - each.since >= ANSWER_SECONDS]
+        due: list[_Asked] = []
+        waiting: list[_Asked] = []
+        for each in self._asked:
+            is_due = last or each.answers.done() or now - each.since >= ANSWER_SECONDS
+            (due if is_due else waiting).append(each)
+        self._asked = waiting
         if due:
-            self._asked = [each for each in self._asked if each not in due]
             try:
                 self._write(due, now)
             finally:

@@ -54,7 +54,8 @@ async def delete_traffic(
     deletion = Deletion(
         request_id=request_id, after=after and after.timestamp(), before=before and before.timestamp(), made=now
     )
-    if await asyncio.to_thread(traffic_folder(home).is_dir):
+    # With capture, a request may be in memory although the folder does not exist yet.
+    if state["capture"] is not None or await asyncio.to_thread(traffic_folder(home).is_dir):
         try:
             await asyncio.to_thread(Deletions(home).add, deletion)
         except OSError as error:
