@@ -30,6 +30,8 @@ MAX_BODY_BYTES = 512 * 1024 * 1024
 """Largest body of a frame; a greater length is damage."""
 
 _FRAME = struct.Struct("<II")
+FRAME_BYTES = _FRAME.size
+"""Size of the head of a frame."""
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = re.compile(r"(\d{8}T\d{6}\.\d{6}Z)-[A-Za-z0-9_.]+-\d+-\d+\.seg")
 _numbers = count()

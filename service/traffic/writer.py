@@ -21,7 +21,7 @@ from service.traffic.deletion import Deletions
 from service.traffic.record import encode
 from service.traffic.retention import make_room
 from service.traffic.sample import Sample
-from service.traffic.segments import Segment, segments_folder
+from service.traffic.segments import FRAME_BYTES, Segment, segments_folder
 
 log = logging.getLogger("duet.traffic")
 TICK_SECONDS = 0.25
@@ -146,36 +146,35 @@ class TrafficWriter:
             self._close_segment()
 
     def _write(self, due: list[_Asked], now: float) -> None:
-        hidden = self._deletions.current()
-        bodies = [
-            encode(record)
-            for each in due
-            for record in each.sample.records(_result(each.answers))
-            if not hidden.hides(record.request_id, record.time.timestamp())
-        ]
-        if not bodies:
-            return
+        records = [record for each in due for record in each.sample.records(_result(each.answers))]
         if now < self._retry_at:
-            self._count("failed", len(bodies))
-            return
-        needed = sum(len(body) + 8 for body in bodies)
-        if needed > self._quota_bytes:
-            self._count("dropped", len(bodies))
+            self._count("failed", len(records))
             return
         try:
-            make_room(self._folder, needed, self._quota_bytes)
-            if self._segment is not None and (self._segment.is_removed or self._segment.size >= self._segment_bytes):
-                self._close_segment()
-            if self._segment is None:
-                self._segment = Segment(self._folder)
-            self._segment.append(bodies)
+            hidden = self._deletions.current()
+            bodies = [encode(each) for each in records if not hidden.hides(each.request_id, each.time.timestamp())]
+            needed = sum(len(body) + FRAME_BYTES for body in bodies)
+            if needed > self._quota_bytes:
+                self._count("dropped", len(bodies))
+                return
+            if bodies:
+                make_room(self._folder, needed, self._quota_bytes)
+                self._open_segment().append(bodies)
         except OSError as error:
-            self._fail(error, len(bodies), now)
+            self._fail(error, len(records), now)
             return
         self._count("written", len(bodies))
         if self.problem is not None:
             log.warning("traffic is captured again")
             self.problem = None
+
+    def _open_segment(self) -> Segment:
+        """The current segment, or a new one if it is full or was removed by the quota."""
+        if self._segment is not None and (self._segment.is_removed or self._segment.size >= self._segment_bytes):
+            self._close_segment()
+        if self._segment is None:
+            self._segment = Segment(self._folder)
+        return self._segment
 
     def _fail(self, error: OSError, records: int, now: float) -> None:
         self._count("failed", records)
