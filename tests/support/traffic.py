@@ -19,7 +19,7 @@ def answer(family: str = "cnn", version: int = 1, label: str = "cat", **changes:
     """An answer with two classes; the predicted one has the probability 0.75."""
     labels = ("cat", "dog")
     probabilities = [0.75 if name == label else 0.25 for name in labels]
-    values = {
+    values: dict[str, Any] = {
         "family": family,
         "version": version,
         "precision": "fp32",
@@ -34,7 +34,7 @@ def answer(family: str = "cnn", version: int = 1, label: str = "cat", **changes:
 
 def captured(request_id: str = "one", **changes: Any) -> CapturedRequest:
     """A record of one image."""
-    values = {
+    values: dict[str, Any] = {
         "request_id": request_id,
         "index": 0,
         "images": 1,

@@ -131,7 +131,8 @@ def test_unwritable_folder_is_reported_and_tried_again(tmp_path: Path) -> None:
     (tmp_path / "traffic").write_bytes(b"")  # a file where the folder should be
     writer.put(sample("a"))
     writer._tick(last=True)
-    assert writer.problem == "Not a directory"
+    problem = writer.problem
+    assert problem == "Not a directory"
     (tmp_path / "traffic").unlink()
     writer.put(sample("b"))
     writer._tick(last=True)
