@@ -41,6 +41,23 @@ class UnknownDatasetError(DataError):
         )
 
 
+class UnknownImageError(DataError):
+    """A data set has no file of this name."""
+
+    def __init__(self, dataset: str, file: str) -> None:
+        super().__init__(f"the data set {dataset} has no file {file[:200]!r}: list its images again")
+
+
+class JournalFullError(DataError):
+    """The journal of edits of a data set has reached its maximum size."""
+
+    def __init__(self, dataset: str, limit: int) -> None:
+        super().__init__(
+            f"the journal of edits of the data set {dataset} would exceed {limit:,} bytes: upload the corrected images "
+            "as a new data set"
+        )
+
+
 class DifferentImagesError(DataError):
     """Two versions have different classes or were evaluated on different images, and cannot be compared.
 
@@ -59,7 +76,7 @@ class DifferentImagesError(DataError):
         """`comparable` maps the reference of each version to versions that it can be compared with."""
         self.digests, self.classes = dict(digests), classes
         if classes:
-            listed = "; ".join(f"{reference}: {_shortened(names)}" for reference, names in classes.items())
+            listed = "; ".join(f"{reference}: {shortened(names)}" for reference, names in classes.items())
             cause = f"they have different classes ({listed})"
         else:
             cause = f"they were evaluated on different test images ({' and '.join(digests.values())})"
@@ -267,6 +284,7 @@ def explain(error: ValidationError, *, at_most: int = 5) -> str:
     return "; ".join(problems[:at_most] + more)
 
 
-def _shortened(names: Sequence[str], *, at_most: int = 10) -> str:
+def shortened(names: Sequence[str], *, at_most: int = 10) -> str:
+    """The first names, and the number of the others: a data set may have 1,000 classes."""
     more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
     return ", ".join(names[:at_most]) + more

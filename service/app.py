@@ -16,6 +16,7 @@ from service.api.common.openapi import summarize
 from service.api.routes import (
     builtin_data,
     compare,
+    dataset_images,
     datasets,
     deletions,
     job_events,
@@ -37,6 +38,8 @@ from service.api.routes import (
 )
 from service.datasets.files import limits_of
 from service.datasets.listings import DatasetListings
+from service.datasets.reports import DatasetReports
+from service.datasets.thumbnails import Thumbnails
 from service.datasets.uploads import DatasetUploader
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder
@@ -96,6 +99,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     builtin_data.router,
     deletions.router,
     datasets.router,
+    dataset_images.router,
     train.router,
     jobs.router,
     job_events.router,
@@ -167,6 +171,8 @@ async def _running(
         await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
     keyring = read_keyring(settings.api_keys, settings.home)
     uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
+    limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_body_bytes}
+    reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
     layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
     comparisons = Comparisons(repository, layers)
     promotions_service = Promotions(repository, engine.models, settings.gate)
@@ -190,6 +196,8 @@ async def _running(
                 ),
                 uploader=uploader,
                 listings=DatasetListings(settings.home),
+                reports=reports,
+                thumbnails=thumbnails,
                 authenticator=Authenticator(keyring),
                 jobs=jobs,
                 promotions=promotions_service,
@@ -206,6 +214,8 @@ async def _running(
     comparisons.close()
     engine.close()
     uploader.close()
+    reports.close()
+    thumbnails.close()
     recorded.settle()  # other workers still report the metrics of this one
 
 

@@ -8,6 +8,8 @@ from starlette.requests import HTTPConnection
 
 from core.repository.repository import ModelRepository
 from service.datasets.listings import DatasetListings
+from service.datasets.reports import DatasetReports
+from service.datasets.thumbnails import Thumbnails
 from service.datasets.uploads import DatasetUploader
 from service.engine.engine import Engine
 from service.engine.loaded_model import ModelVariant
@@ -40,6 +42,8 @@ class AppState(TypedDict):
     body_reader: BodyReader
     uploader: DatasetUploader
     listings: DatasetListings
+    reports: DatasetReports
+    thumbnails: Thumbnails
     authenticator: Authenticator
     jobs: JobService | None
     promotions: Promotions

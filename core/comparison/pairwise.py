@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.errors import DifferentImagesError, NotEvaluatedError
-from core.repository.evaluation import CalibratedECE, EvaluatedData
+from core.repository.evaluation import MATRIX_CLASSES, CalibratedECE, EvaluatedData
 from core.repository.predictions import SplitPredictions
 from core.statistics.calibration import calibrated_ece, calibration_gaps
 from core.statistics.comparison import (
@@ -53,7 +53,7 @@ class ProbabilityScores(StrictModel):
     )
     confusion_rates: tuple[tuple[ConfidenceInterval, ...], ...] = Field(
         description="row: true class, column: predicted; share of the true class with Wilson's interval; empty rows "
-        "for classes without images"
+        "for classes without images, and no rows for more than 100 classes"
     )
 
 
@@ -167,16 +167,21 @@ def _figures(means_BM: Floats) -> Floats:
 
 
 def _scores(figures_F: Floats, figures_BF: Floats, labels_N: Labels, probabilities_NK: Floats) -> ProbabilityScores:
-    classes = probabilities_NK.shape[1]
-    counts_KK = np.zeros((classes, classes), np.int64)
-    np.add.at(counts_KK, (labels_N, probabilities_NK.argmax(axis=1)), 1)
     return ProbabilityScores(
         log_loss=from_resamples(float(figures_F[0]), figures_BF[:, 0]),
         brier=from_resamples(float(figures_F[1]), figures_BF[:, 1]),
         ece=unbiased(float(figures_F[2]), figures_BF[:, 2]),
         ece_if_calibrated=calibrated_ece(probabilities_NK),
-        confusion_rates=tuple(
-            tuple(proportion(int(count), int(row_K.sum())) for count in row_K) if row_K.any() else ()
-            for row_K in counts_KK
-        ),
+        confusion_rates=_confusion_rates(labels_N, probabilities_NK),
+    )
+
+
+def _confusion_rates(labels_N: Labels, probabilities_NK: Floats) -> tuple[tuple[ConfidenceInterval, ...], ...]:
+    classes = probabilities_NK.shape[1]
+    if classes > MATRIX_CLASSES:
+        return ()
+    counts_KK = np.zeros((classes, classes), np.int64)
+    np.add.at(counts_KK, (labels_N, probabilities_NK.argmax(axis=1)), 1)
+    return tuple(
+        tuple(proportion(int(count), int(row_K.sum())) for count in row_K) if row_K.any() else () for row_K in counts_KK
     )

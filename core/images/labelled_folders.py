@@ -11,13 +11,14 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from core.errors import ConfigurationError, DataError, UnknownDatasetError
 from core.files.durable import file_lock
 from core.images.class_labels import normalized_label
+from core.images.edit_journal import edited_files, labels_after, read_edits
 from core.images.folder_layouts import ImageFile, Layout, list_folders, visible_entries
 from core.images.label_table import has_table, list_table
 
@@ -29,8 +30,12 @@ RESERVED_NAMES = frozenset({"cifar10"})
 """Built-in data sets; CIFAR-10 is downloaded into the same folder."""
 MIN_CLASSES = 2
 MAX_CLASSES = 1_000
-MIN_IMAGES_PER_CLASS = 4
-"""One image each for train, validation, holdout and test."""
+MIN_IMAGES_PER_CLASS = 2
+"""One image each for train and holdout. Only larger classes have test and validation images."""
+MIN_FURTHER_IMAGES = 2
+"""Images beyond the minimum of all classes together: one each for validation and test."""
+UNEQUAL_CLASSES = 3
+"""Ratio of the largest to the smallest class above which a training draws every class equally often by default."""
 
 DATASETS_NAME = "datasets"
 _LOCK_NAME = ".lock"
@@ -42,7 +47,8 @@ class LabelledFolder:
 
     Attributes:
         files: by class; classes and files are sorted by name, and a class may be empty. Folders whose names differ only
-            in their Unicode normal form are one class.
+            in their Unicode normal form are one class. The journal of edits is applied, see `core.images.edit_journal`.
+        stored: files by the class that their folder or the table gives, without edits; includes removed images.
         skipped: ignored entries: path within the data set, formatted by `shown`, and reason.
         layout: arrangement of the files in the folder.
     """
@@ -50,6 +56,7 @@ class LabelledFolder:
     name: str
     path: Path
     files: Mapping[str, tuple[ImageFile, ...]]
+    stored: Mapping[str, tuple[ImageFile, ...]]
     skipped: tuple[tuple[str, str], ...]
     layout: Layout = "classes"
 
@@ -65,8 +72,18 @@ class LabelledFolder:
 
     @property
     def bytes(self) -> int:
-        """Size of all files in bytes."""
+        """Size of all files in bytes, without removed images."""
         return sum(file.bytes for files in self.files.values() for file in files)
+
+    @property
+    def stored_images(self) -> int:
+        """Number of files on the disk."""
+        return sum(len(files) for files in self.stored.values())
+
+    @property
+    def stored_bytes(self) -> int:
+        """Size of all files on the disk in bytes."""
+        return sum(file.bytes for files in self.stored.values() for file in files)
 
     @cached_property
     def digest(self) -> str:
@@ -87,12 +104,20 @@ class LabelledFolder:
     def takes_uploads(self) -> bool:
         """True if uploads of class folders can join the data set: it has no table, and no folder around its classes."""
         depth = 1 if self.layout == "parts" else 0
-        tops = {(label, normalized_label(file.name.split("/")[depth])) for label, file in self._labelled}
+        tops = {(label, normalized_label(file.name.split("/")[depth])) for label, file in self._stored}
         return self.layout != "table" and all(label == top for label, top in tops)
 
     @property
-    def _labelled(self) -> Iterator[tuple[str, ImageFile]]:
-        return ((label, file) for label, files in self.files.items() for file in files)
+    def _stored(self) -> Iterator[tuple[str, ImageFile]]:
+        return ((label, file) for label, files in self.stored.items() for file in files)
+
+    def edited(self, labels: Mapping[tuple[str, int], str | None]) -> LabelledFolder:
+        """The data set after edits: class of each edited image by file name and size, None if it is removed."""
+        current = {(file.name, file.bytes): label for label, files in self.files.items() for file in files}
+        removed: dict[tuple[str, int], str | None] = {
+            (file.name, file.bytes): None for _, file in self._stored if (file.name, file.bytes) not in current
+        }
+        return replace(self, files=edited_files(self.stored, removed | current | dict(labels)))
 
     def shortfalls(self) -> list[str]:
         """Reasons against training on the data set, a phrase each; empty if it is trainable."""
@@ -110,6 +135,12 @@ def shortfalls(images: Mapping[str, int]) -> list[str]:
         if count < MIN_IMAGES_PER_CLASS:
             has = "is empty" if not count else f"has {_counted(count, 'image', 'images')}"
             found.append(f"class {label!r} {has} and needs at least {MIN_IMAGES_PER_CLASS}")
+    further = sum(images.values()) - MIN_IMAGES_PER_CLASS * len(images)
+    if not found and further < MIN_FURTHER_IMAGES:
+        found.append(
+            f"its classes have {_counted(further, 'image', 'images')} beyond {MIN_IMAGES_PER_CLASS} each and need at "
+            f"least {MIN_FURTHER_IMAGES} for validation and test"
+        )
     return found
 
 
@@ -185,11 +216,13 @@ def list_dataset(name: str, path: Path) -> LabelledFolder:
     """List the data set `name` in the folder `path`, without a lock; a missing folder has no classes.
 
     Raises:
-        DataError: a folder or the table cannot be read.
+        DataError: a folder, the table or the journal of edits cannot be read.
     """
     listing = list_table(path) if has_table(path) else list_folders(path)
     files = {label: tuple(sorted(files, key=lambda file: file.name)) for label, files in sorted(listing.files.items())}
-    return LabelledFolder(name, path, files, tuple(listing.skipped), listing.layout)
+    folder = LabelledFolder(name, path, files, files, tuple(listing.skipped), listing.layout)
+    edits = read_edits(path)
+    return folder.edited(labels_after(edits)) if edits else folder
 
 
 def _counted(count: int, one: str, many: str) -> str:

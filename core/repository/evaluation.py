@@ -109,6 +109,19 @@ class StrangeImages(StrictModel):
     flag_rate: float = Field(description="share of these images that is flagged")
 
 
+MATRIX_CLASSES = 100
+"""Maximum number of classes with a confusion matrix; of 1,000 classes it would have a million cells."""
+MAX_CONFUSIONS = 100
+
+
+class Confusion(StrictModel):
+    """Test images of one class that are predicted as another one."""
+
+    label: str = Field(description="true class")
+    predicted: str
+    images: int
+
+
 class Scores(StrictModel):
     """All scores of one precision of a version on one set of images."""
 
@@ -117,7 +130,12 @@ class Scores(StrictModel):
     macro: AveragedScores
     weighted: AveragedScores
     per_class: tuple[ClassScores, ...]
-    confusion_matrix: tuple[tuple[int, ...], ...] = Field(description="counts; row: true class, column: predicted")
+    confusion_matrix: tuple[tuple[int, ...], ...] = Field(
+        description="counts; row: true class, column: predicted; empty for more than 100 classes"
+    )
+    confusions: tuple[Confusion, ...] | None = Field(
+        None, description="up to 100 most frequent confusions, if there are more than 100 classes; null: see the matrix"
+    )
     log_loss: float = Field(description="mean of -ln p(true class), natural logarithm")
     brier: float = Field(description="mean squared distance between probabilities and one-hot label, on [0, 2]")
     reliability: Reliability

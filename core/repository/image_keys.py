@@ -7,6 +7,7 @@ sets that never change have neither file.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from core.files.npz import NPZ_ERRORS
 IMAGE_KEYS_NAME = "images.npz"
 CHAMPION_PREDICTIONS_NAME = "champion_predictions.npz"
 Keys = npt.NDArray[np.uint64]
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +61,10 @@ def load_image_keys(folder: Path) -> ImageKeys:
     """Read `folder`/images.npz.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or an array is missing or has a wrong type or shape.
     """
     arrays = _read(folder / IMAGE_KEYS_NAME)
-    try:
-        return ImageKeys(arrays["trained"], arrays["holdout"])
-    except KeyError as error:
-        raise DataError(f"{IMAGE_KEYS_NAME} has no array {error}") from error
+    return ImageKeys(_keys(arrays, "trained", IMAGE_KEYS_NAME), _keys(arrays, "holdout", IMAGE_KEYS_NAME))
 
 
 def save_champion_predictions(folder: Path, predictions: Mapping[str, HoldoutPredictions]) -> None:
@@ -81,22 +80,46 @@ def load_champion_predictions(folder: Path) -> dict[str, HoldoutPredictions]:
     """Read `folder`/champion_predictions.npz.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or an array is missing or has a wrong type, shape or value.
     """
     arrays = _read(folder / CHAMPION_PREDICTIONS_NAME)
     references = [name.removesuffix(".keys") for name in arrays if name.endswith(".keys")]
+    return {reference: _predictions(arrays, reference) for reference in references}
+
+
+def _predictions(arrays: Arrays, reference: str) -> HoldoutPredictions:
+    keys_N = _keys(arrays, f"{reference}.keys", CHAMPION_PREDICTIONS_NAME)
+    name = f"{reference}.probabilities"
+    probabilities_NK = _array(arrays, name, CHAMPION_PREDICTIONS_NAME)
+    if probabilities_NK.dtype != np.float32 or probabilities_NK.ndim != 2 or len(probabilities_NK) != len(keys_N):
+        raise _damaged(CHAMPION_PREDICTIONS_NAME, name, probabilities_NK, f"float32 [{len(keys_N)}, K]")
+    if not ((probabilities_NK >= 0) & (probabilities_NK <= 1)).all():
+        raise DataError(f"{CHAMPION_PREDICTIONS_NAME} is damaged: array {name!r} has values outside of 0 to 1")
+    return HoldoutPredictions(keys_N, probabilities_NK)
+
+
+def _keys(arrays: Arrays, name: str, file: str) -> Keys:
+    keys_N = _array(arrays, name, file)
+    if keys_N.dtype != np.uint64 or keys_N.ndim != 1:
+        raise _damaged(file, name, keys_N, "uint64 [N]")
+    return keys_N
+
+
+def _array(arrays: Arrays, name: str, file: str) -> npt.NDArray[Any]:
     try:
-        return {
-            reference: HoldoutPredictions(arrays[f"{reference}.keys"], arrays[f"{reference}.probabilities"])
-            for reference in references
-        }
+        return arrays[name]
     except KeyError as error:
-        raise DataError(f"{CHAMPION_PREDICTIONS_NAME} has no array {error}") from error
+        raise DataError(f"{file} is damaged: it has no array {name!r}") from error
 
 
-def _read(path: Path) -> dict[str, npt.NDArray[Any]]:
+def _damaged(file: str, name: str, array: npt.NDArray[Any], expected: str) -> DataError:
+    return DataError(f"{file} is damaged: array {name!r} is {array.dtype} {list(array.shape)} instead of {expected}")
+
+
+def _read(path: Path) -> Arrays:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Read first: NumPy leaves a damaged file open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except NPZ_ERRORS as error:
         raise DataError(f"{path.name} cannot be read: {error}") from error

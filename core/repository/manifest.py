@@ -90,6 +90,10 @@ class DataRecord(StrictModel):
     split_digest: Sha256 = Field(description="sha256 of the indices that split the training images")
     counts: dict[Literal["train", "validation", "holdout", "test"], int]
     trained_on: tuple[Literal["train", "validation"], ...] = ("train",)
+    folder_digest: Sha256 | None = Field(
+        None,
+        description="version of the image folder, as in GET /datasets/{name}; null in older versions",
+    )
 
 
 class EnvironmentRecord(StrictModel):
@@ -113,6 +117,14 @@ class LicenceRecord(StrictModel):
     weights: str
     data: str
     provenance: str
+
+
+class BackboneRecord(StrictModel):
+    """Pretrained weights that a version starts from."""
+
+    name: str = Field(description="name of the network")
+    weights: Sha256 = Field(description="sha256 of the file with the weights")
+    licence: str = Field(description="terms and origin of the weights")
 
 
 class CostRecord(StrictModel):
@@ -184,6 +196,7 @@ class Manifest(StrictModel):
         default_factory=dict,
         description="sha256 of the weights of each teacher, by reference; empty without distillation",
     )
+    backbone: BackboneRecord | None = Field(default=None, description="null without a pretrained network")
     source_digest: Sha256 = Field(description="sha256 of the source code of core and training")
     data: DataRecord
     environment: EnvironmentRecord

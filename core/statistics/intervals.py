@@ -15,7 +15,7 @@ from core.strict_model import StrictModel
 Floats = npt.NDArray[np.float64]
 RESAMPLES = 1000
 _BATCH_CELLS = 2_000_000
-"""Cells of the confusion matrices that are resampled at once, 8 bytes each."""
+"""Counts of confusion matrices that are resampled at once, 8 bytes each."""
 Z_95 = NormalDist().inv_cdf(0.975)
 """A standard normal variable lies in [-Z_95, Z_95] with probability 0.95."""
 
@@ -194,22 +194,26 @@ def unbiased_difference(value: float, resampled_B: Floats) -> ConfidenceInterval
 def bootstrap_confusion(
     confusion_KK: npt.NDArray[np.integer[Any]], resamples: int = 2000, seed: int = 0
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield bootstrap resamples of a confusion matrix of counts, in batches int64 [b, K, K] of at most 16 MB.
+    """Yield bootstrap resamples of a confusion matrix of counts, in batches int64 [b, F] of at most 16 MB.
+
+    Only the F cells with images are resampled, `np.flatnonzero(confusion_KK)`, since the others stay empty: a matrix of
+    1,000 classes has a million cells, but at most one for each image.
 
     Drawing N images with replacement is a multinomial draw of the cells with their observed shares, so one vectorized
     draw gives the intervals of all statistics of the matrix (precision, recall, F1, ...). Each resample has the same
     sum as the original.
     """
     counts = np.asarray(confusion_KK, dtype=np.int64).ravel()
-    filled = np.flatnonzero(counts)
-    total = int(counts.sum())
+    counts_F = counts[counts > 0]
+    total = int(counts_F.sum())
     generator = np.random.default_rng(seed)
-    batch = max(1, min(resamples, _BATCH_CELLS // counts.size))
+    batch = max(1, min(resamples, _BATCH_CELLS // max(1, counts_F.size)))
     for start in range(0, resamples, batch):
-        resampled = np.zeros((min(batch, resamples - start), counts.size), dtype=np.int64)
-        if filled.size:
-            resampled[:, filled] = generator.multinomial(total, counts[filled] / total, size=len(resampled))
-        yield resampled.reshape(len(resampled), *np.shape(confusion_KK))
+        size = min(batch, resamples - start)
+        if counts_F.size:
+            yield generator.multinomial(total, counts_F / total, size=size)
+        else:
+            yield np.zeros((size, 0), dtype=np.int64)
 
 
 def student_mean(values: Sequence[float]) -> ConfidenceInterval:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from core.repository.evaluation import Evaluation
     from core.repository.manifest import Precision
 
+_ROWS = 100
+"""Maximum number of classes in the table."""
+
 
 def evaluate(
     reference: Reference,
@@ -117,13 +120,18 @@ def _print(reference: str, evaluation: Evaluation, precision: Precision) -> None
     table = Table(title=f"{reference} in {precision} on {data.images:,} {data.split} images of {data.name}")
     for heading in ("", "precision", "recall", "F1", "images"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for row in scores.per_class:
+    rows = list(scores.per_class)
+    if len(rows) > _ROWS:
+        rows.sort(key=lambda row: row.f1.value)
+    for row in rows[:_ROWS]:
         figures = [f"{measure.value:.4f}" for measure in (row.precision, row.recall, row.f1)]
         table.add_row(Text(row.label), *figures, str(row.support))
     for name, mean in (("macro average", scores.macro), ("weighted average", scores.weighted)):
         table.add_row(name, *[f"{measure.value:.4f}" for measure in (mean.precision, mean.recall, mean.f1)], "")
     console = Console()
     console.print(table)
+    if len(rows) > _ROWS:
+        console.print(f"the {_ROWS} of {len(rows):,} classes with the lowest F1", highlight=False)
     accuracy = scores.accuracy
     console.print(
         f"accuracy {accuracy.value:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}), log loss "

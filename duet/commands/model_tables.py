@@ -23,6 +23,8 @@ from core.statistics.intervals import ConfidenceInterval
 _NO_WRAP = ("check", "passed", "version", "layer", "created", "time", "family", "action")
 _WIDE = 100
 """Minimum terminal width at which a score and its interval are printed on one line."""
+_ROWS = 100
+"""Maximum number of classes in a table."""
 _Row = tuple[str, ...]
 
 
@@ -198,7 +200,11 @@ def _scores(comparison: MetricsComparison) -> Iterable[_Row]:
 
 
 def _classes(comparison: MetricsComparison) -> Iterable[_Row]:
-    for row in comparison.per_class:
+    """Recall of each class; of more than `_ROWS` classes, those with the lowest p."""
+    rows = comparison.per_class
+    if len(rows) > _ROWS:
+        rows = tuple(sorted(rows, key=lambda row: row.p)[:_ROWS])
+    for row in rows:
         figures = f"{row.first.value:.1%}", f"{row.second.value:.1%}", _points(row.difference)
         yield row.label, f"{row.images:,}", *figures, f"{row.holm_p:.2g}", "*" if row.significant else ""
 

@@ -7,7 +7,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from core.images.labelled_folders import dataset_folder, read_folder
+from core.images.edit_journal import JOURNAL_NAME
+from core.images.labelled_folders import LabelledFolder, dataset_folder, read_folder
 from core.schemas.datasets import DatasetDetail, detail
 
 MAX_AGE_SECONDS = 60.0
@@ -19,7 +20,7 @@ MAX_KEPT = 1_000
 """Maximum number of descriptions that are kept."""
 
 Stamp = tuple[tuple[str, int], ...]
-"""Name and time of change, in ns, of the folder of a data set and of each folder in it."""
+"""Name and time of change, in ns, of the folder of a data set, of each folder in it, and of its journal of edits."""
 
 
 class _Known(NamedTuple):
@@ -28,13 +29,20 @@ class _Known(NamedTuple):
     described: DatasetDetail
 
 
+class _Listed(NamedTuple):
+    stamp: Stamp
+    made_at: float
+    folder: LabelledFolder
+
+
 class DatasetListings:
-    """Describes data sets, one at a time in this process; safe to call from any thread."""
+    """Lists and describes data sets, one at a time in this process; safe to call from any thread."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
+        self._latest: _Listed | None = None
 
     def describe(self, name: str) -> DatasetDetail:
         """Describe a data set; changed folders are listed again.
@@ -54,11 +62,31 @@ class DatasetListings:
                     del self._known[next(iter(self._known))]  # the one not asked for the longest
             return known.described
 
+    def folder(self, name: str) -> LabelledFolder:
+        """List a data set; the latest listing is kept, so that the pages of a long list need only one.
+
+        Raises:
+            DataError, UnknownDatasetError: as `describe`.
+        """
+        folder = dataset_folder(self._home, name)
+        with self._lock:
+            stamp, latest = _stamp(folder), self._latest
+            if (
+                latest is None
+                or (latest.folder.name, latest.stamp) != (name, stamp)
+                or time.monotonic() - latest.made_at > MAX_AGE_SECONDS
+            ):
+                latest = _Listed(stamp, time.monotonic(), read_folder(self._home, name))
+            settled = time.time_ns() - max((changed for _, changed in stamp), default=0) > SETTLED_NS
+            self._latest = latest if settled else None
+            return latest.folder
+
 
 def _stamp(folder: Path) -> Stamp:
     """Empty if the folder is missing or cannot be read; `read_folder` raises the error."""
     try:
         inner = [path for path in folder.iterdir() if path.is_dir()]
-        return tuple((path.name, path.stat().st_mtime_ns) for path in (folder, *sorted(inner)))
+        journal = [path for path in (folder / JOURNAL_NAME,) if path.exists()]
+        return tuple((path.name, path.stat().st_mtime_ns) for path in (folder, *sorted(inner), *journal))
     except OSError:
         return ()

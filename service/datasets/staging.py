@@ -98,7 +98,7 @@ class Staging:
     def _require_same_layout(self, name: str, place: Path) -> None:
         """The caller holds the lock."""
         there, staged = list_dataset(name, place), list_dataset(name, self.images)
-        if there.images and not (there.takes_uploads and there.layout == staged.layout):
+        if there.stored_images and not (there.takes_uploads and there.layout == staged.layout):
             raise DatasetLayoutError(name)
 
     def _refuse_too_large(self, name: str, limits: Limits) -> None:
@@ -106,28 +106,29 @@ class Staging:
         files = [path for path in self.images.rglob("*") if path.is_file()]
         place = dataset_folder(self._home, name)
         there = list_dataset(name, place)
-        if len(files) + there.images > limits.images:
+        if len(files) + there.stored_images > limits.images:
             raise DatasetTooLargeError("images", limits.images)
         staged_bytes = sum(path.stat().st_size for path in files)
-        if staged_bytes + there.bytes > limits.bytes:
+        if staged_bytes + there.stored_bytes > limits.bytes:
             raise DatasetTooLargeError("bytes", limits.bytes)
         # Checked again here: another upload may have been installed since this one was staged.
         if staged_bytes + bytes_of_all(self._home) > limits.all_bytes:
             raise DatasetTooLargeError("bytes", limits.all_bytes, together=True)
 
 
-def labels_of_contents(home: Path, name: str) -> dict[str, str]:
-    """File name -> class of a data set; empty if the data set is new."""
+def labels_of_contents(home: Path, name: str) -> dict[str, str | None]:
+    """File name -> class of a data set, None if the image was removed; empty if the data set is new."""
     try:
         folder = read_folder(home, name)
     except UnknownDatasetError:
         return {}
-    return {file.path.name: label for label, files in folder.files.items() for file in files}
+    removed: dict[str, str | None] = {file.path.name: None for files in folder.stored.values() for file in files}
+    return removed | {file.path.name: label for label, files in folder.files.items() for file in files}
 
 
 def bytes_of_all(home: Path) -> int:
     """Size in bytes of all data sets that users have made. The caller holds the lock."""
-    return sum(list_dataset(name, dataset_folder(home, name)).bytes for name in dataset_names(home))
+    return sum(list_dataset(name, dataset_folder(home, name)).stored_bytes for name in dataset_names(home))
 
 
 def _merge(source: Path, target: Path) -> None:

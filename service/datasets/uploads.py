@@ -158,6 +158,8 @@ class DatasetUploader:
             known = labels.get(stored_as)
             if known == file.label:
                 summary.duplicates += 1
+            elif stored_as in labels and known is None:
+                summary.skipped.append(Skipped(file.name, "it was removed from the data set: restore it there"))
             elif known is not None:
                 summary.skipped.append(Skipped(file.name, f"the data set already has this image, as class {known!r}"))
             else:

@@ -92,6 +92,8 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.BrokerUnavailableError: (503, "broker-unavailable", "The job broker is unavailable"),
     resources.TrainingNotReadyError: (503, "training-not-ready", "No worker can run this job yet"),
     resources.TooManyQueuedJobsError: (429, "too-many-queued-jobs", "Too many queued jobs"),
+    core.JournalFullError: (409, "journal-full", "The journal of edits is full"),
+    core.UnknownImageError: (404, "unknown-image", "The data set has no such file"),
     core.UnknownDatasetError: (404, "unknown-dataset", "There is no such data set"),
     resources.DatasetMissingError: (409, "dataset-missing", "The data set is missing"),
     resources.DatasetMediaTypeError: (
@@ -219,6 +221,8 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             ),
             resources.TooManyQueuedJobsError(100, 100, of_key=True),
             core.UnknownDatasetError("pets", ["birds", "leaves"]),
+            core.UnknownImageError("pets", "cat/1.png"),
+            core.JournalFullError("pets", 16_777_216),
             resources.DatasetMissingError(),
             resources.DatasetMediaTypeError("application/json"),
             resources.UnreadableArchiveError("File is not a zip file"),

@@ -131,7 +131,14 @@ def test_data_sets_are_added_listed_and_deleted(client: Client, tmp_path: Path) 
     assert client.add_images("colours", "night", picture("night", 0), picture("night", 1)).added == 2
     assert [one.name for one in client.datasets().datasets] == ["colours"]
     assert [(one.label, one.images) for one in client.dataset("colours").classes] == [("grass", 4), ("night", 2)]
-    assert client.delete_dataset("colours").images == 6
+    [image] = client.dataset_images("colours", label="night", limit=1).images
+    moved = client.edit_dataset("colours", {image.file: "grass"}, reason="a meadow")
+    assert moved.edit is not None
+    assert client.dataset_edits("colours").edits == (moved.edit,)
+    assert client.edit_dataset("colours", {image.file: None}).dataset.images == 5
+    assert [one.file for one in client.dataset_images("colours", removed=True).images] == [image.file]
+    assert client.dataset_report("colours").files == 5
+    assert client.delete_dataset("colours").images == 5
     with pytest.raises(NotFoundError):
         client.dataset("colours")
     with pytest.raises(ClientError, match=r"absent\.zip"):

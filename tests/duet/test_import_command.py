@@ -89,5 +89,5 @@ def test_other_classes_are_refused(
 ) -> None:
     (tmp_path / "classes.txt").write_text("snow\ngrass\nday\n", encoding="utf-8")
     assert duet(*words) == 1
-    assert "missing ['night'], unknown ['day'], 3 names for 3 classes" in capsys.readouterr().err
+    assert "missing night, unknown day, 3 names for 3 classes" in capsys.readouterr().err
     assert not (home / "models").exists()

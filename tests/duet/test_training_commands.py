@@ -205,7 +205,7 @@ def test_invalid_arguments_are_one_line(
         (("--data", "folder:cifar10", *FAMILY), "is the name of a built-in data set"),
         (("--data", "folder:nope", *FAMILY), "unknown data set 'nope'"),
         (("--data", "folder:nope", *FAMILY), "available data sets are colours, few"),
-        (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 4"),
+        (("--data", "folder:few", *FAMILY), "class 'grass' has 1 image and needs at least 2"),
         (("--data", "colours", *FAMILY), "use cifar10, or folder:NAME"),
         (("--data", "folder:colours", *FAMILY, "--image-size", "4"), "image_size: Input should be greater than"),
         (("--data", "folder:colours", *FAMILY, "--image-size", "big"), "give a number of pixels, or auto"),

@@ -21,11 +21,15 @@ _FORMATS = {"RGB": "PNG", "RGBA": "PNG", "P": "GIF", "L": "BMP", "CMYK": "JPEG"}
 
 
 def picture(label: str, number: int, *, mode: str = "RGB") -> bytes:
-    """An encoded image of a class, different for every number in content and in size."""
+    """An encoded image of a class, different for every number in content and in size.
+
+    Classes that `COLORS` lacks have a color that follows from their name.
+    """
     generator = np.random.default_rng([number, *label.encode()])
     height, width = generator.integers(20, 90, size=2)
     noise_HWC = generator.normal(0, 12, size=(height, width, 3))
-    pixels_HWC = np.clip(np.array(COLORS[label]) + noise_HWC, 0, 255).astype(np.uint8)
+    color = COLORS.get(label) or np.random.default_rng([*label.encode()]).integers(20, 236, size=3)
+    pixels_HWC = np.clip(np.array(color) + noise_HWC, 0, 255).astype(np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels_HWC).convert(mode).save(stream, _FORMATS[mode])
     return stream.getvalue()

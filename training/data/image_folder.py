@@ -29,11 +29,11 @@ from core.images.folder_layouts import ImageFile, Part
 from core.images.geometry import ModelInput
 from core.images.labelled_folders import LabelledFolder, read_folder, shortfalls
 from core.images.limits import MAX_FILE_BYTES, configured_max_pixels
+from core.images.near_groups import near_groups
 from core.memory import require_memory
 from core.recipes.init_from import DEFAULT_GEOMETRY
 from core.repository.manifest import Geometry
 from training.data.image_parts import PartInputs, assign_parts
-from training.data.near_groups import near_groups
 from training.data.splits import SEED, Split
 from training.data.types import ImageDataset, LabelledImages
 
@@ -198,13 +198,16 @@ def _split(
     given = {image.key: image.part for image in images if image.part is not None}
     part_N = assign_parts(folder, PartInputs(keys_N, labels_N, groups_N, given))
     _note_parts(folder, groups_N, part_N, [image.part for image in images], note)
+    _note_unmeasured(folder, {image.label for image, part in zip(images, part_N, strict=True) if part == "test"}, note)
     images_NHWC = np.stack([image.pixels_HWC for image in images])
     is_test_N = part_N == "test"
     training, test = (
         LabelledImages(np.ascontiguousarray(images_NHWC[chosen_N]), labels_N[chosen_N], keys_N[chosen_N])
         for chosen_N in (~is_test_N, is_test_N)
     )
-    dataset = ImageDataset(folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry)
+    dataset = ImageDataset(
+        folder.data, class_names, training, test, LICENSE.format(name=folder.name), geometry, folder.digest
+    )
     of_training_N = part_N[~is_test_N]
     split = Split(
         **{name: np.flatnonzero(of_training_N == name).astype(np.int64) for name in ("train", "validation", "holdout")}
@@ -263,6 +266,17 @@ def _note_parts(
         note(
             f"{folder.data}: {moved:,} images stay in the part of an earlier training, which differs from that of the "
             "folder"
+        )
+
+
+def _note_unmeasured(folder: LabelledFolder, tested: set[str], note: Note) -> None:
+    """Name the classes without a test image."""
+    missing = [label for label in folder.files if label not in tested]
+    if missing:
+        more = f" and {len(missing) - _LISTED:,} more" if len(missing) > _LISTED else ""
+        note(
+            f"{folder.data}: {len(missing):,} of {len(folder.files):,} classes have too few images for a test image: "
+            f"their recall is not measured ({', '.join(missing[:_LISTED])}{more})"
         )
 
 

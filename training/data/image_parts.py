@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -25,8 +25,10 @@ from core.images.labelled_folders import LabelledFolder, changing
 
 PARTS_NAME = ".parts.npz"
 SHARES: tuple[tuple[str, float], ...] = (("test", 0.1), ("holdout", 0.1), ("validation", 0.1), ("train", 0.7))
-"""Expected share of each part in every class. Every part has at least one image of each class."""
+"""Expected share of each part in every class. Every part has at least one image of each class of four or more."""
 _NAMES = tuple(name for name, _ in SHARES)
+_REQUIRED = ("holdout", "train")
+"""Parts of a class of two images: it must be trained, and the gate must see whether it is recognized."""
 _NONE: Mapping[int, str] = MappingProxyType({})
 _NO_GROUPS: Mapping[int, int] = MappingProxyType({})
 
@@ -74,37 +76,44 @@ def part_of(
     *,
     drawn_by: Mapping[int, int] = _NO_GROUPS,
     parts: Sequence[str] = _NAMES,
+    third: str = "test",
 ) -> list[str]:
     """Part of each image of one class.
 
     An image in `known` keeps its part. For other images, the key, divided by 2^64, selects the part by `SHARES`. An
     empty part gets a new image from the largest part that has one: the one with the lowest key. An empty validation
-    part may also get a training image. Images with near duplicates are moved last.
+    part may also get a training image. Images with near duplicates are moved last. In a class of fewer than four
+    images, the test and the validation part may stay empty.
 
     Args:
         keys: distinct keys of 64 bits.
         known: parts of images that are already recorded, by key.
         drawn_by: key that selects the part, the same for near duplicates; by default the image's own.
         parts: parts that a key may select; `train` gets the shares of the others.
+        third: part of the third image in a class of three, `test` or `validation`.
 
     Returns:
         Part of each image. A part has no image if no image may enter it.
     """
     found = [known.get(key) or _part_of_key(drawn_by.get(key, key), parts) for key in keys]
+    counts = Counter(found)
+    wanted = _NAMES if len(keys) >= len(_NAMES) else _REQUIRED if len(keys) < 3 else (third, *_REQUIRED)
     ascending = sorted(range(len(keys)), key=lambda position: (keys[position] in drawn_by, keys[position]))
-    for empty in _NAMES:
-        if empty in found:
+    for empty in wanted:
+        if counts[empty]:
             continue
         may_move = [
             position
             for position in ascending
-            if found.count(found[position]) > 1
+            if (counts[found[position]] > 1 or found[position] not in wanted)
             and (keys[position] not in known or (empty, found[position]) == ("validation", "train"))
         ]
         if may_move:
             # SHARES ends with the largest part, which therefore wins ties.
-            rank = {name: (found.count(name), _NAMES.index(name)) for name in _NAMES}
-            found[max(may_move, key=lambda position: rank[found[position]])] = empty
+            chosen = max(may_move, key=lambda position: (counts[found[position]], _NAMES.index(found[position])))
+            counts.subtract([found[chosen]])
+            counts[empty] += 1
+            found[chosen] = empty
     return found
 
 
@@ -126,12 +135,16 @@ def _assign(folder: LabelledFolder, images: PartInputs, known: Mapping[int, str]
         if followed:
             fixed |= {key: followed[0] for key in group if key not in fixed}
     part_N = np.empty(len(keys), dtype=object)
+    with_validation = _classes_with_validation(images)
     missing = []
     for index, label in enumerate(folder.files):
         positions = np.flatnonzero(images.labels_N == index)
-        parts = part_of(images.keys_N[positions].tolist(), fixed, drawn_by=drawn_by, parts=lacking)
+        third = "validation" if index in with_validation else "test"
+        parts = part_of(images.keys_N[positions].tolist(), fixed, drawn_by=drawn_by, parts=lacking, third=third)
         part_N[positions] = parts
-        missing += [f"class {label!r} has no {name} image" for name in _NAMES if name not in parts]
+        missing += [f"class {label!r} has no {name} image" for name in _REQUIRED if name not in parts]
+    present = set(part_N.tolist())
+    missing += [f"no class has a {name} image" for name in _NAMES if name not in present and name not in _REQUIRED]
     if missing:
         problem = f"{folder.data} cannot be trained on: {'; '.join(missing)}"
         if given:
@@ -141,6 +154,17 @@ def _assign(folder: LabelledFolder, images: PartInputs, known: Mapping[int, str]
             "the class for each"
         )
     return part_N
+
+
+def _classes_with_validation(images: PartInputs) -> frozenset[int]:
+    """Every second class of three images if no class has more, so that both test and validation have images."""
+    counts_K = np.bincount(images.labels_N)
+    if counts_K.max() > 3:
+        return frozenset()
+    first_key = {
+        label: int(images.keys_N[images.labels_N == label].min()) for label in np.flatnonzero(counts_K == 3).tolist()
+    }
+    return frozenset(sorted(first_key, key=first_key.__getitem__)[1::2])
 
 
 def _part_of_key(key: int, parts: Sequence[str]) -> str:

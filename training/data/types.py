@@ -57,6 +57,7 @@ class ImageDataset:
         test: test images, used only for reporting.
         licence: terms of use and provenance, as a sentence.
         geometry: method that fitted images to the square; None if the data set has a fixed image size.
+        folder_digest: version of the image folder, `LabelledFolder.digest`; None for other data sets.
 
     Raises:
         DataError: a label has no class name, or training and test images differ in size.
@@ -68,6 +69,7 @@ class ImageDataset:
     test: LabelledImages
     licence: str
     geometry: Geometry | None = None
+    folder_digest: str | None = None
 
     def __post_init__(self) -> None:
         if self.training.images_NHWC.shape[1:] != self.test.images_NHWC.shape[1:]:

@@ -9,16 +9,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from core.images.labelled_folders import UNEQUAL_CLASSES
 from core.recipes import RecipeConfig
-
-UNEQUAL = 3
-"""Ratio of the largest to the smallest class above which sampling is balanced by default."""
 
 
 def default_sampling(labels_N: npt.NDArray[np.int64]) -> Literal["uniform", "balanced"]:
     """Sampling for training images with the labels int64 [N]; every class has one."""
     counts_K = np.bincount(labels_N)
-    return "balanced" if counts_K.max() > UNEQUAL * counts_K.min() else "uniform"
+    return "balanced" if counts_K.max() > UNEQUAL_CLASSES * counts_K.min() else "uniform"
 
 
 def epoch_order(labels_N: Tensor, config: RecipeConfig, draw: torch.Generator) -> Tensor:

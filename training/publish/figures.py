@@ -1,4 +1,4 @@
-"""Figures of a version: training curves, confusion matrix and reliability diagram."""
+"""Figures of a version: training curves, confusion matrix or confused pairs, and reliability diagram."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from training.plots.text import plot_text
 from training.run.checkpoint import EpochRecord
 
 FIGURES_NAME = "figures"
-_COUNTED_CLASSES, _NAMED_CLASSES = 40, 100
+_COUNTED_CLASSES, _PAIRS = 40, 30
+_LABEL_LETTERS = 30
+"""Maximum length of a class name in the figure of confused pairs."""
 # Colors of Okabe & Ito, which are distinguishable with color vision deficiencies.
 _BLUE, _ORANGE, _GRAY = "#0072B2", "#D55E00", "#7f7f7f"
 
@@ -27,7 +29,8 @@ def write_figures(folder: Path, reference: str, history: Sequence[EpochRecord], 
     target.mkdir()
     if history:
         _save(training_curves(reference, history), target / "history.png")
-    _save(confusion(reference, scores), target / "confusion.png")
+    draw = confusion if scores.confusion_matrix else confused_pairs
+    _save(draw(reference, scores), target / "confusion.png")
     _save(reliability_diagram(reference, scores), target / "reliability.png")
 
 
@@ -62,10 +65,11 @@ def training_curves(reference: str, history: Sequence[EpochRecord]) -> Figure:
 def confusion(reference: str, scores: Scores) -> Figure:
     """Confusion matrix on the test images, colored by the share of the true class.
 
-    Cells have counts for up to 40 classes. The figure stops growing at that size, and names at most 100 classes.
+    Cells have counts for up to 40 classes, and the figure stops growing at that size. Of more than 100 classes, the
+    scores have no matrix: see `confused_pairs`.
     """
     labels = [plot_text(row.label) for row in scores.per_class]
-    classes, step = len(labels), -(-len(labels) // _NAMED_CLASSES)
+    classes = len(labels)
     counts_KK = np.array(scores.confusion_matrix)
     shares_KK = counts_KK / np.maximum(counts_KK.sum(axis=1, keepdims=True), 1)
     side = 2.2 + 0.55 * min(classes, _COUNTED_CLASSES)
@@ -76,13 +80,35 @@ def confusion(reference: str, scores: Scores) -> Figure:
         for row, column in np.ndindex(*counts_KK.shape):
             color = "black" if shares_KK[row, column] > 0.5 else "white"
             axes.text(column, row, str(counts_KK[row, column]), ha="center", va="center", color=color, fontsize=8)
-    axes.set_xticks(range(0, classes, step), labels[::step], rotation=45, ha="right")
-    axes.set_yticks(range(0, classes, step), labels[::step])
+    axes.set_xticks(range(classes), labels, rotation=45, ha="right")
+    axes.set_yticks(range(classes), labels)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     axes.set_title(f"{reference}: {counts_KK.sum():,} test images, accuracy {scores.accuracy.value:.2%}")
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class", format=PercentFormatter(1.0))
     return figure
+
+
+def confused_pairs(reference: str, scores: Scores) -> Figure:
+    """Most frequent confusions on the test images, for more classes than a confusion matrix can show."""
+    pairs = (scores.confusions or ())[:_PAIRS]
+    figure = Figure(figsize=(9, 1.4 + 0.27 * max(1, len(pairs))), layout="constrained")
+    axes = figure.subplots()
+    axes.barh(range(len(pairs)), [pair.images for pair in pairs], color=_ORANGE, height=0.7)
+    names = [plot_text(f"{_clipped(pair.label)} as {_clipped(pair.predicted)}") for pair in pairs]
+    axes.set_yticks(range(len(pairs)), names, fontsize=8)
+    axes.invert_yaxis()
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("test images")
+    axes.grid(alpha=0.3, axis="x")
+    images = sum(row.support for row in scores.per_class)
+    most = f"{len(pairs)} most frequent confusions" if pairs else "no confusion"
+    axes.set_title(f"{reference}: {most}, {images:,} test images, accuracy {scores.accuracy.value:.2%}", fontsize=10)
+    return figure
+
+
+def _clipped(label: str) -> str:
+    return label if len(label) <= _LABEL_LETTERS else f"{label[: _LABEL_LETTERS - 1]}…"
 
 
 def reliability_diagram(reference: str, scores: Scores) -> Figure:

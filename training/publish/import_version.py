@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.errors import DataError, ExportError
+from core.errors import DataError, ExportError, shortened
 from core.repository.graph_records import ParityRecord
 from core.repository.manifest import GRAPHS, CostRecord, Geometry, InputSpec, LicenceRecord, Manifest, sha256_of
 from core.repository.onnx_session import open_session
@@ -120,9 +120,9 @@ def _order(settings: ImportSettings, images: Images) -> list[int]:
         missing = [name for name in expected if name not in names]
         unknown = [name for name in names if name not in expected]
         raise DataError(
-            f"the classes are not those of {images.dataset.name}: missing {missing}, unknown {unknown}, "
-            f"{len(names)} names for {len(expected)} classes. List each class of the data set once, in the order of "
-            "the outputs"
+            f"the classes are not those of {images.dataset.name}: missing {shortened(missing) or 'none'}, unknown "
+            f"{shortened(unknown) or 'none'}, {len(names)} names for {len(expected)} classes. List each class of the "
+            "data set once, in the order of the outputs"
         )
     return [names.index(name) for name in expected]
 

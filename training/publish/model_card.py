@@ -12,6 +12,11 @@ from core.repository.manifest import Geometry, Manifest
 from core.statistics.intervals import ConfidenceInterval
 from training.augment.overlap import overlaps
 
+_ROWS = 100
+"""Maximum number of classes in the table."""
+_NAMED = 20
+"""Maximum number of classes that are named in a sentence."""
+
 
 def model_card(manifest: Manifest, evaluation: Evaluation) -> str:
     """Render the model card as Markdown: scores, per-class table, int8, explanations, usage, provenance and terms."""
@@ -86,9 +91,13 @@ average |
 Values in brackets are 95 % intervals: Wilson for accuracies and coverage, DeLong for AUROC (near 1 a Chernoff bound,
 because DeLong's variance is 0 for scores that do not overlap), and bootstrap over images for the others.
 
-{_curves(manifest)}![confusion matrix](figures/confusion.png)
+{_curves(manifest)}![{_confusion_title(scores)}](figures/confusion.png)
 ![reliability diagram](figures/reliability.png)
 """
+
+
+def _confusion_title(scores: Scores) -> str:
+    return "confusion matrix" if scores.confusion_matrix else "most frequent confusions"
 
 
 def _calibration_error(scores: Scores) -> str:
@@ -150,20 +159,43 @@ def _distillation(manifest: Manifest) -> str:
 
 
 def _initialization(manifest: Manifest) -> str:
-    start = manifest.config.get("init_from")
+    start, backbone = manifest.config.get("init_from"), manifest.backbone
+    if start is None and backbone is not None:
+        start = f"a pretrained {backbone.name}"
     return f"; starts from the weights of {start}, whose training time is not included" if start else ""
 
 
 def _table(scores: Scores) -> str:
+    """Scores of each class; of more than `_ROWS` classes, those with the lowest F1."""
+    measured = [row for row in scores.per_class if row.support]
+    shown = measured
+    selection = ""
+    if len(measured) > _ROWS:
+        lowest = sorted(measured, key=lambda row: row.f1.value)[:_ROWS]
+        shown = [row for row in measured if row in lowest]
+        selection = f"\nThe {_ROWS} of {len(measured):,} classes with the lowest F1; `evaluation.json` has all.\n"
     rows = "\n".join(
         f"| {_cell(row.label)} | {_number(row.precision)} | {_number(row.recall)} | {_number(row.f1)} | {row.support} |"
-        for row in scores.per_class
+        for row in shown
     )
     return f"""## Per class, on the test images
-
+{selection}{_unmeasured(scores)}
 | class | precision | recall | F1 | images |
 |---|---|---|---|---|
 {rows}
+"""
+
+
+def _unmeasured(scores: Scores) -> str:
+    """Warning that names the classes without test images."""
+    missing = [_cell(row.label) for row in scores.per_class if not row.support]
+    if not missing:
+        return ""
+    more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+    return f"""
+**Warning**: {len(missing):,} of {len(scores.per_class):,} classes have no test image, because they have too few images:
+{", ".join(missing[:_NAMED])}{more}. It is not measured how well they are recognized, and macro averages leave them
+out. Add images of these classes and train again.
 """
 
 

@@ -33,6 +33,7 @@ def data_record(images: Images, trained_on: tuple[TrainingPart, ...]) -> DataRec
             "test": len(dataset.test),
         },
         trained_on=trained_on,
+        folder_digest=dataset.folder_digest,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
@@ -14,7 +15,6 @@ from core.images.labelled_folders import (
     NAME_PATTERN,
     NAME_RULE,
     RESERVED_NAMES,
-    LabelledFolder,
     dataset_names,
     read_folder,
 )
@@ -52,8 +52,8 @@ from service.errors import (
     responses,
 )
 from service.http.request_body import check_encoding
-from service.settings import Settings
 
+_Found = TypeVar("_Found")
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 _DETAIL_EXAMPLE = load_example("dataset")
@@ -109,13 +109,7 @@ def list_datasets(state: StateDep) -> DatasetList:
 )
 def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
     """Describe one data set: images per class, and reasons why it cannot be trained on."""
-    _check_not_reserved(name)
-    try:
-        return state["listings"].describe(name)
-    except UnknownDatasetError:
-        raise
-    except DataError as error:
-        raise NotReadyError(str(error)) from error
+    return found_dataset(name, state["listings"].describe)
 
 
 @router.post(
@@ -153,7 +147,7 @@ async def add_images(
     response, nothing has been added.
     """
     check_encoding(request.headers.get("content-encoding", "").encode("latin-1"))
-    _check_not_reserved(name)
+    check_not_reserved(name)
     label = None if label is None else normalized_label(label)
     problem = None if label is None else label_problem(label)
     if problem is not None:
@@ -188,7 +182,7 @@ def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reas
     An entry with the reason is kept; `duet datasets history` prints it.
     """
     settings = state["settings"]
-    found = _found(name, settings)
+    found = found_dataset(name, lambda name: read_folder(settings.home, name))
     try:
         delete_folder(settings.home, name, actor=caller.actor, reason=reason or DEFAULT_REASON)
     except UnknownDatasetError:
@@ -199,17 +193,25 @@ def delete_dataset(name: Name, caller: JobsCaller, state: StateDep, reason: Reas
     return detail(found)
 
 
-def _found(name: str, settings: Settings) -> LabelledFolder:
-    _check_not_reserved(name)
+def found_dataset(name: str, read: Callable[[str], _Found]) -> _Found:
+    """Result of `read(name)`.
+
+    Raises:
+        InvalidParametersError: the name is that of a built-in data set.
+        UnknownDatasetError: there is no such data set.
+        NotReadyError: its folder cannot be read.
+    """
+    check_not_reserved(name)
     try:
-        return read_folder(settings.home, name)
+        return read(name)
     except UnknownDatasetError:
         raise
     except DataError as error:
         raise NotReadyError(str(error)) from error
 
 
-def _check_not_reserved(name: str) -> None:
+def check_not_reserved(name: str) -> None:
+    """Raises InvalidParametersError for the name of a built-in data set."""
     if name in RESERVED_NAMES:
         raise InvalidParametersError([("name", f"{name} is a built-in data set: choose another name")])
 

@@ -17,13 +17,9 @@ from core.gate.promotion import promote_on_evidence
 from core.gate.report import GateThresholds
 from core.gate.shared_images import Pair, pair
 from core.repository.image_keys import (
-    CHAMPION_PREDICTIONS_NAME,
     IMAGE_KEYS_NAME,
     HoldoutPredictions,
     ImageKeys,
-    load_champion_predictions,
-    load_image_keys,
-    save_champion_predictions,
     save_image_keys,
 )
 from core.repository.predictions import PREDICTIONS_NAME, SplitPredictions
@@ -82,6 +78,18 @@ def test_equal_holdouts_are_compared_whole() -> None:
     candidate = replace(champion, manifest=champion.manifest.model_copy(update={"version": 2}))
     found = pair(candidate, champion, GateThresholds())
     assert (found.candidate, found.other, found.shared) == (candidate, champion, None)
+
+
+def test_small_holdout_with_the_same_images_is_compared_whole() -> None:
+    """Another image size changes the digest but not the images."""
+    holdout = {1: ("ant", "ant"), 2: ("bee", "ant")}
+    champion, candidate = side(1, holdout, trained=(5,)), side(2, {1: ("ant", "ant"), 2: ("bee", "bee")}, trained=(5,))
+    found = pair(candidate, champion, GateThresholds(min_shared_images=20))
+    assert rows(found) == [("ant", "ant", "ant"), ("bee", "bee", "ant")]
+    assert found.shared is not None
+    assert found.shared.sentence.startswith("the two have the same holdout images with another size")
+    with pytest.raises(DataError, match="at least 20 are needed"):
+        pair(side(3, holdout, trained=(2,)), champion, GateThresholds(min_shared_images=20))
 
 
 def test_holdout_and_newly_predicted_images_are_compared() -> None:
@@ -161,18 +169,13 @@ def test_version_without_a_record_of_its_images_is_named(old: int) -> None:
         pair(sides[2], sides[1], FEW)
 
 
-def test_records_of_images_survive_storage(tmp_path: Path) -> None:
-    save_image_keys(tmp_path, ImageKeys(keys(1, 2**63), keys(3)))
-    stored = load_image_keys(tmp_path)
-    assert (stored.trained.tolist(), stored.holdout.tolist()) == ([1, 2**63], [3])
-    probabilities_NK = np.array([[0.25, 0.75]], np.float32)
-    save_champion_predictions(tmp_path, {"pets@1": HoldoutPredictions(keys(3), probabilities_NK)})
-    [(reference, one)] = load_champion_predictions(tmp_path).items()
-    assert (reference, one.keys.tolist(), one.probabilities.tolist()) == ("pets@1", [3], probabilities_NK.tolist())
-    for name, load in ((IMAGE_KEYS_NAME, load_image_keys), (CHAMPION_PREDICTIONS_NAME, load_champion_predictions)):
-        (tmp_path / name).write_bytes(b"x")
-        with pytest.raises(DataError, match=f"{name} cannot be read"):
-            load(tmp_path)
+def test_stored_predictions_of_another_number_of_classes_are_refused() -> None:
+    predicted = HoldoutPredictions(keys(3), np.full((1, 3), 1 / 3, np.float32))
+    candidate = side(2, {1: ("ant", "ant"), 3: ("bee", "bee")}, champions={"pets@1": predicted})
+    with pytest.raises(
+        DataError, match=r"champion_predictions\.npz of pets@2 is damaged: .* 3 classes for pets@1, .* 2"
+    ):
+        pair(candidate, side(1, {1: ("ant", "ant")}), FEW)
 
 
 def write_grown_version(models: Path, version: int, *, images: int, wrong: int, scratch: Path) -> None:

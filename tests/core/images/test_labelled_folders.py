@@ -110,10 +110,13 @@ def test_digest_changes_with_every_change(tmp_path: Path) -> None:
 def test_shortfalls_say_how_many_are_needed() -> None:
     assert shortfalls({"cat": 4, "dog": 4}) == []
     assert shortfalls({"cat": 4}) == ["it has 1 class and needs at least 2"]
-    assert shortfalls({"cat": 0, "dog": 1, "owl": 3}) == [
-        "class 'cat' is empty and needs at least 4",
-        "class 'dog' has 1 image and needs at least 4",
-        "class 'owl' has 3 images and needs at least 4",
+    assert shortfalls({"cat": 0, "dog": 1, "owl": 2}) == [
+        "class 'cat' is empty and needs at least 2",
+        "class 'dog' has 1 image and needs at least 2",
+    ]
+    assert shortfalls({"cat": 4, "dog": 2}) == shortfalls({"cat": 3, "dog": 3}) == []
+    assert shortfalls({"cat": 3, "dog": 2}) == [
+        "its classes have 1 image beyond 2 each and need at least 2 for validation and test"
     ]
     assert shortfalls({str(number): 4 for number in range(1001)}) == ["it has 1,001 classes, the limit is 1,000"]
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from core.errors import DataError, UnknownDatasetError
+from core.images.dataset_edits import edit_dataset
+from core.images.edit_journal import JOURNAL_NAME
 from core.images.labelled_folders import LabelledFolder, datasets_folder, read_folder
 from core.schemas.datasets import detail
 from service.datasets import listings as listings_module
@@ -91,3 +93,24 @@ def test_deleted_data_set_is_unknown_and_forgotten(tmp_path: Path, pets: Path) -
 def test_invalid_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         DatasetListings(tmp_path).describe("../pets")
+
+
+def test_latest_listing_is_kept_until_a_change(tmp_path: Path, pets: Path, read: list[str]) -> None:
+    listings = DatasetListings(tmp_path)
+    assert [listings.folder("pets").images for _ in range(3)] == [8, 8, 8]
+    assert read == ["pets"]
+    edit_dataset(tmp_path, "pets", {"cat/0.png": None}, actor="tester", reason="bad")
+    assert (listings.folder("pets").images, listings.describe("pets").images) == (7, 7)
+
+
+def test_second_edit_is_seen_although_it_changes_no_folder(tmp_path: Path, pets: Path, read: list[str]) -> None:
+    edit_dataset(tmp_path, "pets", {"cat/0.png": None}, actor="tester", reason="bad")
+    settle(pets)
+    os.utime(pets / JOURNAL_NAME, ns=(1, 1))
+    listings = DatasetListings(tmp_path)
+    assert (listings.folder("pets").images, listings.describe("pets").images) == (7, 7)
+    stamps = [path.stat().st_mtime_ns for path in (pets, pets / "cat", pets / "dog")]
+    edit_dataset(tmp_path, "pets", {"cat/1.png": None}, actor="tester", reason="bad")
+    for path, moment in zip((pets, pets / "cat", pets / "dog"), stamps, strict=True):
+        os.utime(path, ns=(moment, moment))
+    assert (listings.folder("pets").images, listings.describe("pets").images) == (6, 6)

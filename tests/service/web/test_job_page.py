@@ -24,6 +24,7 @@ from tests.support.browser import (
     visiting,
 )
 from tests.support.job_children import Pace
+from tests.support.onnx_models import gray_png
 from tests.support.training_site import TrainingSite, training_site
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -243,3 +244,26 @@ def test_page_continues_after_a_restart_of_the_service(browser: Browser, tmp_pat
             expect(page.locator(".badge").first).to_have_text("Done")
             assert again.wait(job, "succeeded")["attempt"] == 2
             shows(page, rows(1, 2))
+
+
+def test_batch_prediction_offers_its_tables(browser: Browser, trainings: TrainingSite) -> None:
+    folder = trainings.home / "datasets" / "grays" / "any"
+    folder.mkdir(parents=True)
+    (folder / "gray.png").write_bytes(gray_png(128))
+    (folder / "notes.txt").write_text("no image")
+    body = {"data": "folder:grays", "models": ["cnn", "mlp"]}
+    accepted = httpx.post(f"{trainings.url}/batch", json=body, headers={"x-api-key": ADMIN_KEY}, timeout=30)
+    job = accepted.raise_for_status().json()["id"]
+    with visiting(browser, trainings.url) as visit:
+        page = opened(visit, job)
+        expect(page.get_by_role("heading", level=1)).to_have_text("Jobs / Predict with cnn@1, mlp@1")
+        expect(page.locator(".badge").first).to_have_text("Done", timeout=60_000)
+        expect(page.get_by_role("listitem").filter(has_text="mlp@1.csv")).to_contain_text("1 image predicted")
+        expect(page.get_by_role("listitem").filter(has_text="cnn@1.csv")).to_contain_text("1 unreadable")
+        assert_accessible(page)
+        with page.expect_download() as download:
+            page.get_by_role("link", name="cnn@1.csv").click()
+        assert "any/gray.png" in download.value.path().read_text(encoding="utf-8")
+        assert download.value.suggested_filename == "cnn@1.csv"
+        page = visit.open("/ui/jobs")
+        expect(page.get_by_text("cnn@1: 1 image predicted, 1 unreadable").first).to_be_visible()

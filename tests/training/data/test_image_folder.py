@@ -198,9 +198,12 @@ def test_image_with_two_labels_is_skipped(tmp_path: Path) -> None:
     ("counts", "message"),
     [
         ({"night": 5}, "it has 1 class and needs at least 2"),
-        ({"night": 5, "grass": 0}, "class 'grass' is empty and needs at least 4"),
-        ({"night": 2, "grass": 5}, "class 'night' has 2 images and needs at least 4. Add images"),
-        ({"night": 1, "grass": 5}, "class 'night' has 1 image and needs at least 4"),
+        ({"night": 5, "grass": 0}, "class 'grass' is empty and needs at least 2"),
+        ({"night": 1, "grass": 5}, "class 'night' has 1 image and needs at least 2. Add images"),
+        (
+            {"night": 2, "grass": 2},
+            "its classes have 0 images beyond 2 each and need at least 2 for validation and test",
+        ),
         ({}, "unknown data set 'colors'"),
     ],
 )
@@ -211,10 +214,52 @@ def test_folder_with_too_few_classes_or_images_is_refused(tmp_path: Path, counts
 
 
 def test_class_too_small_without_broken_files_is_refused(tmp_path: Path) -> None:
-    path = write_labelled_folder(tmp_path, "colors", {"night": 3, "grass": 5})
+    path = write_labelled_folder(tmp_path, "colors", {"night": 1, "grass": 5})
     (path / "night" / "broken").write_bytes(b"x")
-    with pytest.raises(DataError, match=r"class 'night' has 3 images and needs at least 4; left out: night/broken \("):
+    with pytest.raises(DataError, match=r"class 'night' has 1 image and needs at least 2; left out: night/broken \("):
         load_folder("colors", home=tmp_path)
+
+
+@pytest.mark.parametrize(("images", "parts"), [(2, ["holdout", "train"]), (3, ["holdout", "test", "train"])])
+def test_small_class_has_training_and_holdout_images(tmp_path: Path, images: int, parts: list[str]) -> None:
+    """Whatever the keys of its images select."""
+    classes = {f"small {number}": images for number in range(20)}
+    write_labelled_folder(tmp_path, "colors", {"night": 40, **classes})
+    told: list[str] = []
+    dataset, split = load_folder("colors", image_size=8, home=tmp_path, note=told.append)
+    assert len(dataset.training) + len(dataset.test) == 40 + 20 * images
+    found: dict[int, list[str]] = {}
+    for name in ("train", "validation", "holdout"):
+        for label in dataset.training.labels_N[getattr(split, name)].tolist():
+            found.setdefault(label, []).append(name)
+    for label in dataset.test.labels_N.tolist():
+        found.setdefault(label, []).append("test")
+    assert all(sorted(found[dataset.class_names.index(label)]) == parts for label in classes)
+    unmeasured = [text for text in told if "their recall is not measured" in text]
+    if images == 2:
+        [sentence] = unmeasured
+        assert sentence.startswith("folder:colors: 20 of 21 classes have too few images for a test image")
+        assert "small 0, small 1" in sentence
+    else:
+        assert unmeasured == []
+
+
+def test_classes_of_three_have_validation_and_test_images(tmp_path: Path) -> None:
+    write_labelled_folder(tmp_path, "colors", {f"class {number}": 3 for number in range(9)})
+    dataset, split = load_folder("colors", image_size=8, home=tmp_path)
+    counts = [len(split.train), len(split.validation), len(split.holdout), len(dataset.test)]
+    assert counts == [9, 4, 9, 5]
+
+
+def test_small_class_keeps_its_parts_when_it_grows(tmp_path: Path) -> None:
+    write_labelled_folder(tmp_path, "colors", {"grass": 20, "night": 2})
+    load_folder("colors", image_size=8, home=tmp_path)
+    write_labelled_folder(tmp_path, "colors", {"night": 4})
+    dataset, split = load_folder("colors", image_size=8, home=tmp_path)
+    night = dataset.class_names.index("night")
+    parts = [dataset.training.labels_N[getattr(split, name)].tolist().count(night) for name in ("train", "holdout")]
+    assert parts == [1, 1]
+    assert dataset.test.labels_N.tolist().count(night) == 1
 
 
 def test_folder_with_one_class_lists_ignored_files(tmp_path: Path) -> None:

@@ -87,17 +87,52 @@ def key_of(content: bytes) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-@pytest.mark.parametrize("part", ["holdout", "test"])
-def test_class_whose_holdout_or_test_images_were_removed_needs_new_ones(tmp_path: Path, part: str) -> None:
-    path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 40})
-    before = part_by_key(load_folder("colors", home=tmp_path))
+def remove(path: Path, part: str, before: dict[int, str]) -> None:
+    """Remove the one image of the class night in this part."""
     [removed] = [file for file in (path / "night").iterdir() if before[key_of(file.read_bytes())] == part]
     removed.unlink()
-    with pytest.raises(DataError, match=f"class 'night' has no {part} image any more"):
+
+
+def test_class_whose_holdout_image_was_removed_needs_a_new_one(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 40})
+    before = part_by_key(load_folder("colors", home=tmp_path))
+    remove(path, "holdout", before)
+    with pytest.raises(DataError, match="class 'night' has no holdout image any more"):
         load_folder("colors", home=tmp_path)
     (path / "night" / "new").write_bytes(picture("night", 99))
     after = part_by_key(load_folder("colors", home=tmp_path))
-    assert [name for key, name in after.items() if key not in before] == [part]
+    assert [name for key, name in after.items() if key not in before] == ["holdout"]
+
+
+def test_class_whose_test_image_was_removed_gets_the_next_one(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 40})
+    before = part_by_key(load_folder("colors", home=tmp_path))
+    remove(path, "test", before)
+    told: list[str] = []
+    without = part_by_key(load_folder("colors", home=tmp_path, note=told.append))
+    assert all(before[key] == part for key, part in without.items())
+    assert any("1 of 2 classes have too few images for a test image" in text for text in told)
+    (path / "night" / "new").write_bytes(picture("night", 99))
+    after = part_by_key(load_folder("colors", home=tmp_path))
+    assert [name for key, name in after.items() if key not in before] == ["test"]
+
+
+def test_folder_whose_test_images_were_all_removed_is_refused(tmp_path: Path) -> None:
+    path = write_labelled_folder(tmp_path, "colors", {"night": 5, "grass": 5})
+    before = part_by_key(load_folder("colors", home=tmp_path))
+    for file in path.glob("*/*"):
+        if before[key_of(file.read_bytes())] == "test":
+            file.unlink()
+    with pytest.raises(DataError, match="no class has a test image any more"):
+        load_folder("colors", home=tmp_path)
+
+
+@settings(deadline=None)
+@given(count=st.integers(2, 3), seed=st.integers(0, 2**32))
+def test_small_classes_are_trained_and_held_out(count: int, seed: int) -> None:
+    assert sorted(part_of(keys(count, seed))) == (["holdout", "train"] if count == 2 else ["holdout", "test", "train"])
+    if count == 3:
+        assert sorted(part_of(keys(count, seed), third="validation")) == ["holdout", "train", "validation"]
 
 
 def test_removed_validation_image_is_replaced_by_a_training_image(tmp_path: Path) -> None:

@@ -92,3 +92,32 @@ def test_top2_accuracy_counts_the_second_class() -> None:
     logits_NK = np.array([[3, 2, 1], [1, 3, 2], [3, 2, 1]], dtype=np.float32)
     scores = score(logits_NK, np.array([1, 1, 2]), NAMES, CALIBRATION)
     assert scores.top2_accuracy.value == pytest.approx(2 / 3)
+
+
+def test_many_classes_have_confusions_instead_of_a_matrix() -> None:
+    names = tuple(f"class {number}" for number in range(101))
+    labels_N = np.array([5, 5, 5, 5, 90, 90, 3])
+    logits_NK = np.zeros((7, 101), np.float32)
+    logits_NK[range(7), [5, 8, 8, 100, 90, 0, 3]] = 9
+    scores = score(logits_NK, labels_N, names, CALIBRATION)
+    assert scores.confusion_matrix == ()
+    found = [(each.label, each.predicted, each.images) for each in scores.confusions or ()]
+    assert found == [("class 5", "class 8", 2), ("class 5", "class 100", 1), ("class 90", "class 0", 1)]
+    assert score(logits_NK[:, :100], labels_N, names[:100], CALIBRATION).confusions is None
+
+
+def test_classes_without_images_do_not_count_in_macro_averages() -> None:
+    known = score(logits_for(PREDICTED), LABELS, NAMES, CALIBRATION)
+    logits_NK = np.column_stack([logits_for(PREDICTED), np.full(10, -20, np.float32)])
+    more = score(logits_NK, LABELS, (*NAMES, "dog"), CALIBRATION)
+    assert more.per_class[3].support == 0
+    assert more.macro == known.macro
+
+
+def test_intervals_of_macro_averages_contain_the_value_with_one_image_per_class() -> None:
+    names = tuple(f"class {number}" for number in range(60))
+    labels_N = np.arange(60)
+    predicted_N = np.where(labels_N % 2, labels_N, 0)
+    macro = score(np.eye(60, dtype=np.float32)[predicted_N] * 9, labels_N, names, CALIBRATION).macro
+    assert macro.recall.value == pytest.approx(31 / 60)
+    assert macro.recall.low < macro.recall.value < macro.recall.high

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from core.errors import DataError
 from tests.support.foreign_graphs import edited_graph, write_foreign_graph
+from training.export import source_graph as module
 from training.export.source_graph import read_graph
 
 LABELS = ("snow", "grass", "night")
@@ -104,3 +105,52 @@ def test_graph_with_shapes_that_do_not_fit_is_refused(tmp_path: Path) -> None:
     path = edited_graph(write_foreign_graph(tmp_path / "model.onnx", LABELS), add_row)
     with pytest.raises(DataError, match="is not a valid ONNX graph"):
         read_graph(path)
+
+
+def test_files_over_the_size_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_foreign_graph(tmp_path / "model.onnx", LABELS)
+    size = path.stat().st_size
+    monkeypatch.setattr(module, "MAX_BYTES", size)
+    read_graph(path)
+    monkeypatch.setattr(module, "MAX_BYTES", size - 1)
+    with pytest.raises(DataError, match=rf"model\.onnx is larger than {size - 1:,} bytes"):
+        read_graph(path)
+
+
+def test_graph_and_data_over_the_size_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_foreign_graph(
+        tmp_path / "model.onnx", LABELS, save_as_external_data=True, location="data.bin", size_threshold=0
+    )
+    size = path.stat().st_size + path.with_name("data.bin").stat().st_size
+    monkeypatch.setattr(module, "MAX_BYTES", size)
+    read_graph(path)
+    monkeypatch.setattr(module, "MAX_BYTES", size - 1)
+    with pytest.raises(DataError, match=rf"model\.onnx and its data are larger than {size - 1:,} bytes"):
+        read_graph(path)
+
+
+def test_newer_opset_is_refused_with_the_supported_ones(tmp_path: Path) -> None:
+    newest = onnx.defs.onnx_opset_version()
+
+    def set_opset(model: onnx.ModelProto) -> None:
+        model.opset_import[0].version = newest + 1
+
+    path = edited_graph(write_foreign_graph(tmp_path / "model.onnx", LABELS), set_opset)
+    with pytest.raises(DataError, match=f"has opset {newest + 1}, supported are 13 to {newest}: export it with one"):
+        read_graph(path)
+
+
+def test_local_functions_and_custom_operators_of_sub_graphs_are_refused(tmp_path: Path) -> None:
+    def add_function(model: onnx.ModelProto) -> None:
+        node = helper.make_node("Relu", ["a"], ["b"])
+        model.functions.append(helper.make_function("acme", "Own", ["a"], ["b"], [node], [helper.make_opsetid("", 17)]))
+
+    def add_branch(model: onnx.ModelProto) -> None:
+        value = helper.make_tensor_value_info("m", TensorProto.FLOAT, None)
+        branch = helper.make_graph([helper.make_node("Magic", [], ["m"], domain="acme")], "inner", [], [value])
+        model.graph.node.append(helper.make_node("If", ["c"], ["z"], then_branch=branch, else_branch=branch))
+
+    for change, named in ((add_function, "local functions"), (add_branch, r"acme\.Magic")):
+        path = edited_graph(write_foreign_graph(tmp_path / "model.onnx", LABELS), change)
+        with pytest.raises(DataError, match=rf"has custom operators \({named}\): export it with standard ONNX"):
+            read_graph(path)

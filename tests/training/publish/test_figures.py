@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 
 from core.repository.graph_records import Calibration
 from training.evaluation.scores import score
 from training.plots.style import png
-from training.publish.figures import confusion
+from training.publish.figures import confused_pairs, confusion
 
 CALIBRATION = Calibration(
     temperature=1.0, coverage=0.9, conformal_threshold=0.3, ood_threshold=-1.5, ood_flag_rate=0.05
@@ -24,7 +25,7 @@ import resource, sys
 import numpy as np
 from core.repository.graph_records import Calibration
 from training.evaluation.scores import score
-from training.publish.figures import _save, confusion
+from training.publish.figures import _save, confused_pairs
 from pathlib import Path
 
 classes = 1_000
@@ -37,7 +38,7 @@ before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 1_500_000_000,) * 2)
 scores = score(logits_NK, labels_N, tuple(map(str, range(classes))), calibration, calibration_images=4_000)
-_save(confusion("cnn@1", scores), Path(sys.argv[1]))
+_save(confused_pairs("cnn@1", scores), Path(sys.argv[1]))
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
@@ -63,3 +64,24 @@ def test_class_names_are_drawn_literally(names: tuple[str, str, str]) -> None:
         png(figure)
     drawn = [text.get_text() for text in figure.axes[0].get_xticklabels()]
     assert not any(text.count("$") != text.count(r"\$") for text in drawn)
+
+
+def test_confused_pairs_are_named_with_their_images() -> None:
+    names = ("a$" * 40, *(f"class {number}" for number in range(1, 150)))
+    labels_N = np.array([0, 0, 0, 1, 2, 2])
+    logits_NK = np.zeros((6, 150), np.float32)
+    logits_NK[range(6), [7, 7, 0, 1, 9, 2]] = 9
+    figure = confused_pairs("cnn@1", score(logits_NK, labels_N, names, CALIBRATION, calibration_images=10))
+    [axes] = figure.axes
+    assert [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)] == [2, 1]
+    first, second = (text.get_text().replace("\\$", "$") for text in axes.get_yticklabels())
+    assert first == f"{names[0][:29]}\u2026 as class 7"
+    assert second == "class 2 as class 9"
+    assert axes.get_title() == "cnn@1: 2 most frequent confusions, 6 test images, accuracy 50.00%"
+    png(figure)
+
+
+def test_without_confusions_the_figure_says_so() -> None:
+    names = tuple(f"class {number}" for number in range(150))
+    scores = score(np.eye(150, dtype=np.float32) * 9, np.arange(150), names, CALIBRATION, calibration_images=10)
+    assert confused_pairs("cnn@1", scores).axes[0].get_title().startswith("cnn@1: no confusion, 150 test images")

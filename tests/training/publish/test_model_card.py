@@ -126,3 +126,32 @@ def test_card_names_balanced_sampling(published: tuple[Manifest, Evaluation]) ->
     assert "balanced sampling" not in model_card(manifest, evaluation)
     balanced = manifest.model_copy(update={"config": {**manifest.config, "sampling": "balanced"}})
     assert "with every class drawn equally often (balanced sampling); thresholds" in model_card(balanced, evaluation)
+
+
+def with_classes(evaluation: Evaluation, supports: list[int]) -> Evaluation:
+    """An evaluation with one class for each number of images; later classes have a higher F1."""
+    scores = evaluation.scores["fp32"]
+    rows = []
+    for number, support in enumerate(supports):
+        share = number / len(supports)
+        estimate = ConfidenceInterval(value=share, low=share, high=share)
+        rows.append(scores.per_class[0].model_copy(update={"label": f"c{number}", "support": support, "f1": estimate}))
+    return evaluation.model_copy(update={"scores": {"fp32": scores.model_copy(update={"per_class": tuple(rows)})}})
+
+
+def test_card_of_many_classes_lists_those_with_the_lowest_f1(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    card = model_card(manifest, with_classes(evaluation, [5] * 250))
+    assert "The 100 of 250 classes with the lowest F1; `evaluation.json` has all." in card
+    assert ("| c99 |" in card, "| c100 |" in card) == (True, False)
+    assert "lowest F1" not in model_card(manifest, with_classes(evaluation, [5] * 100))
+
+
+def test_card_warns_of_classes_without_test_images(published: tuple[Manifest, Evaluation]) -> None:
+    manifest, evaluation = published
+    card = model_card(manifest, with_classes(evaluation, [5, 0, 7, 0]))
+    assert "**Warning**: 2 of 4 classes have no test image" in card
+    assert "c1, c3. It is not measured how well they are recognized" in card
+    assert ("| c0 |" in card, "| c1 |" in card) == (True, False)
+    assert "and 5 more. It is not measured" in model_card(manifest, with_classes(evaluation, [0] * 25 + [3]))
+    assert "Warning" not in model_card(manifest, with_classes(evaluation, [5, 7]))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from training.data.near_duplicates import (
+from core.images.near_duplicates import (
     CORRELATION_THRESHOLD,
     SIMILARITY_THRESHOLD,
     NearDuplicateIndex,
@@ -23,6 +23,8 @@ from training.data.near_duplicates import (
 )
 from training.data.splits import Split
 from training.data.types import ImageDataset
+
+_LISTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Duplicates:
         exact: groups of identical images.
         exact_test_images: test images that have an exact copy among the training images.
         exact_conflicts: groups of identical images with different classes.
-        near: pairs of test and training image, including exact copies, sorted by descending similarity.
+        near: pairs of test and training image, including exact copies, sorted by descending similarity; the first
+            10,000, because a folder of copies may have millions.
+        near_pairs: number of all pairs.
         near_test_images: test images in at least one of those pairs.
         near_conflicts: pairs whose two images have different classes.
         near_mirrored: pairs in which one image is mirrored.
@@ -69,6 +73,7 @@ class Duplicates:
     similarity_threshold: float
     correlation_threshold: float
     near: list[NearPair]
+    near_pairs: int
     near_test_images: int
     near_conflicts: int
     near_mirrored: int
@@ -88,7 +93,8 @@ def find_duplicates(dataset: ImageDataset, split: Split, *, track: Track = iter)
     exact = _exact_groups(dataset)
     index = NearDuplicateIndex(training.images_NHWC)
     pairs = index.lookup(test.images_NHWC, track=track)
-    near = [_near_pair(dataset, pairs, number) for number in range(len(pairs))]
+    near = [_near_pair(dataset, pairs, number) for number in range(min(len(pairs), _LISTED))]
+    conflicts_P = dataset.test.labels_N[pairs.query_P] != training.labels_N[pairs.reference_P]
     validation_images, holdout_images = _count_leaked(dataset, split, index, track)
     return Duplicates(
         exact=exact,
@@ -97,9 +103,10 @@ def find_duplicates(dataset: ImageDataset, split: Split, *, track: Track = iter)
         similarity_threshold=SIMILARITY_THRESHOLD,
         correlation_threshold=CORRELATION_THRESHOLD,
         near=near,
-        near_test_images=len({pair.test_position for pair in near}),
-        near_conflicts=sum(pair.test_label != pair.training_label for pair in near),
-        near_mirrored=sum(pair.mirrored for pair in near),
+        near_pairs=len(pairs),
+        near_test_images=len(np.unique(pairs.query_P)),
+        near_conflicts=int(np.count_nonzero(conflicts_P)),
+        near_mirrored=int(np.count_nonzero(pairs.mirrored_P)),
         validation_images=validation_images,
         holdout_images=holdout_images,
     )

@@ -13,7 +13,7 @@ from rich.progress import Progress
 from core.errors import ConfigurationError
 from core.records.studies import Channel, ClassLook, Exploration
 from training.analysis.explore.duplicates import Duplicates, find_duplicates
-from training.analysis.explore.figures import gallery
+from training.analysis.explore.figures import CLASSES, gallery
 from training.analysis.explore.statistics import Statistics, describe
 from training.data.splits import Split
 from training.data.types import ImageDataset
@@ -109,6 +109,7 @@ def render_page(findings: Findings, figures: Mapping[str, Mapping[str, bytes]]) 
         statistics=findings.statistics,
         duplicates=findings.duplicates,
         figures=inlined,
+        classes_shown=CLASSES,
         light=LIGHT,
         dark=DARK,
     )

@@ -21,7 +21,7 @@ from training.plots.image_grid import Mosaic, mosaic_figure
 from training.plots.style import TEXT, WIDTH, Draw, Theme, grid_of_axes, legend_above
 from training.plots.text import plot_text
 
-_CLASSES = 100
+CLASSES = 100
 """Maximum number of classes in a figure; a figure with a row for each class has a limit of height and memory."""
 _SAMPLES = 8
 _PAIRS = 12
@@ -29,7 +29,7 @@ _PAIRS = 12
 
 def class_counts_figure(class_counts: dict[str, dict[str, int]], theme: Theme) -> Figure:
     """Stacked bars: number of images of each class in each part."""
-    names = list(next(iter(class_counts.values())))[:_CLASSES]
+    names = list(next(iter(class_counts.values())))[:CLASSES]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.3 * len(names))
     left_K = np.zeros(len(names))
     for (part, counts), color in zip(class_counts.items(), theme.parts, strict=True):
@@ -63,7 +63,7 @@ def value_histogram_figure(counts_CV: npt.NDArray[np.int64], theme: Theme) -> Fi
 
 def distribution_figure(found: Distributions, label: str, theme: Theme) -> Figure:
     """Box plots of all images and of each class: quartiles, with whiskers at the 5th and 95th percentile."""
-    of_classes = list(found.by_class.items())[:_CLASSES]
+    of_classes = list(found.by_class.items())[:CLASSES]
     names = ["all", *(plot_text(name) for name, _ in of_classes)]
     rows = [found.overall, *(row for _, row in of_classes)]
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.8 + 0.3 * len(rows))
@@ -120,12 +120,12 @@ def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics)
     """Draw functions of the figures without duplicates, by name."""
     training = dataset.training
     counts_CV = value_counts(training.images_NHWC)
-    means = list(mean_images(training, len(dataset.class_names)))[:_CLASSES]
+    means = list(mean_images(training, len(dataset.class_names)))[:CLASSES]
     names, samples = zip(*_samples(dataset, split), strict=True)
     return {
         "class_counts": lambda theme: class_counts_figure(statistics.class_counts, theme),
         "samples": lambda theme: mosaic_figure(samples, captions=names, theme=theme, caption_width=1.15),
-        "mean_images": lambda theme: captioned_figure(means, dataset.class_names[:_CLASSES], columns=5, theme=theme),
+        "mean_images": lambda theme: captioned_figure(means, dataset.class_names[:CLASSES], columns=5, theme=theme),
         "pixel_values": lambda theme: value_histogram_figure(counts_CV, theme),
         "brightness": lambda theme: distribution_figure(statistics.brightness, "brightness: mean luma", theme),
         "contrast": lambda theme: distribution_figure(
@@ -134,12 +134,14 @@ def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics)
     }
 
 
-def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, list[npt.NDArray[np.uint8]]]]:
+def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, list[npt.NDArray[np.uint8] | None]]]:
     """The first images of each class in the train part."""
     labels_N = dataset.training.labels_N[split.train]
-    for label in np.unique(labels_N).tolist()[:_CLASSES]:
+    for label in np.unique(labels_N).tolist()[:CLASSES]:
         chosen = split.train[labels_N == label][:_SAMPLES]
-        yield dataset.class_names[label], list(dataset.training.images_NHWC[chosen])
+        # Empty cells keep the size of the images: two images as wide as the page would make a page of 40,000 pixels.
+        empty = [None] * (_SAMPLES - len(chosen))
+        yield dataset.class_names[label], [*dataset.training.images_NHWC[chosen], *empty]
 
 
 def _pairs_by_figure(duplicates: Duplicates) -> Mapping[str, list[NearPair]]:

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from core.files.durable import atomic_replace
+from core.images.near_duplicates import NearDuplicateIndex
 from core.records.base import ReportedData, ReportedModel
 from core.records.explanations import Activations, MaximisedImage, ModelActivations, NearestImage
 from core.repository.manifest import GRAPHS, Manifest
@@ -29,7 +30,6 @@ from training.analysis.interpret.maximize import (
     maximize,
     most_variable_channels,
 )
-from training.data.near_duplicates import NearDuplicateIndex
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
 from training.data.test_subset import stratified

@@ -22,7 +22,7 @@ from captum.attr import (
 )
 from torch import Tensor, nn
 
-from core.errors import ConfigurationError
+from core.errors import ConfigurationError, shortened
 from core.records.explanations import SMOOTHGRAD_NOISE, MethodName
 from training.networks import Classifier
 from training.networks.layers import ACTIVATIONS
@@ -87,7 +87,7 @@ def target_class(name: str, class_names: tuple[str, ...]) -> int:
         ConfigurationError: the class does not exist; the message lists the classes.
     """
     if name not in class_names:
-        raise ConfigurationError(f"unknown class {name!r}: choose one of {', '.join(class_names)}")
+        raise ConfigurationError(f"unknown class {name!r}: choose one of {shortened(class_names)}")
     return class_names.index(name)
 
 

@@ -13,12 +13,12 @@ from scipy import ndimage
 from scipy.stats import rankdata
 
 from core.errors import DataError
+from core.images.near_duplicates import NearDuplicateIndex
 from core.records.mistakes import Pattern, PropertyBin, PropertyName
 from core.repository.manifest import GRADIENT_GRAPH
 from core.repository.onnx_session import open_session
 from core.statistics.intervals import difference_of_proportions, proportion, statistic_estimate
 from training.analysis.explore.statistics import brightness_and_contrast
-from training.data.near_duplicates import NearDuplicateIndex
 from training.data.preprocessing import one_hot, scale_pixels
 
 if TYPE_CHECKING:

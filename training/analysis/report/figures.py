@@ -27,6 +27,7 @@ from training.plots.text import plot_text
 
 _DARK_TEXT, _LIGHT_TEXT = "#101010", "#fafafa"
 """Text colors on cells of a colormap, which is the same in both themes."""
+_CLASSES = 100
 _MIN_BIN_IMAGES = 20
 """Minimum images of a bin with drawn accuracy. The accuracy of fewer images is mostly noise."""
 _EXPLORED = ("samples", "mean_images", "brightness", "contrast")
@@ -73,8 +74,13 @@ def _plain_accuracy(axes: Any, side: VersionResults, epochs: Sequence[int], them
 
 
 def classes_figure(findings: Findings, theme: Theme) -> Figure:
-    """Recall of each class and model with 95 % intervals. A star marks significant differences (Holm)."""
+    """Recall of each class and model with 95 % intervals. A star marks significant differences (Holm).
+
+    Of more than 100 classes, those with the lowest p are shown.
+    """
     rows = findings.pairwise.per_class
+    if len(rows) > _CLASSES:
+        rows = tuple(sorted(rows, key=lambda row: row.p)[:_CLASSES])
     figure, [axes] = grid_of_axes(theme, 1, 1, height=0.9 + 0.34 * len(rows))
     places = np.arange(len(rows), dtype=np.float64)
     for number, (side, own, color) in enumerate(zip(findings.sides, ("first", "second"), theme.parts, strict=False)):
@@ -189,7 +195,8 @@ def plain_figures(findings: Findings) -> dict[str, Draw]:
         "reliability": partial(reliability_figure, findings),
     }
     for number, side in enumerate(findings.sides, start=1):
-        figures[f"confusion-{number}"] = partial(confusion_figure, side)
+        if side.scores.confusion_matrix:
+            figures[f"confusion-{number}"] = partial(confusion_figure, side)
     for tuning in findings.tunings:
         if any(each.difference is not None for each in tuning.comparable_choices):
             figures[f"choices-{tuning.name}"] = partial(choices_figure, tuning)

@@ -1,4 +1,4 @@
-// Jobs page: list, one job or run, curves of several, a form, or the data sets, depending on the address.
+// Jobs page: list, one job or run, curves of several, a form, the data sets, or one of them, depending on the address.
 import { byId } from "./dom.js";
 import { heading } from "./parts/heading.js";
 
@@ -22,8 +22,11 @@ if (query.get("job")) {
   heading("Evaluates published versions again on test images. The versions do not change.", "New evaluation");
   const { evaluateView } = await import("./jobs/evaluate-view.js");
   await evaluateView(place, query);
+} else if (query.get("data")) {
+  const { setView } = await import("./jobs/set-view.js");
+  await setView(place, query.get("data"));
 } else if (query.has("data")) {
-  heading("Your own images, one folder per class: at least two classes with four images each.", "Data sets");
+  heading("Your own images, one folder per class: at least two classes, with four images or more each. Two are the minimum.", "Data sets");
   const { dataView } = await import("./jobs/data-view.js");
   await dataView(place);
 } else {

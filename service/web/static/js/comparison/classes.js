@@ -5,6 +5,7 @@ import { count } from "../parts/size.js";
 import { pValue, shareInterval, tableBehind, twoLines } from "./figures.js";
 import { lead, legend, pairs } from "./pairs.js";
 
+const ROWS = 100;
 const MEASURES = { recall: "Recall", precision: "Precision", f1: "F1" };
 const MEANING = {
   recall: "Share of the images of a class that are predicted as this class.",
@@ -16,7 +17,7 @@ const MEANING = {
 export function classes(data, sides) {
   const place = h("div.stack");
   const draw = (measure) => fill(place, h("p.small.muted", MEANING[measure], measure === "recall" && " On the right, the difference in percentage points; if it is significant after Holm's correction over all classes, it has the color of the better version."),
-    legend(sides), pairs(rowsOf(data, sides, measure), sides), behind(data, sides, measure));
+    omitted(data), legend(sides), pairs(rowsOf(data, sides, measure), sides), behind(data, sides, measure));
   draw("recall");
   return h("section.card.section", { "aria-labelledby": "classes" },
     h("div.row.spread", h("h2", { id: "classes" }, "Per-class metrics"),
@@ -25,14 +26,36 @@ export function classes(data, sides) {
     place);
 }
 
+/** Positions of the classes to show: with test images and, of more than ROWS, those that differ most. */
+function shown(data) {
+  const rows = data.first.scores.per_class;
+  const positions = [...rows.keys()].filter((index) => rows[index].support > 0);
+  if (positions.length <= ROWS) return positions;
+  const difference = new Map(data.per_class.map((row) => [row.label, Math.abs(row.difference.value)]));
+  return positions.sort((a, b) => (difference.get(rows[b].label) ?? 0) - (difference.get(rows[a].label) ?? 0)).slice(0, ROWS).sort((a, b) => a - b);
+}
+
+/** The classes that are not shown, in words. */
+function omitted(data) {
+  const rows = data.first.scores.per_class;
+  const without = rows.filter((row) => row.support === 0).length;
+  const parts = [];
+  if (without) parts.push(`${count(without)} classes have no test image.`);
+  if (rows.length - without > ROWS) parts.push(`The ${ROWS} of ${count(rows.length - without)} classes whose recall differs most; the JSON has all.`);
+  return parts.length ? h("p.small.muted", parts.join(" ")) : null;
+}
+
 function rowsOf(data, sides, measure) {
   const tested = new Map(data.per_class.map((row) => [row.label, row]));
-  return data.first.scores.per_class.map((one, index) => ({
-    label: one.label,
-    first: one[measure],
-    second: data.second.scores.per_class[index][measure],
-    aside: measure === "recall" && tested.has(one.label) ? difference(tested.get(one.label), sides) : null,
-  }));
+  return shown(data).map((index) => {
+    const one = data.first.scores.per_class[index];
+    return {
+      label: one.label,
+      first: one[measure],
+      second: data.second.scores.per_class[index][measure],
+      aside: measure === "recall" && tested.has(one.label) ? difference(tested.get(one.label), sides) : null,
+    };
+  });
 }
 
 function difference({ difference: { value }, significant, holm_p: p }, sides) {
@@ -45,7 +68,8 @@ function behind(data, sides, measure) {
   const columns = [{ text: "Class" }, { text: "Images", number: true },
     ...sides.map((side) => ({ text: `${side.name}, ${MEASURES[measure]}`, number: true })),
     ...(recall ? [{ text: "Difference in points", number: true }, { text: "p after Holm", number: true }] : [])];
-  const rows = data.first.scores.per_class.map((one, index) => {
+  const rows = shown(data).map((index) => {
+    const one = data.first.scores.per_class[index];
     const estimates = [one[measure], data.second.scores.per_class[index][measure]];
     const row = tested.get(one.label);
     const tests = row

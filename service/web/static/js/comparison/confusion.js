@@ -1,14 +1,18 @@
-// Confusion matrix of each version, whose cells are read with the pointer or the arrow keys.
+// Confusion matrix of each version, whose cells are read with the pointer or the arrow keys; of more than 100 classes,
+// the most frequent confusions.
 import { fill, h } from "../dom.js";
 import { percent } from "../format.js";
 import { count } from "../parts/size.js";
-import { shareInterval } from "./figures.js";
+import { shareInterval, table as listing } from "./figures.js";
 
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+const LISTED = 30;
 
 /** The section of confusion matrices. */
 export function confusion(data, sides) {
   const names = data.class_names;
+  if (!data.first.scores.confusion_matrix.length) return confused(sides);
   const readout = h("p.readout", { "aria-hidden": "true" });
   const place = h("div.matrices");
   const tables = [];
@@ -31,6 +35,19 @@ export function confusion(data, sides) {
         h("input", { type: "radio", name: "cells", value: unit, checked: unit === "rates", onchange: () => draw(unit) }), name)))),
     h("p.small.muted", "Rows are true classes, columns are predicted classes; correct predictions are on the diagonal. The stronger the color, the larger the share of the row. Point at a cell, or move with the arrow keys."),
     readout, place);
+}
+
+/** The most frequent confusions of each version. */
+function confused(sides) {
+  const columns = [{ text: "True class" }, { text: "Predicted" }, { text: "Images", number: true }];
+  return h("section.card.section", { "aria-labelledby": "confusion" },
+    h("h2", { id: "confusion" }, "Most frequent confusions"),
+    h("div.matrices", sides.map((side) => {
+      const pairs = side.model.scores.confusions ?? [];
+      const rows = pairs.slice(0, LISTED).map((pair) => [pair.label, pair.predicted, count(pair.images)]);
+      return h("div.matrix-side", h("h3.family-name", { class: side.kind }, side.name),
+        rows.length ? listing(`Confusions of ${side.name}`, columns, rows) : h("p.small.muted", "No confusion."));
+    })));
 }
 
 function matrix(side, names, unit, point) {

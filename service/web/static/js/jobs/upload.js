@@ -1,5 +1,7 @@
 // Upload of labeled images: a zip in one request, or a folder in batches per class.
 import { ServiceError, UnreachableError, address } from "../api.js";
+import { classesOf } from "./folder-files.js";
+import { packed } from "./zip.js";
 
 const FILES_AT_A_TIME = 200;
 const BYTES_AT_A_TIME = 32 * 1024 * 1024;
@@ -14,24 +16,17 @@ export function piecesOfArchive(file) {
 }
 
 /**
- * The requests for a chosen folder: batches per class, and the skipped files.
+ * The requests for a folder: batches per class; a folder with parts becomes one zip, because a batch has no part.
  *
- * @param {File[]} files with their `webkitRelativePath`, such as "pets/cat/1.png"
- * @returns {{pieces: Piece[], skipped: Skipped[]}}
+ * @param {import("./folder-files.js").FolderFile[]} files
+ * @returns {Promise<{pieces: Piece[], skipped: Skipped[]}>}
  */
-export function piecesOfFolder(files) {
-  const depth = (file) => file.webkitRelativePath.split("/").length;
-  const isOneClass = files.every((file) => depth(file) === 2);
+export async function piecesOfFolder(files) {
+  const { labelled, skipped, parts } = classesOf(files);
+  if (parts.length) return piecesOfArchive(await packed(parts.map(({ path, file }) => ({ path: `folder/${path}`, file }))));
   const pieces = [];
   const open = new Map();
-  const skipped = [];
-  for (const file of files) {
-    const parts = file.webkitRelativePath.split("/");
-    if (!isOneClass && parts.length !== 3) {
-      skipped.push({ file: file.webkitRelativePath, reason: parts.length < 3 ? "not in a class folder" : "nested too deeply: a class folder contains only images" });
-      continue;
-    }
-    const label = parts.at(-2);
+  for (const { label, file } of labelled) {
     let piece = open.get(label);
     if (!piece || piece.files.length >= FILES_AT_A_TIME || piece.bytes + file.size > BYTES_AT_A_TIME) {
       piece = { label, files: [], bytes: 0 };

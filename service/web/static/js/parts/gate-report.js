@@ -14,6 +14,7 @@ const NAMES = {
   latency: "Latency",
   size: "Size",
 };
+const ROWS = 100;
 const GROUNDS = new Set(["gain", "non_inferiority", "cheaper"]);
 
 /** The report as an element; `open` expands its details. */
@@ -42,11 +43,14 @@ function context(name, part) {
   return part && h("li.neutral", h("span.verdict-mark", { "aria-hidden": "true" }, "–"), h("div", h("h4", name), h("p", sentence(part.sentence))));
 }
 
-function classes(list) {
-  if (!list.length) return null;
+/** Recall of each class; of more than ROWS, of those that lost most. */
+function classes(all) {
+  if (!all.length) return null;
+  const many = all.length > ROWS;
+  const list = many ? all.toSorted((a, b) => (a.candidate - a.champion) - (b.candidate - b.champion)).slice(0, ROWS) : all;
   const rows = list.map((one) => h("tr", { class: one.passed ? null : "worse" }, h("th", { scope: "row" }, one.label),
     h("td.number", percent(one.candidate)), h("td.number", percent(one.champion)), h("td.number", points(one.candidate - one.champion))));
-  return h("li.gate-classes", h("details", h("summary", "Recall per class"),
+  return h("li.gate-classes", h("details", h("summary", "Recall per class", many && ` (the ${ROWS} of ${all.length} classes that lost most)`),
     h("div.table-box", { tabindex: 0, role: "group", "aria-label": "Recall per class" }, h("table",
       h("thead", h("tr", h("th", { scope: "col" }, "Class"), h("th.number", { scope: "col" }, "Candidate"),
         h("th.number", { scope: "col" }, "Champion"), h("th.number", { scope: "col" }, "Points"))),

@@ -4,6 +4,7 @@ import { milliseconds, percent } from "../format.js";
 import { groups } from "./chooser.js";
 
 const SHOWN = 5;
+const NAMED = 10; // classes of a prediction set
 
 export class AnswerCards {
   #state;
@@ -112,10 +113,15 @@ function bar(label, share, text) {
 /** The prediction set, with the images that its coverage holds for. */
 function could({ prediction_set: classes, coverage, out_of_distribution: { flag } }) {
   const share = percent(coverage, 0);
-  const set = classes.length ? ["Prediction set: ", h("strong", classes.join(", ")), ". "] : "The prediction set is empty. ";
+  const set = classes.length ? ["Prediction set: ", h("strong", named(classes)), ". "] : "The prediction set is empty. ";
   return [set, h("span.small.muted", flag
     ? `The ${share} coverage holds only for images like the training data, and this image is flagged as unlike them: the true class may be none of these.`
     : `For images like the training data, the set contains the true class in ${share} of the cases.`)];
+}
+
+function named(classes) {
+  const rest = classes.length - NAMED;
+  return rest > 0 ? `${classes.slice(0, NAMED).join(", ")} and ${rest} more` : classes.join(", ");
 }
 
 /** The predictions in words; only families with the same classes are compared. */

@@ -3,11 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
+from core.images import near_duplicates
+from core.images.near_duplicates import NearDuplicateIndex, NearPairs
 from tests.training.analysis.explore.pictures import altered, pictures
-from training.data import near_duplicates
-from training.data.near_duplicates import NearDuplicateIndex, NearPairs
 
 REFERENCE = pictures(400)
 
@@ -117,3 +118,40 @@ def test_nearest_finds_images_and_mirrored_images(monkeypatch: pytest.MonkeyPatc
     parts = index.nearest(others)
     np.testing.assert_array_equal(whole[0], parts[0])
     np.testing.assert_allclose(whole[1], parts[1], atol=1e-6)
+
+
+def around_the_threshold(count: int) -> npt.NDArray[np.uint8]:
+    """`count` pictures, and as many mixes of each with another one by different shares; every second one mirrored."""
+    pictures_NHWC, others_NHWC = pictures(count, seed=8).astype(np.float64), pictures(count, seed=9).astype(np.float64)
+    shares_N = np.linspace(0, 1, count)[:, None, None, None]
+    mixed_NHWC = (1 - shares_N) * pictures_NHWC + shares_N * others_NHWC
+    mixed_NHWC[::2] = mixed_NHWC[::2, :, ::-1]
+    return np.concatenate([pictures_NHWC, mixed_NHWC]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("dimensions", [1, 20, 80, 192])
+def test_short_vectors_lose_no_pair(dimensions: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    images_NHWC = around_the_threshold(200)
+    monkeypatch.setattr(near_duplicates, "_BOUND_DIMENSIONS", dimensions)
+    monkeypatch.setattr(near_duplicates, "_TILE", 37)
+    pairs = NearDuplicateIndex(images_NHWC).lookup(images_NHWC)
+    # The same search by the products of the whole vectors.
+    monkeypatch.setattr(near_duplicates, "_rotation", lambda size: np.eye(size, dtype=np.float32))
+    monkeypatch.setattr(near_duplicates, "_TILE", 8_000)
+    whole = NearDuplicateIndex(images_NHWC).lookup(images_NHWC)
+    assert found(pairs) == found(whole)
+    assert len(pairs) > 450
+    assert (whole.similarity_P < near_duplicates.SIMILARITY_THRESHOLD + 0.1).sum() > 10
+
+
+def test_neighbors_are_the_pairs_of_a_lookup_in_both_directions() -> None:
+    images_NHWC = around_the_threshold(100)
+    index = NearDuplicateIndex(images_NHWC)
+    pairs = index.lookup(images_NHWC)
+    one_way = set(zip(pairs.query_P.tolist(), pairs.reference_P.tolist(), strict=True))
+    both_ways = one_way | {(second, first) for first, second in one_way}
+    chosen_M, others_N = np.arange(5, 120), np.arange(80, 200)
+    first_P, second_P = index.neighbors(chosen_M, others_N)
+    expected = {(first, second) for first, second in both_ways if 5 <= first < 120 and second >= 80}
+    assert set(zip(first_P.tolist(), second_P.tolist(), strict=True)) == expected
+    assert sum(first != second for first, second in expected) > 10

@@ -3,8 +3,8 @@
 The search has two steps:
 
 1. Each image is averaged down to a thumbnail of 8x8 pixels. The thumbnails are whitened by principal component
-   analysis, which removes structure that most images share (bright sky above, dark ground below). One matrix product
-   compares all pairs by cosine similarity. Images are also compared mirrored, because training mirrors them.
+   analysis, which removes structure that most images share (bright sky above, dark ground below). All pairs are
+   compared by cosine similarity. Images are also compared mirrored, because training mirrors them.
 2. Candidates are verified by the correlation of all pixels, with the mean of each channel removed. This separates
    different small dark objects before an empty sky.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,16 @@ CORRELATION_THRESHOLD = 0.6
 
 _SIDE = 8
 _BLOCK = 1_000
-"""Images per block. A block of the matrix product takes 4 bytes per pair of block image and reference image."""
+"""Maximum number of query images that are compared at once."""
+_TILE = 2_000
+"""Maximum number of reference images that are compared with them at once: 8 MB of products, which stay in the cache."""
+_PIXELS = 4_000_000
+"""Pixel values of the candidates that are verified at once, 4 bytes each."""
+
+_BOUND_DIMENSIONS = 80
+"""Dimensions of the short vectors: of two unrelated images, the bound is above the threshold for one pair in 10,000."""
+_ROUNDING = 1e-4
+"""Rounding error of the bound, at most."""
 
 _WHITENING_FLOOR = 1e-4
 """Share of the largest variance that is added to all variances, so that noise is not amplified."""
@@ -64,14 +74,38 @@ class NearPairs:
         return NearPairs(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
+@dataclass(frozen=True, eq=False)
+class _Vectors:
+    """Whitened thumbnails, and shorter vectors whose products bound theirs.
+
+    Attributes:
+        whole_ND: float32 [N, D], unit length; zeros for a uniform image.
+        short_NP: float32 [N, P], `_BOUND_DIMENSIONS` components of a rotation of `whole_ND` and the length of the rest.
+    """
+
+    whole_ND: npt.NDArray[np.float32]
+    short_NP: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.whole_ND)
+
+    def take(self, chosen_M: npt.NDArray[np.int64]) -> _Vectors:
+        return _Vectors(self.whole_ND[chosen_M], self.short_NP[chosen_M])
+
+
 class NearDuplicateIndex:
-    """Index of the whitened thumbnails of `reference_NHWC`, uint8 [N, H, W, 3]."""
+    """Index of the whitened thumbnails of `reference_NHWC`, uint8 [N, H, W, 3].
+
+    The search compares all pairs, but most of them by short vectors, in tiles of constant memory. It is exact: the
+    product of two short vectors is never below that of the whole ones (Cauchy-Schwarz inequality).
+    """
 
     def __init__(self, reference_NHWC: npt.NDArray[np.uint8]) -> None:
         self._images_NHWC = reference_NHWC
         thumbnails_ND = _thumbnails(self._images_NHWC)
         self._mean_D, self._whitening_DD = _whitening(thumbnails_ND)
-        self._reference_ND = self._whiten(thumbnails_ND)
+        self._rotation_DP = _rotation(thumbnails_ND.shape[1])
+        self._reference = self._vectors(thumbnails_ND)
 
     def lookup(self, images_NHWC: npt.NDArray[np.uint8], *, track: Track = iter) -> NearPairs:
         """Find all near-duplicate pairs of a query image and a reference image.
@@ -90,6 +124,31 @@ class NearDuplicateIndex:
         # Symmetric images match both mirrored and unmirrored: keep the match with the higher similarity.
         return pairs.take(_first_occurrences(pairs.query_P * len(self._images_NHWC) + pairs.reference_P))
 
+    def neighbors(
+        self, chosen_M: npt.NDArray[np.int64], others_N: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Find pairs of reference images, one of `chosen_M` and one of `others_N`, of which one is a near duplicate.
+
+        Whitening is not symmetric under mirroring, so each of the two is compared as the mirrored one.
+
+        Args:
+            chosen_M: int64 [M], positions of reference images.
+            others_N: int64 [N], positions of reference images; may contain those of `chosen_M`.
+
+        Returns:
+            int64 [P] of `chosen_M` and int64 [P] of `others_N`. A pair may occur several times.
+        """
+        plain, mirrored = self._reference, self._mirrored
+        found = []
+        for one, other, flipped in ((plain, plain, False), (mirrored, plain, True), (plain, mirrored, True)):
+            first_P, second_P, _ = _similar(one.take(chosen_M), other.take(others_N))
+            images_MHWC = self._images_NHWC[chosen_M]
+            query_MHWC = images_MHWC[:, :, ::-1] if flipped else images_MHWC
+            near_P = _correlations(query_MHWC, first_P, self._images_NHWC, others_N[second_P]) >= CORRELATION_THRESHOLD
+            found.append((chosen_M[first_P[near_P]], others_N[second_P[near_P]]))
+        firsts, seconds = zip(*found, strict=True)
+        return np.concatenate(firsts), np.concatenate(seconds)
+
     def nearest(self, images_NHWC: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
         """Find the most similar reference image of each query image, by cosine of the whitened thumbnails.
 
@@ -104,7 +163,7 @@ class NearDuplicateIndex:
         for start in range(0, len(images_NHWC), _BLOCK):
             block = slice(start, start + _BLOCK)
             for query_NHWC in (images_NHWC[block], images_NHWC[block][:, :, ::-1]):
-                similarity_NM = self._whiten(_thumbnails(query_NHWC)) @ self._reference_ND.T
+                similarity_NM = self._whiten(_thumbnails(query_NHWC)) @ self._reference.whole_ND.T
                 best_N = similarity_NM.argmax(axis=1)
                 value_N = similarity_NM[np.arange(len(best_N)), best_N]
                 closer_N = value_N > similarity_N[block]
@@ -112,24 +171,56 @@ class NearDuplicateIndex:
                 similarity_N[block] = np.where(closer_N, value_N, similarity_N[block])
         return position_N, similarity_N
 
+    @cached_property
+    def _mirrored(self) -> _Vectors:
+        return self._vectors(_thumbnails(self._images_NHWC[:, :, ::-1]))
+
     def _lookup_block(self, images_NHWC: npt.NDArray[np.uint8], *, offset: int, mirrored: bool) -> NearPairs:
         query_NHWC = images_NHWC[:, :, ::-1] if mirrored else images_NHWC
-        similarity_NM = self._whiten(_thumbnails(query_NHWC)) @ self._reference_ND.T
-        # Twice as fast as np.nonzero on the matrix.
-        candidates = np.flatnonzero(similarity_NM >= SIMILARITY_THRESHOLD)
-        query_P, reference_P = np.unravel_index(candidates, similarity_NM.shape)
+        query_P, reference_P, similarity_P = _similar(self._vectors(_thumbnails(query_NHWC)), self._reference)
         pairs = NearPairs(
             query_P=query_P + offset,
             reference_P=reference_P,
             mirrored_P=np.full(len(query_P), mirrored),
-            similarity_P=similarity_NM[query_P, reference_P],
+            similarity_P=similarity_P,
             correlation_P=_correlations(query_NHWC, query_P, self._images_NHWC, reference_P),
         )
         return pairs.take(pairs.correlation_P >= CORRELATION_THRESHOLD)
 
+    def _vectors(self, thumbnails_ND: npt.NDArray[np.float32]) -> _Vectors:
+        whole_ND = self._whiten(thumbnails_ND)
+        rotated_NP = whole_ND @ self._rotation_DP
+        rest_N = (whole_ND**2).sum(axis=1) - (rotated_NP**2).sum(axis=1)
+        return _Vectors(whole_ND, np.column_stack([rotated_NP, np.sqrt(rest_N.clip(min=0))]))
+
     def _whiten(self, thumbnails_ND: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         centered_ND: npt.NDArray[np.float32] = thumbnails_ND - self._mean_D
         return _unit(centered_ND @ self._whitening_DD)
+
+
+def _similar(
+    first: _Vectors, second: _Vectors
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Positions in `first` and in `second` of all pairs above the similarity threshold, and their similarities, [P]."""
+    first_P, second_P, similarity_P = [], [], []
+    for start in range(0, len(second), _TILE):
+        bound_NM = first.short_NP @ second.short_NP[start : start + _TILE].T
+        # Twice as fast as np.nonzero on the matrix.
+        candidates = np.flatnonzero(bound_NM >= SIMILARITY_THRESHOLD - _ROUNDING)
+        for part in range(0, len(candidates), _TILE):
+            row_P, column_P = np.unravel_index(candidates[part : part + _TILE], bound_NM.shape)
+            column_P = column_P + start
+            products_P = np.einsum("pd,pd->p", first.whole_ND[row_P], second.whole_ND[column_P])
+            similar_P = products_P >= SIMILARITY_THRESHOLD
+            first_P.append(row_P[similar_P])
+            second_P.append(column_P[similar_P])
+            similarity_P.append(products_P[similar_P])
+    none = np.zeros(0, np.int64)
+    return (
+        np.concatenate([none, *first_P]),
+        np.concatenate([none, *second_P]),
+        np.concatenate([none.astype(np.float32), *similarity_P]),
+    )
 
 
 def _thumbnails(images_NHWC: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -157,6 +248,12 @@ def _whitening(thumbnails_ND: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.f
     return mean_D, (components_DD / np.sqrt(variances_D.clip(min=0) + floor)).astype(np.float32)
 
 
+def _rotation(dimensions: int) -> npt.NDArray[np.float32]:
+    """The first columns of a fixed random rotation, [D, P], which spreads the length of vectors over all dimensions."""
+    gaussian_DD = np.random.default_rng(0).standard_normal((dimensions, dimensions))
+    return np.linalg.qr(gaussian_DD)[0][:, :_BOUND_DIMENSIONS].astype(np.float32)
+
+
 def _correlations(
     first_NHWC: npt.NDArray[np.uint8],
     first_P: npt.NDArray[np.int64],
@@ -165,8 +262,9 @@ def _correlations(
 ) -> npt.NDArray[np.float32]:
     """Correlation of each pair over all pixels, with channel means removed; 0 for a uniform image."""
     correlation_P = np.empty(len(first_P), dtype=np.float32)
-    for start in range(0, len(first_P), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    step = max(1, _PIXELS // first_NHWC[:1].size) if len(first_P) else 1
+    for start in range(0, len(first_P), step):
+        block = slice(start, start + step)
         product_PD = centered(first_NHWC[first_P[block]]) * centered(second_NHWC[second_P[block]])
         correlation_P[block] = product_PD.sum(axis=1)
     return correlation_P

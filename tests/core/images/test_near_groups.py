@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from training.data import near_groups as module
-from training.data.near_groups import near_groups
+from core.images import near_groups as module
+from core.images.near_groups import near_groups
 
 
 def photographs(count: int, *, side: int = 32, seed: int = 0) -> npt.NDArray[np.uint8]:
@@ -52,3 +52,39 @@ def test_chain_of_similar_images_does_not_join_different_ones() -> None:
     groups_N = near_groups(chain_NHWC, np.arange(21, dtype=np.uint64))
     assert groups_N[0] == groups_N[1]
     assert groups_N[0] != groups_N[20]
+
+
+@pytest.mark.parametrize("directly", [2_000, 0])
+def test_groups_are_those_of_all_pairs(directly: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks that grow, and images that already have a group, do not change the result."""
+    monkeypatch.setattr(module, "_COMPARED_DIRECTLY", directly)
+    monkeypatch.setattr(module, "_FIRST_BLOCK", 2)
+    monkeypatch.setattr(module, "_LARGEST_BLOCK", 16)
+    firsts_NHWC, others_NHWC = photographs(300, seed=4).astype(np.float64), photographs(100, seed=5).astype(np.float64)
+    shares_N = np.linspace(0, 1, 100)[:, None, None, None]
+    mixed_NHWC = (1 - shares_N) * firsts_NHWC[:100] + shares_N * others_NHWC
+    mixed_NHWC[::3] = mixed_NHWC[::3, :, ::-1]
+    images_NHWC = np.concatenate([firsts_NHWC, mixed_NHWC, mixed_NHWC[10:20] * 0.9]).astype(np.uint8)
+    count = len(images_NHWC)
+    keys_N = np.random.default_rng(6).permutation(count).astype(np.uint64)
+    everything_N = np.arange(count)
+    pairs = set(
+        zip(*(each.tolist() for each in module._neighbors(images_NHWC)(everything_N, everything_N)), strict=True)
+    )
+    expected = [-1] * count
+    for first in np.argsort(keys_N).tolist():
+        if expected[first] < 0:
+            for second in range(count):
+                if expected[second] < 0 and (second == first or (first, second) in pairs):
+                    expected[second] = first
+    assert near_groups(images_NHWC, keys_N).tolist() == expected
+    assert len(set(expected)) < count - 30
+
+
+def test_many_copies_are_one_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_COMPARED_DIRECTLY", 0)
+    different_NHWC, [copied_HWC] = photographs(960, seed=1), photographs(1, seed=2)
+    noise_NHWC = np.random.default_rng(0).integers(-1, 2, (40, 32, 32, 3))
+    copies_NHWC = (copied_HWC.astype(int) + noise_NHWC).clip(0, 255).astype(np.uint8)
+    groups_N = near_groups(np.concatenate([copies_NHWC, different_NHWC]), np.arange(1_000, dtype=np.uint64))
+    assert groups_N.tolist() == [0] * 40 + list(range(40, 1_000))
