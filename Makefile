@@ -70,12 +70,12 @@ lint: .venv-dev/ready
 .venv-training/ready: pyproject.toml constraints.txt
 	rm -f $@
 	$(PYTHON) -m venv .venv-training
-	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,openvino]'
+	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,backbone,openvino]'
 	touch $@
 
 .venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,openvino,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
 	touch $@
 
 # Test dependencies are the newest versions that are compatible with the oldest service dependencies.

@@ -23,6 +23,12 @@ Rows = dict[int, npt.NDArray[np.float32]]
 """Probabilities float32 [K] of an image by its key."""
 
 
+_CHANGE = {
+    False: "the data set has changed",
+    True: "the two have the same holdout images with another size, geometry or label, or other training images",
+}
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two versions with predictions of the same images; `shared` is None if the holdouts are equal."""
@@ -35,9 +41,12 @@ class Pair:
 def pair(candidate: Evidence, other: Evidence, thresholds: GateThresholds) -> Pair:
     """Restrict both versions to the images on which they can be compared.
 
+    If the holdout has the same images, and only their size, their geometry, labels or other images changed, all of it
+    is compared, however small it is.
+
     Raises:
         DataError: the classes or data sets do not fit, a version has no record of its images, or fewer than
-            `min_shared_images` remain.
+            `min_shared_images` of a holdout with other images remain.
     """
     if candidate.record.class_names == other.record.class_names and candidate.record.digest == other.record.digest:
         return Pair(candidate, other, None)
@@ -49,8 +58,9 @@ def pair(candidate: Evidence, other: Evidence, thresholds: GateThresholds) -> Pa
     trained_N = ~is_new_N & (np.isin(keys_N, old_keys.trained) | np.isin(keys_N, new_keys.trained))
     predicted_N = np.array([int(key) in rows for key in keys_N])
     chosen_N = ~is_new_N & ~trained_N & predicted_N
-    shared = _describe(candidate, other, is_new_N, trained_N, chosen_N)
-    if shared.images < thresholds.min_shared_images:
+    unchanged = np.array_equal(new_keys.holdout, old_keys.holdout)
+    shared = _describe(candidate, other, is_new_N, trained_N, chosen_N, unchanged=unchanged)
+    if shared.images < thresholds.min_shared_images and not (unchanged and shared.images == shared.holdout):
         raise DataError(f"{shared.sentence}; at least {thresholds.min_shared_images} are needed: add images")
     columns = [names.index(name) for name in other.manifest.class_names]
     probabilities_NK = np.zeros((shared.images, len(names)), np.float32)
@@ -103,6 +113,8 @@ def _describe(
     is_new_N: npt.NDArray[np.bool_],
     trained_N: npt.NDArray[np.bool_],
     chosen_N: npt.NDArray[np.bool_],
+    *,
+    unchanged: bool,
 ) -> SharedHoldout:
     labels_N, right_N = candidate.holdout.labels, candidate.holdout.predicted() == candidate.holdout.labels
     new_classes = tuple(
@@ -137,7 +149,7 @@ def _describe(
         not_predicted=unpredicted,
         new_classes=new_classes,
         sentence=(
-            f"the data set has changed, and {images:,} of the {holdout:,} holdout images of "
+            f"{_CHANGE[unchanged]}, and {images:,} of the {holdout:,} holdout images of "
             f"{candidate.manifest.reference} can be compared"
             + (f"; left out: {', '.join(left_out)}" if left_out else "")
             + recalls

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from core.errors import ConfigurationError, did_you_mean
 from core.recipes.base import (
     Augmentation,
+    BackboneNetwork,
     CNNNetwork,
     Distillation,
     MLPNetwork,
@@ -26,12 +27,14 @@ from core.recipes.mlp_baseline import mlp_baseline
 from core.recipes.mlp_best import mlp_best
 from core.recipes.mlp_labels import mlp_labels
 from core.recipes.overrides import parse_override
+from core.recipes.photo import photo
 
 RECIPES: Mapping[str, Callable[[], RecipeConfig]] = MappingProxyType(
     {
         recipe.__name__: recipe
         for recipe in (
             mlp_baseline, mlp_labels, mlp_best, cnn_baseline, cnn_fast, cnn_best, cnn_robust, cnn_distilled,
+            photo,
         )
     }
 )  # fmt: skip
@@ -54,6 +57,7 @@ def recipe_config(name: str) -> RecipeConfig:
 __all__ = [
     "RECIPES",
     "Augmentation",
+    "BackboneNetwork",
     "CNNNetwork",
     "Distillation",
     "MLPNetwork",

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from core.errors import SettingsError
 from core.recipes.overrides import causes, flattened, setting_name, unknown_setting
-from core.repository.manifest import Geometry, VersionReference
+from core.repository.manifest import Geometry, Sha256, VersionReference
 from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
 
@@ -79,6 +79,30 @@ class CNNNetwork(Settings):
     )
     activation: Activation = "relu"
     dropout: float = Field(0.0, ge=0.0, lt=1.0, description="share of dense units dropped in training")
+
+
+class BackboneNetwork(Settings):
+    """EfficientNet-Lite0 with weights pretrained on ImageNet, and a dense layer for the classes.
+
+    The first epoch trains the dense layer alone, on features of the frozen network; later epochs train the last blocks
+    too.
+    """
+
+    kind: Literal["backbone"] = "backbone"
+    design: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+    views: int = Field(
+        8,
+        ge=0,
+        le=100,
+        description="augmented views of every image whose features the dense layer is fitted to in the first epoch, "
+        "beside the image itself; fewer for more than 5,000 images",
+    )
+    tuned_blocks: int = Field(
+        4, ge=0, le=18, description="last blocks that epochs after the first train too; 0: the dense layer alone"
+    )
+    weights: Sha256 | None = Field(
+        None, description="sha256 of the file with the pretrained weights; null: that of the file that is found"
+    )
 
 
 class Augmentation(Settings):
@@ -203,7 +227,7 @@ class RecipeConfig(Settings):
     """All settings of a run; together with data and machine they determine the weights."""
 
     recipe: str
-    network: MLPNetwork | CNNNetwork = Field(discriminator="kind")
+    network: MLPNetwork | CNNNetwork | BackboneNetwork = Field(discriminator="kind")
     augmentation: Augmentation
     optimization: Optimization
     distillation: Distillation = Field(default_factory=Distillation)
@@ -234,6 +258,11 @@ class RecipeConfig(Settings):
         None,
         description="version with the same network whose weights initialize the run, such as cnn@3; null: random",
     )
+
+    @property
+    def architecture(self) -> Literal["mlp", "cnn"]:
+        """Architecture of the network, which decides the explanation methods; a backbone is a cnn."""
+        return "mlp" if self.network.kind == "mlp" else "cnn"
 
     def with_overrides(self, overrides: dict[str, Any]) -> RecipeConfig:
         """A copy with `overrides` merged in; keys are dotted (`optimization.learning_rate`) or nested.

@@ -10,6 +10,8 @@ from core.repository.manifest import Geometry, Manifest
 
 DEFAULT_GEOMETRY: Geometry = "crop"
 """Default of a run without `geometry` and `init_from`."""
+PRETRAINED_WEIGHTS = "network.weights"
+"""Setting of a pretrained network that has the digest of its weights."""
 
 
 def geometry_of(config: RecipeConfig, start: Manifest | None) -> Geometry:
@@ -31,6 +33,7 @@ def require_same_network(config: RecipeConfig, start: Manifest) -> None:
             f"({explain(error, at_most=1)})"
         ) from error
     differences = {key: both for key, both in config.differences(theirs).items() if key.startswith("network.")}
+    differences.pop(PRETRAINED_WEIGHTS, None)  # the run starts from those of the version
     if differences:
         listed = "; ".join(f"{key} is {there!r} there, {here!r} here" for key, (here, there) in differences.items())
         raise ConfigurationError(

@@ -119,6 +119,14 @@ class LicenceRecord(StrictModel):
     provenance: str
 
 
+class BackboneRecord(StrictModel):
+    """Pretrained weights that a version starts from."""
+
+    name: str = Field(description="name of the network")
+    weights: Sha256 = Field(description="sha256 of the file with the weights")
+    licence: str = Field(description="terms and origin of the weights")
+
+
 class CostRecord(StrictModel):
     """Costs of a version: size, inference and training."""
 
@@ -188,6 +196,7 @@ class Manifest(StrictModel):
         default_factory=dict,
         description="sha256 of the weights of each teacher, by reference; empty without distillation",
     )
+    backbone: BackboneRecord | None = Field(default=None, description="null without a pretrained network")
     source_digest: Sha256 = Field(description="sha256 of the source code of core and training")
     data: DataRecord
     environment: EnvironmentRecord

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +14,6 @@ from duet.commands.extras import require_training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from core.gate.report import GateThresholds
     from core.images.labelled_folders import LabelledFolder
@@ -63,6 +63,14 @@ def train(
             autocompletion=complete_version,
         ),
     ] = None,
+    backbone_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Pretrained weights for the recipe photo, safetensors or a torch state dict; by default those of the "
+            "extra backbone.",
+        ),
+    ] = None,
     overrides: Overrides = None,
     run: Annotated[str | None, typer.Option(help="Name of the run's folder; by default recipe and seed.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
@@ -103,7 +111,10 @@ def train(
             config, data, repository, data_dir=data_dir, download=download, note=typer.echo
         )
         _describe(
-            prepare_run(config, images, repository, family, run_folder, resume=resume), threads or available_cores()
+            prepare_run(
+                config, images, repository, family, run_folder, resume=resume, backbone_weights=backbone_weights
+            ),
+            threads or available_cores(),
         )
         return
     ensure_home(duet_home())
@@ -120,6 +131,7 @@ def train(
             resume=resume,
             data_dir=data_dir,
             download=download,
+            backbone_weights=backbone_weights,
         )
     _promote(repository, manifest, promote, settings.gate)
 
@@ -231,7 +243,7 @@ def _describe(run: Run, threads: int) -> None:
 
     from training.data.split_dataset import trained_on
     from training.fit.dtype import pick_device
-    from training.fit.estimate import duration_phrase, estimated_seconds
+    from training.fit.estimate import duration_phrase, estimated_seconds, passes
     from training.networks import count_macs, count_parameters
 
     dataset = run.images.dataset
@@ -240,7 +252,13 @@ def _describe(run: Run, threads: int) -> None:
     parameters, macs = count_parameters(run.classifier), count_macs(run.classifier, height=height, width=width)
     torch.set_num_threads(threads)
     train = run.images.part(*trained_on(run.config))
-    seconds = estimated_seconds(run.classifier, run.config, train, epochs=run.config.epochs, device=pick_device())
+    seconds = estimated_seconds(
+        run.classifier,
+        run.config,
+        train,
+        passes=passes(run.config, len(train), run.config.epochs),
+        device=pick_device(),
+    )
     typer.echo(
         f"would train on {len(train):,} images of {dataset.name}, {parameters:,} "
         f"parameters, {macs / 1e6:.1f} M multiply-accumulates per image, in {run.folder}, "

@@ -59,6 +59,12 @@ def check_training(parameters: TrainParameters, catalog: ModelCatalog, home: Pat
     with _blaming("family"):
         parameters.target_family()
     if _check_data(parameters.data, home) is None and config.image_size not in (None, IMAGE_SIDE):
+        if "image_size" not in parameters.overrides:
+            raise _invalid(
+                "recipe",
+                f"{parameters.recipe} takes images of {config.image_size}x{config.image_size}, and those of "
+                f"{parameters.data} are {IMAGE_SIDE}x{IMAGE_SIDE}: use a data set of your own, or another recipe",
+            )
         raise _invalid(
             "overrides.image_size",
             f"the images of {parameters.data} are {IMAGE_SIDE}x{IMAGE_SIDE} and cannot be resized: leave it out, it "

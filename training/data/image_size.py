@@ -25,7 +25,8 @@ _QUANTILE = 0.1
 def choose_image_size(folder: LabelledFolder, geometry: Geometry, kind: str) -> tuple[int, str]:
     """Image size for training on a folder, and the reason as a sentence.
 
-    A dense network (`mlp`) gets the smallest size: its first layer grows with the number of pixels.
+    A dense network (`mlp`) gets the smallest size: its first layer grows with the number of pixels. A pretrained
+    network (`backbone`) gets the largest one, at which its weights were trained.
 
     Args:
         folder: the data set.
@@ -37,6 +38,8 @@ def choose_image_size(folder: LabelledFolder, geometry: Geometry, kind: str) -> 
     """
     if kind == "mlp":
         return SIZES[0], (f"image size {SIZES[0]}: the first layer of a dense network grows with the number of pixels")
+    if kind == "backbone":
+        return SIZES[-1], f"image size {SIZES[-1]}: the weights of the network were trained on images of this size"
     sides = _sides(folder, geometry)
     if not sides:
         raise DataError(f"{folder.data} has no readable image: add images")

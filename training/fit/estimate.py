@@ -8,9 +8,10 @@ from time import perf_counter
 
 import torch
 
-from core.recipes import RecipeConfig
+from core.recipes import BackboneNetwork, RecipeConfig
 from training.data.preprocessing import scale_pixels
 from training.data.types import LabelledImages
+from training.fit.backbone_head import views_per_image
 from training.fit.dtype import autocast, pick_dtype
 from training.networks import Classifier
 
@@ -22,10 +23,10 @@ def estimated_seconds(
     config: RecipeConfig,
     train: LabelledImages,
     *,
-    epochs: int,
+    passes: int,
     device: torch.device,
 ) -> float:
-    """Estimated seconds of `epochs` epochs on the current number of threads.
+    """Estimated seconds of `passes` passes over the training images on the current number of threads.
 
     A forward and a backward pass of a batch are timed twice on a copy of the network; the shorter time counts.
     Augmentation, the optimizer and validation are not included. No random number is drawn.
@@ -34,7 +35,7 @@ def estimated_seconds(
         classifier: the network; it is not changed.
         config: the recipe.
         train: training images.
-        epochs: number of epochs to train.
+        passes: number of passes over the training images, see `passes`.
         device: device of the training.
     """
     network = copy.deepcopy(classifier).to(device).eval()
@@ -49,7 +50,14 @@ def estimated_seconds(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(perf_counter() - started)
-    return min(seconds) * math.ceil(len(train) / config.batch_size) * epochs
+    return min(seconds) * math.ceil(len(train) / config.batch_size) * passes
+
+
+def passes(config: RecipeConfig, images: int, epochs: int) -> int:
+    """Passes over `images` training images in the last `epochs` epochs; the first one of a backbone has several."""
+    if not isinstance(config.network, BackboneNetwork) or epochs < config.epochs:
+        return epochs
+    return epochs + views_per_image(config.network, images)
 
 
 def duration_phrase(seconds: float) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from core.recipes import CNNNetwork, MLPNetwork
+from core.recipes import BackboneNetwork, CNNNetwork, MLPNetwork
 from training.data.preprocessing import scale_pixels
 from training.networks.cnn import build_cnn
+from training.networks.efficientnet import build_efficientnet
 from training.networks.mlp import ResidualBlock, build_mlp
 from training.networks.whitened import Whitening, build_whitened_cnn, init_identity
 
@@ -56,7 +57,7 @@ class Classifier(nn.Module):
 
 
 def build_classifier(
-    config: MLPNetwork | CNNNetwork,
+    config: MLPNetwork | CNNNetwork | BackboneNetwork,
     *,
     height: int,
     width: int,
@@ -67,6 +68,8 @@ def build_classifier(
     """Build the network of `config` for images of the given size, on the CPU, with torch's default initialization."""
     if isinstance(config, MLPNetwork):
         network = build_mlp(config, height=height, width=width, classes=classes)
+    elif isinstance(config, BackboneNetwork):
+        network = build_efficientnet(config, height=height, width=width, classes=classes)
     else:
         build = build_whitened_cnn if config.design == "whitened" else build_cnn
         network = build(config, height=height, width=width, classes=classes)

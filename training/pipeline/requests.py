@@ -35,6 +35,7 @@ def run_request(
     resume: bool = False,
     data_dir: Path | None = None,
     download: bool = False,
+    backbone_weights: Path | None = None,
 ) -> Manifest:
     """Load the images, train on them and publish the result.
 
@@ -45,7 +46,16 @@ def run_request(
         config, data, repository, data_dir=data_dir, download=download, note=reporter.note
     )
     return train_version(
-        config, images, repository, family, run_folder, reporter=reporter, threads=threads, device=device, resume=resume
+        config,
+        images,
+        repository,
+        family,
+        run_folder,
+        reporter=reporter,
+        threads=threads,
+        device=device,
+        resume=resume,
+        backbone_weights=backbone_weights,
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from core.errors import CheckpointError
 from core.files.home import require_space
-from core.recipes import RecipeConfig
+from core.recipes import BackboneNetwork, RecipeConfig
 from core.recipes.init_from import geometry_of
 from core.repository.manifest import Geometry, Manifest
 from core.repository.publishing import check_family_name
@@ -20,11 +20,14 @@ from core.repository.repository import ModelRepository
 from training.data.preprocessing import channel_statistics
 from training.data.split_dataset import Images, trained_on
 from training.export.gradients.check import rehearse_export
+from training.fit.backbone import pretrained_weights, require_backbone, with_weights_of
 from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teachers, soft_labels
 from training.fit.init_from import Start, initial_weights, read_start
-from training.fit.loop import FitInputs, fit
+from training.fit.inputs import FitInputs
+from training.fit.loop import fit
 from training.fit.memory import require_memory_for
 from training.networks import Classifier, build_classifier
+from training.networks.efficientnet import MEAN, STD
 from training.publish.publish import Origin, publish_version
 from training.run.checkpoint import Checkpoint, load_checkpoint, require_same_run
 from training.run.environment import environment_record, source_digest
@@ -56,7 +59,8 @@ class Run:
         folder: run folder, which holds the checkpoint.
         classifier: the network, before its weights are initialized.
         geometry: method that fits an image to the square input of the network.
-        initial: weights of the version in `init_from`, by torch name; None for random weights.
+        initial: weights of the version in `init_from`, or of a pretrained network, by torch name; None for random
+            weights.
         teachers: the versions to distill from; empty without distillation.
         checkpoint: state to resume from; None for a new run.
     """
@@ -81,29 +85,36 @@ def prepare_run(
     folder: Path,
     *,
     resume: bool = False,
+    backbone_weights: Path | None = None,
 ) -> Run:
     """Run all checks that need no training, and build the network. Writes nothing.
 
     See `Run` for the arguments. The folder need not exist; with `resume` it must contain a checkpoint.
+    `backbone_weights` is the file of a pretrained network, by default that of the extra `backbone`.
 
     Raises:
         CheckpointError: the run cannot be resumed.
-        ConfigurationError, RepositoryError: the teacher or the version in `init_from` is missing or incompatible.
+        ConfigurationError, RepositoryError: the teacher, the version in `init_from` or the pretrained weights are
+            missing or incompatible.
         LowDiskError: the disk has too little space for the checkpoints and the version.
         LowMemoryError: the network and its batch do not fit into the memory.
         PublishError: the family name is invalid.
     """
     check_family_name(family)
+    require_backbone(config, backbone_weights)
     checkpoint = _checkpoint_to_resume(folder) if resume else None
     config = pin_teacher_version(config, repository, resumed=None if checkpoint is None else checkpoint.config)
     if checkpoint is not None:
+        config = with_weights_of(config, checkpoint.config)
         require_same_run(checkpoint, config, images.dataset.digest, images.split.digest)
     teachers = read_teachers(config, images, repository)
     start = read_start(config, images, repository)
     _, height, width, _ = images.dataset.training.images_NHWC.shape
     require_memory_for(config, height=height, width=width, classes=len(images.dataset.class_names))
     classifier = new_classifier(config, images, start)
-    initial = None if start is None else initial_weights(classifier, start, images.dataset.class_names)
+    config, initial = pretrained_weights(config, classifier, backbone_weights, start=start, resumed=resume)
+    if start is not None:
+        initial = initial_weights(classifier, start, images.dataset.class_names)
     geometry = images.dataset.geometry or geometry_of(config, None if start is None else start.manifest)
     require_space(folder, room_for(classifier), what="a training of this network", advice="free some space first")
     return Run(config, images, repository, family, folder, classifier, geometry, initial, teachers, checkpoint)
@@ -176,6 +187,7 @@ def train_version(
     threads: int,
     device: torch.device,
     resume: bool = False,
+    backbone_weights: Path | None = None,
 ) -> Manifest:
     """Prepare a run, test its export and train it, holding the lock of the run folder.
 
@@ -187,7 +199,9 @@ def train_version(
     """
     with locked_run(run_folder):
         recover_publishing(run_folder, repository)
-        run = prepare_run(config, images, repository, family, run_folder, resume=resume)
+        run = prepare_run(
+            config, images, repository, family, run_folder, resume=resume, backbone_weights=backbone_weights
+        )
         if run.checkpoint is None:
             reporter.stage("rehearse the export with random weights")
             rehearse_export(run.classifier, images.part("train").images_NHWC)
@@ -213,11 +227,14 @@ def _soft_labels(run: Run, reporter: Reporter, threads: int, device: torch.devic
 def new_classifier(config: RecipeConfig, images: Images, start: Start | None = None) -> Classifier:
     """Build the recipe's network for the size and classes of `images`, before its weights are initialized.
 
-    It normalizes with the channel statistics of its training images, or with those of `start`.
+    It normalizes with the channel statistics of its training images, with those of `start`, or as a pretrained network
+    expects.
     """
     _, height, width, _ = images.dataset.training.images_NHWC.shape
     if start is not None:
         mean, std = list(start.manifest.input.mean), list(start.manifest.input.std)
+    elif isinstance(config.network, BackboneNetwork):
+        mean, std = list(MEAN), list(STD)
     else:
         mean_C, std_C = channel_statistics(images.part(*trained_on(config)).images_NHWC)
         mean, std = mean_C.tolist(), np.maximum(std_C, _MIN_STD).tolist()

@@ -159,7 +159,9 @@ def _distillation(manifest: Manifest) -> str:
 
 
 def _initialization(manifest: Manifest) -> str:
-    start = manifest.config.get("init_from")
+    start, backbone = manifest.config.get("init_from"), manifest.backbone
+    if start is None and backbone is not None:
+        start = f"a pretrained {backbone.name}"
     return f"; starts from the weights of {start}, whose training time is not included" if start else ""
 
 

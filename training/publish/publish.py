@@ -23,6 +23,7 @@ from training.evaluation.evaluate import EvaluationResult, evaluate
 from training.export.gradients import check_gradient, export_gradient
 from training.export.run_onnx import check_parity
 from training.export.to_onnx import export_model
+from training.fit.backbone import backbone_record
 from training.networks import Classifier, count_macs, count_parameters
 from training.publish.holdout_champions import write_champion_predictions, write_image_keys
 from training.publish.version_files import data_record, evaluate_corrupted, write_evaluation_files
@@ -30,7 +31,10 @@ from training.run.checkpoint import EpochRecord, history_lines
 from training.run.reporter import Reporter
 
 _GRADIENT_IMAGES = 256
-"""Maximum number of images for the check of gradient.onnx."""
+"""Maximum number of images for the check of gradient.onnx, if they are of 32x32 pixels."""
+_GRADIENT_PIXELS = _GRADIENT_IMAGES * 32 * 32
+"""Maximum number of pixels for the check, which limits its time; `_MIN_GRADIENT_IMAGES` are checked in any case."""
+_MIN_GRADIENT_IMAGES = 8
 _WEIGHTS_TERMS = "Weights: Apache-2.0."
 
 
@@ -103,7 +107,7 @@ def publish_version(
         )
 
         reporter.stage("evaluate on corrupted holdout images")
-        corrupted = evaluate_corrupted(staging, origin.config.network.kind, images, result, threads=threads)
+        corrupted = evaluate_corrupted(staging, origin.config.architecture, images, result, threads=threads)
 
         write_image_keys(staging.folder, images, trained_on(origin.config), repository, origin.derived_from)
         write_champion_predictions(
@@ -124,10 +128,12 @@ def publish_version(
 
 
 def _gradient_images(images: Images) -> npt.NDArray[np.uint8]:
-    """The first 256 validation images; training images are added if there are fewer."""
-    enough = len(images.split.validation) >= _GRADIENT_IMAGES
+    """The first validation images, 256 of 32x32 pixels or fewer large ones; training images are added if needed."""
+    _, height, width, _ = images.dataset.training.images_NHWC.shape
+    count = min(_GRADIENT_IMAGES, max(_MIN_GRADIENT_IMAGES, _GRADIENT_PIXELS // (height * width)))
+    enough = len(images.split.validation) >= count
     part = images.part("validation") if enough else images.part("validation", "train")
-    return part.images_NHWC[:_GRADIENT_IMAGES]
+    return part.images_NHWC[:count]
 
 
 def _manifest(
@@ -145,7 +151,7 @@ def _manifest(
         family=staging.family,
         version=staging.version,
         created_at=datetime.now(UTC).replace(microsecond=0),
-        architecture=config.network.kind,
+        architecture=config.architecture,
         class_names=dataset.class_names,
         input=spec,
         recipe=config.recipe,
@@ -153,6 +159,7 @@ def _manifest(
         seed=config.seed,
         derived_from=origin.derived_from,
         teachers=dict(origin.teachers),
+        backbone=backbone_record(config),
         source_digest=origin.source_digest,
         data=data_record(images, trained_on(config)),
         environment=origin.environment,
@@ -177,7 +184,12 @@ def _manifest(
 
 
 def _provenance(config: RecipeConfig) -> str:
-    start = "random initial weights" if config.init_from is None else f"the weights of {config.init_from}"
+    backbone = backbone_record(config)
+    start = "random initial weights"
+    if config.init_from is not None:
+        start = f"the weights of {config.init_from}"
+    elif backbone is not None:
+        start = f"pretrained weights of {backbone.name} (sha256 {backbone.weights[:12]}; {backbone.licence})"
     teachers = config.distillation.teachers
     distilled = f", distilled from {' and '.join(teachers)}" if teachers else ""
     return f"Trained from {start} by Duet's recipe {config.recipe}{distilled}."

@@ -56,6 +56,7 @@ class Checkpoint:
         source_digest: digest of the source code of the last epoch.
         torch_version: torch version of the last epoch.
         hints: state dict of the hint head; None without hints.
+        best: state dict of the epoch with the lowest validation loss, for a pretrained network; None otherwise.
     """
 
     config: RecipeConfig
@@ -70,6 +71,7 @@ class Checkpoint:
     source_digest: str
     torch_version: str
     hints: dict[str, torch.Tensor] | None
+    best: dict[str, torch.Tensor] | None = None
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from core.errors import ConfigurationError
-from core.recipes import Augmentation, CNNNetwork, MLPNetwork, Optimization, RecipeConfig
+from core.recipes import Augmentation, BackboneNetwork, CNNNetwork, MLPNetwork, Optimization, RecipeConfig
 
 Point = dict[str, Any]
 """Value of every dimension, by name."""
@@ -143,9 +143,9 @@ def space_for(config: RecipeConfig) -> Space:
     """Return the search space around a recipe.
 
     Raises:
-        ConfigurationError: the recipe is outside its family's space.
+        ConfigurationError: the recipe is outside its family's space, or has a pretrained network.
     """
-    network, optimization = config.network, config.optimization
+    network, optimization = _searchable(config), config.optimization
     parts = _part_dimensions(config) if isinstance(network, CNNNetwork) and network.design == "whitened" else {}
     dimensions: dict[str, BaseDistribution] = {
         "activation": CategoricalDistribution(("relu", "gelu", "silu", "tanh")),
@@ -183,8 +183,20 @@ def space_for(config: RecipeConfig) -> Space:
 
 
 def trial_epochs(config: RecipeConfig) -> int:
-    """Return the default epochs of a trial, at most those of the recipe."""
-    return min(config.epochs, _EPOCHS[config.network.kind])
+    """Return the default epochs of a trial, at most those of the recipe.
+
+    Raises:
+        ConfigurationError: the recipe has a pretrained network.
+    """
+    return min(config.epochs, _EPOCHS[_searchable(config).kind])
+
+
+def _searchable(config: RecipeConfig) -> MLPNetwork | CNNNetwork:
+    if isinstance(config.network, BackboneNetwork):
+        raise ConfigurationError(
+            f"{config.recipe} has a pretrained network, which has no search space: compare settings with `duet train`"
+        )
+    return config.network
 
 
 def _depths(network: MLPNetwork | CNNNetwork) -> IntDistribution:

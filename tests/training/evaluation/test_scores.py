@@ -119,4 +119,5 @@ def test_intervals_of_macro_averages_contain_the_value_with_one_image_per_class(
     labels_N = np.arange(60)
     predicted_N = np.where(labels_N % 2, labels_N, 0)
     macro = score(np.eye(60, dtype=np.float32)[predicted_N] * 9, labels_N, names, CALIBRATION).macro
-    assert macro.recall.low < macro.recall.value == pytest.approx(31 / 60) < macro.recall.high
+    assert macro.recall.value == pytest.approx(31 / 60)
+    assert macro.recall.low < macro.recall.value < macro.recall.high

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from core.recipes import recipe_config
 from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_images, small_recipe
 from training.fit import estimate
-from training.fit.estimate import duration_phrase, estimated_seconds
+from training.fit.estimate import duration_phrase, estimated_seconds, passes
 from training.pipeline.train import new_classifier
 
 
@@ -23,9 +24,16 @@ def test_estimate_multiplies_the_shortest_step(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(estimate, "perf_counter", lambda: next(clock))
     train = images.part("train")
     steps = -(-len(train) // 50)
-    assert estimated_seconds(classifier, config, train, epochs=7, device=CPU) == pytest.approx(0.5 * steps * 7)
+    assert estimated_seconds(classifier, config, train, passes=7, device=CPU) == pytest.approx(0.5 * steps * 7)
     assert all(tensor.equal(before[name]) for name, tensor in classifier.state_dict().items())
     assert torch.get_rng_state().equal(state)
+
+
+def test_first_epoch_of_a_backbone_passes_all_views() -> None:
+    photo = recipe_config("photo").with_overrides({"epochs": 3, "network.views": 8})
+    assert passes(photo, 90, 3) == 8 + 3
+    assert passes(photo, 90, 2) == 2  # resumed after the first epoch
+    assert passes(small_recipe("cnn"), 90, 3) == 3
 
 
 def test_estimate_is_shown_before_the_first_step(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from core.errors import ConfigurationError
-from core.recipes import CNNNetwork, MLPNetwork, recipe_config
+from core.recipes import BackboneNetwork, CNNNetwork, MLPNetwork, recipe_config
 from training.fit.optimizers import build_optimizer
 from training.networks import Classifier, build_classifier, count_macs, count_parameters, initialize
 from training.networks.layers import Dropout, Flatten, seed_dropout
@@ -12,7 +12,9 @@ from training.networks.mlp import ResidualBlock
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.3, 0.4)
 
 
-def classifier(network: MLPNetwork | CNNNetwork, height: int = 32, width: int = 32, classes: int = 10) -> Classifier:
+def classifier(
+    network: MLPNetwork | CNNNetwork | BackboneNetwork, height: int = 32, width: int = 32, classes: int = 10
+) -> Classifier:
     return build_classifier(network, height=height, width=width, classes=classes, mean=MEAN, std=STD).eval()
 
 

@@ -174,7 +174,7 @@ def test_diverged_trial_is_noted_and_search_continues(tmp_path: Path, monkeypatc
     whole = study_setup.short_run
 
     def run(config: RecipeConfig, setup: StudySetup, folder: Path, **options: Any) -> Any:
-        if config.network.activation == "gelu":
+        if config.network.activation == "gelu":  # type: ignore[union-attr]
             folder.mkdir()
             raise TrainingDivergedError("the loss became nan in step 3 of epoch 1")
         return whole(config, setup, folder, **options)

@@ -134,12 +134,14 @@ def content_figures(dataset: ImageDataset, split: Split, statistics: Statistics)
     }
 
 
-def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, list[npt.NDArray[np.uint8]]]]:
+def _samples(dataset: ImageDataset, split: Split) -> Iterable[tuple[str, list[npt.NDArray[np.uint8] | None]]]:
     """The first images of each class in the train part."""
     labels_N = dataset.training.labels_N[split.train]
     for label in np.unique(labels_N).tolist()[:CLASSES]:
         chosen = split.train[labels_N == label][:_SAMPLES]
-        yield dataset.class_names[label], list(dataset.training.images_NHWC[chosen])
+        # Empty cells keep the size of the images: two images as wide as the page would make a page of 40,000 pixels.
+        empty = [None] * (_SAMPLES - len(chosen))
+        yield dataset.class_names[label], [*dataset.training.images_NHWC[chosen], *empty]
 
 
 def _pairs_by_figure(duplicates: Duplicates) -> Mapping[str, list[NearPair]]:

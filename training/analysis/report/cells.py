@@ -36,6 +36,8 @@ def layers(side: VersionResults | Rung) -> str:
     """List the layers of the network from input to logits, with pooling and dense layers."""
     network: Mapping[str, Any] = side.manifest.config["network"]
     classes = len(side.manifest.class_names)
+    if network["kind"] == "backbone":
+        return f"pretrained EfficientNet-Lite0 (16 inverted residual blocks), global average, dense {classes}"
     hidden = [f"dense {width:,}" for width in network["hidden"]]
     if network["kind"] == "mlp":
         blocks = network.get("blocks", 0)

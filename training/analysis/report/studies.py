@@ -79,7 +79,7 @@ def _tuning(name: str, journal: Journal, judged_on: int) -> Tuning:
     return Tuning(
         name=name,
         recipe=about.config.recipe,
-        architecture=about.config.network.kind,
+        architecture=about.config.architecture,
         data_digest=about.data_digest,
         trials=len(trials),
         epochs=about.config.epochs,

@@ -79,7 +79,8 @@ def recorded_features(network: nn.Module) -> Iterator[list[Tensor]]:
         if output.dim() == 4:
             maps.append(output)
 
-    activations = [layer for layer in network.modules() if isinstance(layer, tuple(ACTIVATIONS.values()))]
+    kinds = (*ACTIVATIONS.values(), nn.ReLU6)
+    activations = [layer for layer in network.modules() if isinstance(layer, kinds)]
     hooks = [layer.register_forward_hook(record) for layer in activations]
     try:
         yield maps

@@ -1,4 +1,4 @@
-"""Linear regions of a network of ReLU and max-pooling: read from an ONNX graph, imposed on a torch network."""
+"""Linear regions of a network of ReLU, ReLU6 and max-pooling: read from an ONNX graph, imposed on a torch network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.errors import ExportError
 from core.repository.onnx_session import open_session
 
 Region = list[npt.NDArray[np.float32]]
-"""Output of each ReLU and input of each max-pooling, in order of execution; they identify the linear region."""
+"""Output of each ReLU or ReLU6 and input of each max-pooling, in order of execution; they identify the region."""
 
 _ROUNDING = 1e-5
 """Maximum accumulated float32 rounding error, relative to the largest value of a layer."""
@@ -29,9 +29,9 @@ class RegionProbe:
     def __init__(self, path: Path, *, threads: int) -> None:
         graph = onnx.load(path)
         self._values = [
-            node.output[0] if node.op_type == "Relu" else node.input[0]
+            node.input[0] if node.op_type == "MaxPool" else node.output[0]
             for node in graph.graph.node
-            if node.op_type in ("Relu", "MaxPool")
+            if node.op_type in ("Relu", "Clip", "MaxPool")
         ]
         known = {output.name for output in graph.graph.output}
         graph.graph.output.extend(
@@ -69,7 +69,7 @@ def impose_region(network: nn.Module, region: Region) -> Iterator[list[Tensor]]:
         near.append(bridged_N <= _ROUNDING * inputs[0].abs().flatten(1).amax(1))
         return followed
 
-    layers = [layer for layer in network.modules() if isinstance(layer, nn.ReLU | nn.MaxPool2d)]
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.ReLU | nn.ReLU6 | nn.MaxPool2d)]
     hooks = [layer.register_forward_hook(follow) for layer in layers]
     try:
         yield near
@@ -85,4 +85,6 @@ def _follow(layer: nn.Module, x: Tensor, chosen: Tensor) -> Tensor:
     if isinstance(layer, nn.MaxPool2d):
         pooled, winners = nn.functional.max_pool2d(chosen, layer.kernel_size, layer.stride, return_indices=True)
         return x.flatten(2).gather(2, winners.flatten(2)).view_as(pooled)
+    if isinstance(layer, nn.ReLU6):
+        return torch.where(chosen < 6, x * (chosen > 0), 6.0)
     return x * (chosen > 0)

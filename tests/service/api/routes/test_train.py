@@ -58,6 +58,7 @@ async def test_train_records_and_sends_the_job(jobs_app: RunningApp, broker: Bro
     [
         ({"recipe": "vit"}, "recipe", "available recipes are"),
         ({"overrides": {"image_size": 64}}, "overrides.image_size", "cifar10 are 32x32 and cannot be resized"),
+        ({"recipe": "photo"}, "recipe", "photo takes images of 224x224, and those of cifar10 are 32x32"),
         ({"recipe": 7}, "recipe", "string"),
         ({"overrides": {"epoch": 2}}, "overrides.epoch", "unknown setting 'epoch'"),
         ({"overrides": {"epochs": 0}}, "overrides.epochs", "greater than 0"),

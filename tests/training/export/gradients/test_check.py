@@ -168,6 +168,20 @@ def test_impose_region_of_own_and_other_activations() -> None:
     assert not network[1]._forward_hooks
 
 
+def test_impose_region_of_relu6() -> None:
+    """Below, inside and above the linear part; each image is moved to a neighboring region."""
+    network = nn.ReLU6()
+    values, chosen_N = [-1e-7, 3.0, 6.0 + 1e-7, 2.0], [1e-7, 3.0, 5.9999995, 6.0]
+    x = torch.tensor([[value, 1.0] for value in values], dtype=torch.float64, requires_grad=True)
+    chosen = np.array([[value, 1.0] for value in chosen_N], dtype=np.float32)
+    with impose_region(network, [chosen]) as near:
+        followed = network(x)
+    (gradient,) = torch.autograd.grad(followed.sum(), x)
+    assert gradient[:, 0].tolist() == [1, 1, 1, 0]
+    assert followed[3, 0].item() == 6
+    assert near[0].tolist() == [True, True, True, False]
+
+
 def test_region_with_missing_layers_is_refused() -> None:
     network = nn.Sequential(nn.ReLU(), nn.ReLU()).double()
     x = torch.ones(1, 2, dtype=torch.float64)
