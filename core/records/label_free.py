@@ -9,7 +9,7 @@ from pydantic import Field
 
 from core.records.base import ReportedData, ReportedModel
 from core.records.robustness import CORRUPTION_KINDS, ConditionKind
-from core.repository.manifest import Probability
+from core.repository.graph_records import Probability
 from core.sequential.disagreement import CorrectnessModel, Inputs
 from core.strict_model import StrictModel
 

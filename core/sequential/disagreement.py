@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from core.sequential.drift import log_odds
 from core.strict_model import StrictModel
 
 Floats = npt.NDArray[np.float64]
@@ -96,6 +95,12 @@ def input_values(inputs: Inputs, own_NK: Probabilities, other_NK: Probabilities)
         "confidence and other": [confidence_N, log_odds(other_NK[images_N, answer_N])],
     }
     return np.stack(columns[inputs], axis=1)
+
+
+def log_odds(probability_N: Probabilities) -> Floats:
+    """Log odds of probabilities, float64 [N]; those of 0 and 1 are finite."""
+    inside_N = np.clip(np.asarray(probability_N, np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(inside_N) - np.log1p(-inside_N))
 
 
 def _with_constant(values_NF: Floats) -> Floats:

@@ -88,7 +88,7 @@ def test_drift_is_found_only_where_it_is() -> None:
     for quantity, share_N in (("class mix", traffic.one_class_doubled()), ("confidence", traffic.wrong_tripled())):
         assert share_N.sum() == pytest.approx(1)
         [still, moved] = (
-            drift.alarms(traffic, quantity, share, streams=2, images=900, random=random) for share in (None, share_N)
+            drift.alarms(traffic, quantity, share, streams=2, images=2_500, random=random) for share in (None, share_N)
         )
         assert np.isinf(still).all()
         assert math.isfinite(moved.min())
