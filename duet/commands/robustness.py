@@ -78,7 +78,7 @@ def evaluate_robustness(
             if not quick:
                 progress.update(task, description=f"{manifest.reference} corrupted holdout")
                 _measure_holdout(repository, manifest, images, reports, threads=threads)
-        label_free = None if quick else _measure_label_free(repository, manifests, images, reports, threads, progress)
+        label_free = _measure_label_free(repository, manifests, images, reports, progress, threads=threads, quick=quick)
     for path in write_robustness_figures(measured, images.dataset, figures_folder(reports, "robustness"), quick=quick):
         typer.echo(f"figure: {path}")
     _print(measured)
@@ -91,13 +91,16 @@ def _measure_label_free(
     manifests: Sequence[Manifest],
     images: Images,
     reports: Path,
-    threads: int,
     progress: Progress,
+    *,
+    threads: int,
+    quick: bool,
 ) -> LabelFree | None:
     """Write the record of label-free accuracy; None unless there are versions of two families with this split."""
     from core.records.base import write_report
     from core.records.lookup import report_path
-    from training.analysis.robustness.label_free import measure_label_free
+    from training.analysis.robustness.label_free import IMAGES, measure_label_free
+    from training.analysis.robustness.measure import QUICK_IMAGES
 
     if len({each.family for each in manifests}) < 2:
         return None
@@ -109,7 +112,7 @@ def _measure_label_free(
     def show(name: str, done: int, of: int) -> None:
         progress.update(task, description=f"without labels: {name}", completed=done, total=of)
 
-    path = report_path(reports, "label_free", first.reference, second.reference)
+    path = report_path(reports, "label_free", first.reference, second.reference, quick=quick)
     partial = path.with_suffix(".partial.jsonl")
     record = measure_label_free(
         (first, second),
@@ -117,6 +120,7 @@ def _measure_label_free(
         images,
         partial,
         threads=threads,
+        count=QUICK_IMAGES if quick else IMAGES,
         progress=show,
     )
     write_report(path, record)
