@@ -24,8 +24,8 @@ _CLAIM = re.compile(r'\{% call claim\("([^"]+)", .*?%\}(.*?)\{% endcall %\}', re
 HOLD_EITHER_WAY = {
     "balanced", "machines", "final runs", "hardest class", "temperature", "failing methods",
     "fgsm", "own classes", "copies", "shared mistakes", "cats and dogs", "similarity", "corruptions ahead",
-    "shift unmeasured", "tuning", "augmentation", "strongest controls", "moved maps", "mean over corruptions", "preprocessing",
-    "trained on", "ladder", "parts of the ladder",
+    "shift unmeasured", "tuning", "augmentation", "strongest controls", "moved maps", "mean over corruptions",
+    "preprocessing", "trained on", "ladder", "parts of the ladder",
 }  # fmt: skip
 """Claims that treat both models alike, or hold for the mlp too."""
 
