@@ -23,6 +23,7 @@ from service.api.routes import (
     job_results,
     jobs,
     metrics_compare,
+    metrics_live,
     models,
     monitoring,
     predict,
@@ -56,6 +57,7 @@ from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
 from service.http.request_body import BodyReader
 from service.jobs.service import open_job_service
+from service.live.monitor import watching
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples, example_pixels
@@ -94,6 +96,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     saliency.methods_router,
     samples.router,
     metrics_compare.router,
+    metrics_live.router,
     models.router,
     promotions.router,
     builtin_data.router,
@@ -180,7 +183,10 @@ async def _running(
     background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
-        with capturing(settings, engine, loop, recorded.count_captured) as capture:
+        with (
+            capturing(settings, engine, loop, recorded.count_captured) as capture,
+            watching(settings, repository, recorded.show_live) as live,
+        ):
             yield AppState(
                 settings=settings,
                 repository=repository,
@@ -205,6 +211,7 @@ async def _running(
                 site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
                 capture=capture,
+                live=live,
             )
             lifecycle.on_closing()
     background.cancel()
