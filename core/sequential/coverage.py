@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.sequential.mean import require_rate
+from core.sequential.restarts import log_kept, log_started
 from core.strict_model import StrictModel
 
 ODDS_RATIOS_J = np.array([3.0, 4.5, 9.0])
@@ -82,7 +83,7 @@ def log_wealth(
 
     A bet multiplies its wealth by 1 + b * w * (miss - a), for the nominal rate a and the weight w, as a share of the
     largest weight. With b = (q - a) / (a * (1 - a)) and w = 1 this is the likelihood ratio of the miss rates q and a.
-    The wealth is the average over bets.
+    The wealth is the average over bets and starting times (`core.sequential.restarts`).
 
     Args:
         missed_N: [..., N].
@@ -103,5 +104,5 @@ def log_wealth(
             np.log1p(bet * relative_N * (1 - nominal_miss_rate)),
             np.log1p(-bet * relative_N * nominal_miss_rate),
         )
-        np.logaddexp(log_wealth_N, np.log(prior) + steps_N.cumsum(axis=-1), out=log_wealth_N)
-    return log_wealth_N
+        np.logaddexp(log_wealth_N, np.log(prior) + log_started(steps_N), out=log_wealth_N)
+    return np.asarray(np.logaddexp(log_wealth_N, log_kept(1 + np.arange(missed_N.shape[-1]))))

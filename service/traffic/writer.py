@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -38,7 +38,7 @@ SEGMENTS_PER_QUOTA = 16
 
 Outcome = Literal["written", "dropped", "failed"]
 """Fate of a record: on disk; dropped because too many wait or it exceeds the quota; lost to an error of the disk."""
-Ask = Callable[[Sample], "Future[list[ModelAnswer]]"]
+Ask = Callable[[Sequence[Sample]], "list[Future[list[ModelAnswer]]]"]
 
 
 class _Asked(NamedTuple):
@@ -70,7 +70,7 @@ class TrafficWriter:
             home: the home of the service.
             quota_bytes: limit of all segments.
             uploads: store the uploaded files too.
-            ask: asks the other families about a sample.
+            ask: asks the other families about samples; returns the future answers to each.
             count: called with the fate of records and their number, from any thread.
             retry_seconds: time after an error of the disk before the next attempt.
         """
@@ -128,9 +128,9 @@ class TrafficWriter:
 
     def _tick(self, *, last: bool) -> None:
         now = time.monotonic()
-        while self._queue:
-            sample = self._queue.popleft()
-            self._asked.append(_Asked(sample, self._ask(sample), now))
+        samples = [self._queue.popleft() for _ in range(len(self._queue))]
+        if samples:
+            self._asked += [_Asked(*each, now) for each in zip(samples, self._ask(samples), strict=True)]
         due: list[_Asked] = []
         waiting: list[_Asked] = []
         for each in self._asked:

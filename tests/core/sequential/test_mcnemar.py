@@ -42,7 +42,8 @@ def test_verdicts() -> None:
     worse = test.result(TrialCounts(**agreed, challenger_right=50, champion_right=100, neither=20))
     assert (better.verdict, worse.verdict) == ("challenger_better", "champion_better")
     assert better.evidence_challenger == worse.evidence_champion > better.decisive_evidence == 40
-    assert better.difference.low == pytest.approx(-worse.difference.high) and better.difference.low > 0
+    assert better.difference.low == pytest.approx(-worse.difference.high)
+    assert better.difference.low > 0
     assert better.difference.value == pytest.approx(50 / 5_170)
     close = TrialCounts(agreements=20_000, challenger_right=150, champion_right=150, neither=50)
     assert test.result(close).verdict == "no_difference"

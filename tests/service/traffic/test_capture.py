@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from service.engine.observer import AnsweredRequest, ModelAnswer
+from service.traffic.other_families import OtherFamilies
 from service.traffic.reader import TrafficReader
 from service.traffic.record import CapturedRequest, traffic_folder
+from service.traffic.sample import Sample
 from service.traffic.segments import Segment, segment_paths, segments_folder
 from tests.support.onnx_models import gray_png, write_onnx_version
 from tests.support.problems import assert_problem
@@ -118,6 +123,24 @@ async def test_share_chooses_requests_at_random(home: Path) -> None:
     records = stored(home)
     assert 10 <= len(records) <= 30
     assert {record.inclusion_probability for record in records} == {0.5}
+
+
+async def test_other_families_answer_later_samples_without_time_left(home: Path) -> None:
+    async with running_app(settings(home)) as app:
+        others = OtherFamilies(app.state["engine"], asyncio.get_running_loop())
+        model = app.state["engine"].models.champions["cnn"].default
+        image = np.zeros((8, 8, 3), np.uint8)
+        outputs = model.queue.run(image[None])
+        answered = AnsweredRequest("a", "predict", [image], [], [ModelAnswer(model, outputs, model.calibration)])
+        sample = Sample(answered, datetime.now(UTC), 1.0)
+
+        async def families() -> list[list[str]]:
+            futures = others.ask([sample, sample])
+            return [[each.served.family for each in await asyncio.wrap_future(future)] for future in futures]
+
+        assert await families() == [["mlp"], ["mlp"]]
+        others._credit = -1000.0
+        assert await families() == [[], []]
 
 
 async def test_other_family_of_other_classes_does_not_answer(home: Path) -> None:

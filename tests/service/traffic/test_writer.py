@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,10 +40,11 @@ def sample(request_id: str = "one", *, size: int = 32, images: int = 1, upload: 
     return Sample(answered, datetime.now(UTC), 1.0)
 
 
-def no_answers(_: Sample) -> Future[list[ModelAnswer]]:
-    future: Future[list[ModelAnswer]] = Future()
-    future.set_result([])
-    return future
+def no_answers(samples: Sequence[Sample]) -> list[Future[list[ModelAnswer]]]:
+    futures: list[Future[list[ModelAnswer]]] = [Future() for _ in samples]
+    for future in futures:
+        future.set_result([])
+    return futures
 
 
 def writer_of(home: Path, counts: Counter[str], **changes: Any) -> TrafficWriter:
@@ -58,9 +60,10 @@ def test_close_writes_samples_that_still_wait_for_other_families(tmp_path: Path)
     counts: Counter[str] = Counter()
     asked: list[Future[list[ModelAnswer]]] = []
 
-    def ask(_: Sample) -> Future[list[ModelAnswer]]:
-        asked.append(Future())
-        return asked[-1]
+    def ask(samples: Sequence[Sample]) -> list[Future[list[ModelAnswer]]]:
+        futures: list[Future[list[ModelAnswer]]] = [Future() for _ in samples]
+        asked.extend(futures)
+        return futures
 
     writer = writer_of(tmp_path, counts, ask=ask)
     writer.start()
