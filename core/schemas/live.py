@@ -51,7 +51,7 @@ class LiveModel(ResponseModel):
     flag_share: float = Field(description="share of images flagged as out of distribution")
     holdout_flag_share: float | None
     classes: tuple[LiveClass, ...]
-    labelled: int = Field(description="labelled images whose probability of being labelled is known")
+    labelled: int = Field(description="labelled images of the random queue whose answer the client got")
     none_of_these: int = Field(description="those of them that belong to no class; they count as wrong and as missed")
     accuracy: ConfidenceInterval | None = Field(
         description="estimate with an interval that holds at every look with 95 %; null without labels"
@@ -97,7 +97,6 @@ class LiveFigures(ResponseModel):
     images: int = Field(0, description="stored images among them")
     since: datetime | None = Field(None, description="time of the oldest of these images")
     until: datetime | None = Field(None, description="time of the newest image")
-    other_labels: int = Field(0, description="labels without a known probability, which no estimate uses")
     models: tuple[LiveModel, ...] = ()
     disagreements: tuple[LiveDisagreement, ...] = ()
     alarms: tuple[LiveAlarm, ...] = Field((), description="newest first")

@@ -13,8 +13,8 @@ from core.files.durable import append_line
 from core.schemas.live import LiveAlarm, LiveModel, LiveTest
 from core.sequential.coverage import CoverageWatch
 from core.sequential.drift import RateDrift
-from service.live.accuracy import FALSE_ALARM_RATE as COVERAGE_RATE
 from service.live.drift import FALSE_ALARM_RATE as DRIFT_RATE
+from service.live.labelled import FALSE_ALARM_RATE as COVERAGE_RATE
 from service.traffic.record import traffic_folder
 
 log = logging.getLogger("duet.live")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,17 +16,17 @@ from pathlib import Path
 from core.files.durable import atomic_replace
 from core.repository.repository import ModelRepository
 from core.schemas.live import LiveFigures
-from service.live.accuracy import LabelledAnswers, LabelledImage, labelled_answers
+from service.labels.observations import Observation, ObservationReader
 from service.live.alarms import AlarmLog
 from service.live.drift import DriftTests
 from service.live.figures import disagreements, model_figures
-from service.live.labels import Label, LabelReader
+from service.live.labelled import LabelledAnswers, labelled_answers
 from service.live.reference import read_reference
 from service.live.rows import ModelKey, TrafficRow
 from service.live.state import LiveState, load_state, save_state
 from service.traffic.deletion import Deletions, Hidden
 from service.traffic.reader import TrafficReader
-from service.traffic.record import CapturedRequest, Location, traffic_folder
+from service.traffic.record import CapturedRequest, traffic_folder
 from service.traffic.segments import FOLDER_MODE
 
 WINDOW_IMAGES = 2_000
@@ -66,19 +66,17 @@ class Collector:
         self._capturing = capturing
         self._stop = stop
         self._reader = TrafficReader(home)
-        self._label_reader = LabelReader(home)
+        self._observation_reader = ObservationReader(home)
         self._deletions = Deletions(home)
         self._alarms = AlarmLog(home)
         state = load_state(self._state_path)
         self._seen = dict(state.position)
-        self._images = dict(state.labelled)
         self._reference_of = cache(lambda key: read_reference(repository, key))
         self._drift = DriftTests(self._reference_of, state.drift)
         self._window: deque[TrafficRow] = deque(maxlen=WINDOW_IMAGES)
-        self._locations: dict[str, Location] = {}
-        self._labels: Mapping[str, Label] = {}
+        self._observed: Sequence[Observation] = ()
+        self._labelled: Mapping[ModelKey, LabelledAnswers] = {}
         self._hidden = Hidden()
-        self._labelled: dict[ModelKey, LabelledAnswers] = {}
         self._changed = True
         self._figures: LiveFigures | None = None
 
@@ -95,7 +93,7 @@ class Collector:
         self._apply_deletions()
         if not self._changed:
             return self._figures
-        models = model_figures(self._window, self._drift, self._reference_of, self._labelled_of)
+        models = model_figures(self._window, self._drift, self._reference_of, self._labelled)
         self._alarms.raise_new(models)
         times = [row.time for row in self._window]
         figures = LiveFigures(
@@ -105,7 +103,6 @@ class Collector:
             images=len(self._window),
             since=datetime.fromtimestamp(min(times), UTC) if times else None,
             until=datetime.fromtimestamp(max(times), UTC) if times else None,
-            other_labels=sum(label.probability is None for label in self._labels.values()),
             models=models,
             disagreements=disagreements(self._window),
             alarms=tuple(reversed(self._alarms.alarms)),
@@ -116,7 +113,6 @@ class Collector:
             LiveState(
                 position=self._seen,
                 drift={key: dict(states) for key, states in self._drift.states.items()},
-                labelled=self._images,
             ),
         )
         atomic_replace(figures_path(self._home), figures.model_dump_json().encode())
@@ -129,43 +125,29 @@ class Collector:
 
     def _read_records(self) -> None:
         """Read the records since the last call; those that the drift tests have not seen are passed on to them."""
-        before = self._reader.position.keys()
         began = time.monotonic()
         while records := self._reader.read_new(limit=READ_RECORDS):
             self._changed = True
             chosen = [record for record in records if record.origin == "capture"]
             self._window.extend(map(TrafficRow.of, chosen))
-            self._locations.update((each.id, each.location) for each in chosen if each.location is not None)
             self._drift.observe([TrafficRow.of(each) for each in chosen if self._is_new(each)])
             for segment, offset in self._reader.position.items():
                 self._seen[segment] = max(offset, self._seen.get(segment, 0))
             if self._stop.wait(PAUSE_PER_SECOND * (time.monotonic() - began)):
                 return
             began = time.monotonic()
-        segments = self._reader.position.keys()
-        if before - segments or self._seen.keys() - segments:  # removed by the quota
-            self._seen = {segment: offset for segment, offset in self._seen.items() if segment in segments}
-            self._locations = {name: each for name, each in self._locations.items() if each.segment in segments}
+        segments = self._reader.position.keys()  # without those that the quota removed
+        self._seen = {segment: offset for segment, offset in self._seen.items() if segment in segments}
 
     def _is_new(self, record: CapturedRequest) -> bool:
         location = record.location
         return location is not None and location.offset >= self._seen.get(location.segment, 0)
 
     def _read_labels(self) -> None:
-        labels = self._label_reader.read()
-        if labels is self._labels and not self._changed:
-            return
-        found = {}
-        for name in labels.keys() - self._images.keys():
-            location = self._locations.pop(name, None)  # if it cannot be read now, it was deleted
-            record = self._reader.load(location) if location is not None else None
-            if record is not None:
-                found[name] = LabelledImage.of(record)
-        if found or labels is not self._labels:
+        observed = self._observation_reader.read()
+        if observed is not self._observed:
             self._changed = True
-            self._labels = labels
-            self._images.update(found)
-            self._labelled.clear()
+            self._observed, self._labelled = observed, labelled_answers(observed)
 
     def _apply_deletions(self) -> None:
         hidden = self._deletions.current()
@@ -173,13 +155,6 @@ class Collector:
             return
         self._hidden = hidden
         rows = [row for row in self._window if not hidden.hides(row.request_id, row.time)]
-        images = {name: each for name, each in self._images.items() if not hidden.hides(each.request_id, each.time)}
-        if len(rows) < len(self._window) or len(images) < len(self._images):
+        if len(rows) < len(self._window):
             self._changed = True
-            self._window, self._images = deque(rows, maxlen=WINDOW_IMAGES), images
-            self._labelled.clear()
-
-    def _labelled_of(self, key: ModelKey) -> LabelledAnswers:
-        if key not in self._labelled:
-            self._labelled[key] = labelled_answers(key, self._images, self._labels)
-        return self._labelled[key]
+            self._window = deque(rows, maxlen=WINDOW_IMAGES)

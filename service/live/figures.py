@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from core.schemas.live import LiveClass, LiveDisagreement, LiveModel
-from service.live.accuracy import LabelledAnswers
 from service.live.drift import DriftTests
+from service.live.labelled import LabelledAnswers
 from service.live.reference import HoldoutReference
 from service.live.rows import AnswerRow, ModelKey, TrafficRow
 
@@ -18,7 +18,7 @@ def model_figures(
     rows: Iterable[TrafficRow],
     drift: DriftTests,
     reference_of: Callable[[ModelKey], HoldoutReference | None],
-    labelled_of: Callable[[ModelKey], LabelledAnswers],
+    labelled: Mapping[ModelKey, LabelledAnswers],
 ) -> tuple[LiveModel, ...]:
     """Figures of each version that answered recent images, by name.
 
@@ -26,13 +26,16 @@ def model_figures(
         rows: recent images.
         drift: drift tests of all images.
         reference_of: reads the holdout reference of a version.
-        labelled_of: returns the labelled answers of a version.
+        labelled: labelled answers of each version.
     """
     answers: dict[ModelKey, list[tuple[float, AnswerRow]]] = {}
     for row in rows:
         for answer in row.answers:
             answers.setdefault(answer.key, []).append((1 / row.inclusion_probability, answer))
-    return tuple(_figures_of(key, answers[key], drift, reference_of(key), labelled_of(key)) for key in sorted(answers))
+    return tuple(
+        _figures_of(key, answers[key], drift, reference_of(key), labelled.get(key, LabelledAnswers()))
+        for key in sorted(answers)
+    )
 
 
 def disagreements(rows: Iterable[TrafficRow]) -> tuple[LiveDisagreement, ...]:
@@ -69,9 +72,9 @@ def _figures_of(
         flag_share=_mean([(weight, answer.flagged) for weight, answer in weighted]),
         holdout_flag_share=reference and reference.flag_share,
         classes=_classes(weighted, reference, labelled),
-        labelled=len(labelled.true_N),
-        none_of_these=labelled.true_N.count(None),
-        accuracy=labelled.accuracy,
+        labelled=len(labelled.misses),
+        none_of_these=labelled.true[None],
+        accuracy=labelled.estimate and labelled.estimate.accuracy,
         coverage=reference and labelled.coverage(reference.nominal_miss_rate),
         drift=drift.results(key),
     )
@@ -91,10 +94,10 @@ def _classes(
             label=label,
             share=share,
             holdout_share=holdout.get(label),
-            predicted=labelled.predicted_N.count(label),
-            labelled=labelled.true_N.count(label),
-            precision=labelled.precision.get(label),
-            recall=labelled.recall.get(label),
+            predicted=labelled.predicted[label],
+            labelled=labelled.true[label],
+            precision=labelled.estimate.precision.get(label) if labelled.estimate else None,
+            recall=labelled.estimate.recall.get(label) if labelled.estimate else None,
         )
         for label, share in shares.items()
     )

@@ -12,7 +12,6 @@ from core.files.durable import atomic_replace
 from core.schemas.live import DriftTest
 from core.sequential.drift import RateState
 from core.strict_model import StrictModel
-from service.live.accuracy import LabelledImage
 
 log = logging.getLogger("duet.live")
 
@@ -23,13 +22,11 @@ class LiveState(StrictModel):
     Attributes:
         position: offset in each segment up to which the drift tests have seen the records.
         drift: states of the drift tests, by version and precision.
-        labelled: labelled images by record id.
     """
 
     format: Literal[1] = 1
     position: dict[str, int] = Field(default_factory=dict)
     drift: dict[str, dict[DriftTest, RateState]] = Field(default_factory=dict)
-    labelled: dict[str, LabelledImage] = Field(default_factory=dict)
 
 
 def load_state(path: Path) -> LiveState:

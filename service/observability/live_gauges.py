@@ -71,7 +71,7 @@ class LiveGauges:
         if model.accuracy is not None:
             for bound in ("value", "low", "high"):
                 self._accuracy.labels(*labels, bound).set(getattr(model.accuracy, bound))
-        evidence = {each.test: each.result.evidence for each in model.drift}
+        evidence: dict[str, float] = {each.test: each.result.evidence for each in model.drift}
         if model.coverage is not None:
             evidence["coverage"] = model.coverage.wealth
         for test, value in evidence.items():

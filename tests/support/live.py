@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from core.repository.graph_records import Calibration
-from service.traffic.record import Answer, CapturedRequest, traffic_folder
+from service.labels.events import LabelEvent, LabelledAnswer
+from service.labels.files import LabelWriter
+from service.traffic.record import Answer, CapturedRequest
 from tests.support.holdouts import GRAY_LABELS_N, predictions_file
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.service import set_champions
@@ -80,11 +81,29 @@ def usual_mix(images: int) -> list[str]:
     return [CLASSES[k] for k in random.permutation(np.arange(images) % len(CLASSES))]
 
 
-def write_labels(home: Path, labels: Mapping[str, str | None], *, time: float = 0.0, **changes: Any) -> None:
-    """Append labels, by record id, to the label store."""
-    folder = traffic_folder(home) / "labels"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "labels.jsonl").open("a", encoding="utf-8") as stream:
-        for number, (name, label) in enumerate(labels.items()):
-            values = {"source": "queue", "by": "tests", "probability": 0.5, "time": time + number}
-            stream.write(json.dumps({"id": name, "label": label} | values | changes) + "\n")
+def write_labels(
+    home: Path, records: Sequence[CapturedRequest], labels: Sequence[str | None], *, time: float = 0.0, **changes: Any
+) -> None:
+    """Append labels of these records, one second after the other, as people give them to the random queue."""
+    events = [
+        LabelEvent(
+            **{
+                "kind": "label",
+                "id": record.id,
+                "recorded": record.time.timestamp(),
+                "origin": "capture",
+                "label": label,
+                "source": "queue",
+                "by": "tests",
+                "time": time + number,
+                "probability": 0.5,
+                "capture_probability": record.inclusion_probability,
+                "answers": tuple(map(LabelledAnswer.of, record.answers)),
+            }
+            | changes
+        )
+        for number, (record, label) in enumerate(zip(records, labels, strict=True))
+    ]
+    writer = LabelWriter(home)
+    writer.append(events)
+    writer.close()
