@@ -12,15 +12,15 @@ import numpy as np
 from service.traffic.record import Answer, CapturedRequest
 
 MIN_PROBABILITY = 0.2
-"""Probability of an image on which the models are certain. It limits the weights to 5 times that of an uncertain one."""
+"""Probability of an image on which the models are certain. Weights are at most 5 times that of an uncertain one."""
 _RANGE = float(1 << 64)
 
 
 def choice_probability(record: CapturedRequest) -> float:
     """Probability in [MIN_PROBABILITY, 1] with which a captured image is chosen.
 
-    It is 1 if two models disagree. Otherwise it grows linearly with the uncertainty of the least certain model: one minus
-    the margin between its two most probable classes.
+    It is 1 if two models disagree. Otherwise it grows linearly with the uncertainty of the least certain model: one
+    minus the margin between its two most probable classes.
     """
     labels = {answer.label for answer in record.answers}
     uncertainty = 1.0 if len(labels) > 1 else max(map(_uncertainty, record.answers))

@@ -50,8 +50,8 @@ class _Labelled(NamedTuple):
 def estimate(observed: Sequence[Observation]) -> list[ProductionEstimate]:
     """Estimates for each model whose answers clients received, sorted by model.
 
-    "None of these" counts as a wrong answer. Answers that were made for comparison only are left out: there is none while
-    the service is busy, so they are no random sample.
+    "None of these" counts as a wrong answer. Answers that were made for comparison only are left out: there is none
+    while the service is busy, so they are no random sample.
     """
     by_model: dict[ServedModel, list[_Labelled]] = {}
     for each in observed:

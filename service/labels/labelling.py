@@ -102,8 +102,8 @@ class Labelling:
     def next_task(self, claims: Claims, *, by: str) -> Task | None:
         """Claim the next picture for a person; None if there is none.
 
-        Pictures come in an order that does not depend on their content, so that the labelled ones are a random sample of
-        the chosen ones at any time.
+        Pictures come in an order that does not depend on their content, so that the labelled ones are a random sample
+        of the chosen ones at any time.
 
         Raises:
             BrokerUnavailableError: claims cannot be made.

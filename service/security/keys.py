@@ -10,8 +10,8 @@ from hmac import compare_digest
 from typing import Literal, get_args
 
 Scope = Literal["feedback", "jobs", "admin"]
-"""`feedback` may send true labels; `jobs` includes it and may start, cancel and retry jobs; `admin` includes both and may
-promote and roll back.
+"""`feedback` may send true labels; `jobs` includes it and may start, cancel and retry jobs; `admin` includes both and
+may promote and roll back.
 """
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
