@@ -17,6 +17,7 @@ from service.http.fast_routes import FastRoute
 from service.http.middleware import Lifecycle
 from service.http.request_body import BodyReader
 from service.jobs.service import JobService
+from service.labels.labelling import Labelling
 from service.live.monitor import LiveMonitor
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
@@ -53,6 +54,7 @@ class AppState(TypedDict):
     samples: Samples
     capture: Capture | None
     live: LiveMonitor | None
+    labelling: Labelling
 
 
 class RequestState(AppState):
