@@ -30,8 +30,7 @@ async function refresh() {
 function sections(figures) {
   return [
     alarms(figures),
-    h("p.section.small.muted", `${figures.images.toLocaleString("en")} recent images`, figures.images < figures.window ? "" : ", the newest of all that are stored",
-      ", the last one ", ago(figures.until), figures.capturing ? "." : ". Capture is off now: no new image is stored."),
+    h("p.section.small.muted", `${figures.images.toLocaleString("en")} recent images`, ", the last one ", ago(figures.until), figures.capturing ? "." : ". Capture is off now: no new image is stored."),
     h("div.live-models", modelCards(figures.models)),
     classTables(figures.models),
     disagreements(figures.disagreements),

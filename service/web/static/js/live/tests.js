@@ -36,10 +36,10 @@ export function testsOf(model) {
 export function testTable(model) {
   const name = `${model.model}@${model.version}`;
   return h("div.table-box", { tabindex: 0, role: "group", "aria-label": `Tests of ${name}` }, h("table",
-    h("thead", h("tr", h("th", { scope: "col" }, "Test"), h("th.number", { scope: "col" }, "Images"), h("th", { scope: "col" }, "Evidence of a change"), h("th", { scope: "col" }, "State"))),
+    h("thead", h("tr", h("th", { scope: "col" }, "Test"), h("th.number", { scope: "col" }, "Images"), h("th", { scope: "col" }, "Evidence of a change"))),
     h("tbody", testsOf(model).map((test) => h("tr",
       h("th", { scope: "row" }, test.name), h("td.number", test.images.toLocaleString("en")),
       h("td", h("div.live-evidence", h("div.progress", { class: test.alarm ? "alarm" : "", vars: { "--share": towardsAlarm(test.evidence, test.limit) } }),
-        h("span.small", `${evidenceText(test.evidence)} of ${evidenceText(test.limit)}`))),
-      h("td", test.alarm ? h("span.badge.bad", "Alarm") : h("span.badge.good", "No alarm")))))));
+        h("span.row.spread.small", h("span", `${evidenceText(test.evidence)}, alarm at ${evidenceText(test.limit)}`),
+          test.alarm ? h("span.badge.bad", "Alarm") : h("span.badge.good", "No alarm")))))))));
 }
