@@ -53,7 +53,7 @@ def test_figures_alarms_and_tests_are_shown(browser: Browser, site: ServiceProce
         expect(card).to_contain_text("90.0 %")
         expect(card).to_contain_text("accuracy, estimated from 40 labels, 4 of them of no class")
         expect(card.get_by_role("row", name="Energy")).to_contain_text("Alarm")
-        expect(card.get_by_role("row", name="Confidence")).to_contain_text("No alarm")
+        expect(card.get_by_role("row", name="Confidence 100")).to_contain_text("No alarm")
         expect(page.get_by_role("region", name="mlp@1 fp32")).to_contain_text("no label yet")
         alarms = page.get_by_role("region", name="Alarms")
         expect(alarms.get_by_role("article")).to_have_count(3)
