@@ -56,7 +56,7 @@ class Traffic:
     def properties(self, quantity: Quantity) -> npt.NDArray[np.bool_]:
         """Watched properties of all images, bool [N, J]."""
         if quantity == "class mix":
-            return self.classes_N[:, None] == np.arange(self.classes)
+            return np.asarray(self.classes_N[:, None] == np.arange(self.classes))
         return np.asarray(self.confidence_N[:, None] < np.array(CONFIDENCE_LIMITS))
 
 

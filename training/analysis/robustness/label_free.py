@@ -201,8 +201,10 @@ def _answer(predict: Sequence[Predict], part: LabelledImages, condition: _Condit
     first_NK, second_NK = (each(images_NHWC) for each in predict)
     found = []
     for own_NK, other_NK in ((first_NK, second_NK), (second_NK, first_NK)):
-        values = {name: b64encode(input_values(name, own_NK, other_NK).tobytes()).decode("ascii") for name in INPUTS}
-        found.append({"right": pack_bits(own_NK.argmax(axis=1) == part.labels_N), **values})
+        stored = {"right": pack_bits(own_NK.argmax(axis=1) == part.labels_N)}
+        for name in INPUTS:
+            stored[name] = b64encode(input_values(name, own_NK, other_NK).tobytes()).decode("ascii")
+        found.append(stored)
     return found
 
 
