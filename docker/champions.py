@@ -1,4 +1,4 @@
-"""Removal of versions that are not champions from a copied folder `models`, given as argument, during the image's build."""
+"""Removal of versions that are not champions from a folder `models`, given as argument, in the build of an image."""
 
 import json
 import shutil
