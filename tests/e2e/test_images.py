@@ -25,7 +25,7 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(enco
 
 def resolved(name: str) -> dict[str, Any]:
     """Return a target with what it inherits; arguments are merged, as buildx does."""
-    target = BAKE["target"][name]
+    target: dict[str, Any] = BAKE["target"][name]
     merged: dict[str, Any] = {}
     for parent in target.get("inherits", []):
         merged |= resolved(parent)
