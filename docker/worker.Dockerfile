@@ -24,13 +24,16 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --forc
 # The project is in a separate folder, so that a new release does not add a layer of several GB.
 RUN echo /opt/duet/app > /opt/duet/venv/lib/python3.11/site-packages/duet.pth
 
+# The build tools of this stage are not in the final image, which has the environment of the stage before.
 FROM dependencies AS build
+COPY requirements-build.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --require-hashes -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY core core
 COPY training training
 COPY service service
 COPY duet duet
-RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --target /opt/duet/app .
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --no-build-isolation --target /opt/duet/app .
 # Bytecode of the modules that a job imports: jobs start faster, and the file system can stay read-only. -P excludes the
 # packages in the current folder.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache

@@ -31,6 +31,7 @@ from service.api.routes import (
     saliency,
     samples,
     session,
+    traffic,
     train,
     v2,
     view,
@@ -64,6 +65,7 @@ from service.security.authenticator import Authenticator, read_keyring
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.state import AppState
+from service.traffic.capture import capturing
 from service.web import routes as web
 from service.web.not_found import install_not_found_page
 from service.web.pages import read_site
@@ -103,6 +105,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     job_events.router,
     job_results.router,
     runs.router,
+    traffic.router,
     session.router,
     monitoring.router,
     *v2.ROUTERS,
@@ -175,32 +178,35 @@ async def _running(
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
     background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
+    loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
-        yield AppState(
-            settings=settings,
-            repository=repository,
-            engine=engine,
-            explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
-            metrics=recorded,
-            lifecycle=lifecycle,
-            predict_route=predict_route,
-            body_reader=BodyReader(
-                max_body_bytes=settings.max_body_bytes,
-                max_files=settings.max_files,
-                deadline_seconds=settings.deadline_seconds,
-            ),
-            uploader=uploader,
-            listings=DatasetListings(settings.home),
-            reports=reports,
-            thumbnails=thumbnails,
-            authenticator=Authenticator(keyring),
-            jobs=jobs,
-            promotions=promotions_service,
-            comparisons=comparisons,
-            site=read_site(settings.root_path),
-            samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
-        )
-        lifecycle.on_closing()
+        with capturing(settings, engine, loop, recorded.count_captured) as capture:
+            yield AppState(
+                settings=settings,
+                repository=repository,
+                engine=engine,
+                explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
+                metrics=recorded,
+                lifecycle=lifecycle,
+                predict_route=predict_route,
+                body_reader=BodyReader(
+                    max_body_bytes=settings.max_body_bytes,
+                    max_files=settings.max_files,
+                    deadline_seconds=settings.deadline_seconds,
+                ),
+                uploader=uploader,
+                listings=DatasetListings(settings.home),
+                reports=reports,
+                thumbnails=thumbnails,
+                authenticator=Authenticator(keyring),
+                jobs=jobs,
+                promotions=promotions_service,
+                comparisons=comparisons,
+                site=read_site(settings.root_path),
+                samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
+                capture=capture,
+            )
+            lifecycle.on_closing()
     background.cancel()
     with suppress(asyncio.CancelledError):
         await background

@@ -166,6 +166,18 @@ class Settings(BaseSettings):
     """Number of versions per family to keep that were never champion; older ones are deleted permanently, at the
     earliest one day after their creation. If unset, no version is deleted."""
 
+    capture_share: float = Field(0.0, ge=0, le=1)
+    """Share of answered requests that are stored with their images and answers, chosen at random; 0 stores none."""
+
+    capture_mib: int = Field(1024, ge=1)
+    """Maximum size of the stored requests in MiB; the oldest are removed first."""
+
+    capture_days: float = Field(30.0, gt=0)
+    """Maximum age of stored requests in days."""
+
+    capture_uploads: bool = False
+    """Switch for storing the uploaded files too; without it, only the images in the size of the model are stored."""
+
     poll_seconds: float = Field(0.5, gt=0)
     """Interval at which the champions are read; it delays the switch to a promoted version."""
 

@@ -25,6 +25,7 @@ from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator
 from service.settings import Settings
+from service.traffic.capture import Capture
 from service.web.pages import Site
 
 
@@ -49,6 +50,7 @@ class AppState(TypedDict):
     comparisons: Comparisons
     site: Site
     samples: Samples
+    capture: Capture | None
 
 
 class RequestState(AppState):

@@ -9,7 +9,7 @@ from benchmarks.common import report as reports
 from benchmarks.common.inputs import CPU, Engine
 from benchmarks.common.report import Figures, Goal, TextTable
 from benchmarks.common.wrk import Load
-from benchmarks.serving import overload, process
+from benchmarks.serving import capture, overload, process
 from benchmarks.serving.process import Arrangement
 from benchmarks.serving.servers import Body, ServerName
 
@@ -27,6 +27,7 @@ GOALS = (
     Goal("errors of duet", "<=", 0),
     *overload.GOALS,
     *process.GOALS,
+    *capture.GOALS,
 )
 
 Cell = tuple[Engine, int, ServerName, Body]

@@ -16,7 +16,8 @@ from torchvision import transforms
 from core.recipes import RecipeConfig
 from training.data.split_dataset import Images
 from training.data.types import LabelledImages
-from training.fit.loop import FitInputs, fit
+from training.fit.inputs import FitInputs
+from training.fit.loop import fit
 from training.networks import Classifier
 from training.networks.layers import seed_dropout
 from training.run.checkpoint import EpochRecord

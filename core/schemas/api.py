@@ -221,11 +221,22 @@ class ModelReadiness(ResponseModel):
     )
 
 
+class CaptureStatus(ResponseModel):
+    """Capture of traffic: its settings and state."""
+
+    share: float = Field(description="probability with which an answered request is stored")
+    max_mib: int = Field(description="limit of the stored requests on disk, in MiB")
+    max_days: float = Field(description="maximum age of a stored request")
+    uploads: bool = Field(description="true if uploaded files are stored too")
+    reason: str | None = Field(description="why no request is stored at the moment; null if they are")
+
+
 class Readiness(ResponseModel):
     """Response of GET /readyz; `degraded` if a champion cannot be loaded and another version is served."""
 
     state: Literal["ready", "degraded"]
     models: tuple[ModelReadiness, ...]
+    capture: CaptureStatus | None = Field(None, description="capture of traffic by this process; null if it is off")
 
 
 class Liveness(ResponseModel):

@@ -21,6 +21,7 @@ from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder, Upload
 from service.engine.loaded_model import ModelVariant
 from service.engine.model_manager import ModelManager
+from service.engine.observer import AnsweredRequest, ModelAnswer, Observer
 from service.engine.postprocess import divergence_bits, postprocess, render_prediction
 from service.engine.queue import DisconnectSource, Inference, ModelQueue
 from service.engine.results import Comparison, Timings
@@ -38,10 +39,15 @@ TTA_NOTE = f"average of {len(VIEW_WEIGHTS)} views"
 
 
 class Engine:
-    """The models, the batcher and the decoder of one process; used from one event loop."""
+    """The models, the batcher and the decoder of one process; used from one event loop.
+
+    Attributes:
+        observers: called with each answered request that has an id; empty unless traffic is captured or compared.
+    """
 
     def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, observe_answer: ObserveAnswer) -> None:
         self.models = models
+        self.observers: tuple[Observer, ...] = ()
         self._max_request_pixels = MAX_REQUEST_IMAGES * decoder.max_pixels
         self._batcher = batcher
         self._decoder = decoder
@@ -110,6 +116,7 @@ class Engine:
         client: DisconnectSource | None = None,
         tta: bool = False,
         crop: Crop | None = None,
+        request_id: str | None = None,
     ) -> tuple[list[dict[str, Any]], Timings]:
         """Predictions of one model for N images.
 
@@ -123,6 +130,7 @@ class Engine:
             tta: average the logits over several views of each image. The views run one after the other, so that
                 other requests are served in between.
             crop: the part of each image to use.
+            request_id: id of the request for the observers; without one, they do not see it.
 
         Raises:
             UnreadableImageError: an image cannot be decoded.
@@ -150,6 +158,16 @@ class Engine:
         else:
             inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+        if self.observers and request_id is not None:
+            self._observe(
+                AnsweredRequest(
+                    request_id,
+                    "predict",
+                    [image.pixels_HWC for image in images],
+                    [upload.content for upload in uploads],
+                    [ModelAnswer(served, inference.outputs, calibration, tta)],
+                )
+            )
         outputs, tta_notes = inference.outputs, (TTA_NOTE,) if tta else ()
         predictions = [
             render_prediction(served, outputs, row, upload.filename, image.notes + tta_notes, top_k, calibration)
@@ -166,6 +184,7 @@ class Engine:
         begun: float,
         deadline: float,
         client: DisconnectSource | None = None,
+        request_id: str | None = None,
     ) -> Inference:
         """Outputs of one model for images, uint8 [N, H, W, 3], of its input size; N >= 1.
 
@@ -176,6 +195,9 @@ class Engine:
         """
         inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+        if self.observers and request_id is not None:
+            answer = ModelAnswer(served, inference.outputs, served.calibration)
+            self._observe(AnsweredRequest(request_id, "infer", list(images_NHWC), (), [answer]))
         return inference
 
     async def decode(
@@ -217,6 +239,7 @@ class Engine:
         deadline: float,
         client: DisconnectSource | None = None,
         crop: Crop | None = None,
+        request_id: str | None = None,
     ) -> tuple[Comparison, Timings]:
         """Predictions of several models for one image; see `predict` for arguments and errors."""
         started = time.perf_counter()
@@ -226,6 +249,13 @@ class Engine:
         inferences = await self._infer_all(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
             self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
+        if self.observers and request_id is not None:
+            answers = [
+                ModelAnswer(served, inference.outputs, served.calibration)
+                for served, inference in zip(versions, inferences, strict=True)
+            ]
+            pixels = [images[0].pixels_HWC]
+            self._observe(AnsweredRequest(request_id, "compare", pixels, [upload.content], answers))
         predictions = [
             render_prediction(served, inference.outputs, 0, upload.filename, image.notes, top_k, served.calibration)
             for served, inference, image in zip(versions, inferences, images, strict=True)
@@ -245,6 +275,10 @@ class Engine:
         self.models.close()
         self._decoder.close()
         self._batcher.close()
+
+    def _observe(self, answered: AnsweredRequest) -> None:
+        for observer in self.observers:
+            observer(answered)
 
     async def _decode_all(
         self, decode: Callable[[Upload, int], Coroutine[Any, Any, list[DecodedImage]]], uploads: Sequence[Upload]

@@ -68,6 +68,13 @@ class Metrics:
             "duet_batch_images", "Images in one model run", MODEL, buckets=IMAGES, registry=self.registry
         )
         self._images = Counter("duet_images", "Classified images", MODEL, registry=self.registry)
+        self._captured = Counter(
+            "duet_captured_records",
+            "Images chosen for capture by outcome: written; dropped, because too many wait or they exceed the quota; "
+            "failed, because of an error of the disk",
+            ("outcome",),
+            registry=self.registry,
+        )
         self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
         self._providers = self._gauge(
             "duet_provider_info",
@@ -120,6 +127,10 @@ class Metrics:
             (run, inference.run_seconds),
             (total, total_seconds),
         )
+
+    def count_captured(self, outcome: str, records: int) -> None:
+        """Count records of captured traffic; called from any thread."""
+        self._captured.labels(outcome).inc(records)
 
     def settle(self) -> None:
         """Add the buffered observations to the metrics; runs within DEFER_SECONDS and before each scrape."""

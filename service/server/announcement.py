@@ -33,7 +33,7 @@ def announce_last(address: str, settings: Settings, *, embedded_worker: bool) ->
 
 
 def announce(address: str, settings: Settings) -> None:
-    """Print the address, a warning if the model repository is empty, and the API key if it was generated."""
+    """Print the address, the API key if it was generated, and warnings: no models, or captured traffic."""
     bold, reset = (_BOLD, _RESET) if has_colors(sys.stdout) else ("", "")
     several = f" ({settings.workers} workers)" if settings.workers > 1 else ""
     lines = [f"Duet is listening on {bold}{address}{reset}{several}"]
@@ -43,6 +43,11 @@ def announce(address: str, settings: Settings) -> None:
     if settings.api_keys is None:
         key = generated_key(settings.home)
         lines.append(f"API key for requests that change something: {bold}{key}{reset} (`duet key` shows it again)")
+    if settings.capture_share > 0:
+        lines.append(
+            f"Capturing {settings.capture_share:.3g} of the answered requests with their images under "
+            f"{settings.home / 'traffic'} (DUET_CAPTURE_SHARE)"
+        )
     if sys.stdout.isatty():
         lines = ["", *lines, ""]
     print("\n".join(lines), flush=True)

@@ -16,6 +16,7 @@ from benchmarks.common.inputs import CPU, Engine
 from benchmarks.common.open_loop import Outcome
 from benchmarks.common.report import BenchmarkError, SkippedError, check_goals
 from benchmarks.common.wrk import Load
+from benchmarks.serving import capture
 from benchmarks.serving.bench import Plan, client_count, make_plan
 from benchmarks.serving.overload import retry_after_ms, summarize
 from benchmarks.serving.process import arrangements
@@ -103,6 +104,16 @@ def test_race_has_the_default_of_users_and_the_same_engine() -> None:
         "duet with default settings / mosec on cpu fp32: 32 clients": pytest.approx(5.5),
         "duet / mosec on the same engine: cpu fp32, 32 clients": pytest.approx(1.1),
         "duet / mosec on the same engine: openvino bf16, 32 clients": pytest.approx(1.1),
+    }
+
+
+def test_capture_ratios_compare_the_means_of_both_loads() -> None:
+    with_capture = [load(95, p99_ms=110), load(97, p99_ms=100)]
+    without = [load(100, p99_ms=100), load(100, p99_ms=100)]
+
+    assert capture.ratios(with_capture, without) == {
+        capture.THROUGHPUT: pytest.approx(0.96),
+        capture.P99: pytest.approx(1.05),
     }
 
 

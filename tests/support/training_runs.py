@@ -17,7 +17,8 @@ from tests.support.cifar_files import small_dataset
 from training.data.split_dataset import Images
 from training.data.splits import split_for
 from training.export import quantize
-from training.fit.loop import FitInputs, FitResult, fit
+from training.fit.inputs import FitInputs
+from training.fit.loop import FitResult, fit
 from training.pipeline import train as pipeline
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import Checkpoint, EpochRecord

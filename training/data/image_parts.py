@@ -161,7 +161,9 @@ def _classes_with_validation(images: PartInputs) -> frozenset[int]:
     counts_K = np.bincount(images.labels_N)
     if counts_K.max() > 3:
         return frozenset()
-    first_key = {label: int(images.keys_N[images.labels_N == label].min()) for label in np.flatnonzero(counts_K == 3)}
+    first_key = {
+        label: int(images.keys_N[images.labels_N == label].min()) for label in np.flatnonzero(counts_K == 3).tolist()
+    }
     return frozenset(sorted(first_key, key=first_key.__getitem__)[1::2])
 
 

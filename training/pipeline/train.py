@@ -23,7 +23,8 @@ from training.export.gradients.check import rehearse_export
 from training.fit.backbone import pretrained_weights, require_backbone, with_weights_of
 from training.fit.distillation import SoftLabels, Teacher, pin_teacher_version, read_teachers, soft_labels
 from training.fit.init_from import Start, initial_weights, read_start
-from training.fit.loop import FitInputs, fit
+from training.fit.inputs import FitInputs
+from training.fit.loop import fit
 from training.fit.memory import require_memory_for
 from training.networks import Classifier, build_classifier
 from training.networks.efficientnet import MEAN, STD

@@ -161,6 +161,7 @@ async def _predictions(
         deadline=context.deadline,
         client=client,
         crop=query.part,
+        request_id=context.id,
     )
 
 

@@ -70,7 +70,12 @@ def read_readiness(state: RequestState) -> Readiness:
         raise NotReadyError("the service is shutting down")
     models = state["engine"].models.readiness()
     degraded = any(model.reason for model in models)
-    return Readiness(state="degraded" if degraded else "ready", models=models)
+    capture = state["capture"]
+    return Readiness(
+        state="degraded" if degraded else "ready",
+        models=models,
+        capture=None if capture is None else capture.status(),
+    )
 
 
 @router.get(

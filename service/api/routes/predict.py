@@ -74,6 +74,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
             client=client,
             tta=query.tta,
             crop=query.part,
+            request_id=context.id,
         )
     timing_ms = timings.milliseconds(context.started)
     return FastJsonResponse({"predictions": predictions, "timing_ms": timing_ms, "request_id": context.id})

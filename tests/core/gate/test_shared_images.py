@@ -80,6 +80,18 @@ def test_equal_holdouts_are_compared_whole() -> None:
     assert (found.candidate, found.other, found.shared) == (candidate, champion, None)
 
 
+def test_small_holdout_with_the_same_images_is_compared_whole() -> None:
+    """Another image size changes the digest but not the images."""
+    holdout = {1: ("ant", "ant"), 2: ("bee", "ant")}
+    champion, candidate = side(1, holdout, trained=(5,)), side(2, {1: ("ant", "ant"), 2: ("bee", "bee")}, trained=(5,))
+    found = pair(candidate, champion, GateThresholds(min_shared_images=20))
+    assert rows(found) == [("ant", "ant", "ant"), ("bee", "bee", "ant")]
+    assert found.shared is not None
+    assert found.shared.sentence.startswith("the two have the same holdout images with another size")
+    with pytest.raises(DataError, match="at least 20 are needed"):
+        pair(side(3, holdout, trained=(2,)), champion, GateThresholds(min_shared_images=20))
+
+
 def test_holdout_and_newly_predicted_images_are_compared() -> None:
     champion = side(1, {1: ("ant", "ant"), 2: ("bee", "ant"), 9: ("bee", "bee")}, trained=(20,))
     predicted = HoldoutPredictions(keys(3, 4), np.array([[0.2, 0.8], [0.6, 0.4]], np.float32))

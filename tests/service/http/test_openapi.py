@@ -49,6 +49,7 @@ OPERATIONS = {
     "archive_model",
     "delete_version",
     "delete_model",
+    "delete_traffic",
     "list_promotions",
     "list_evaluations",
     "begin_session",

@@ -49,6 +49,11 @@ def test_dense_network_gets_the_smallest_size(tmp_path: Path) -> None:
     assert (size, "dense network" in reason) == (32, True)
 
 
+def test_pretrained_network_gets_the_size_of_its_weights(tmp_path: Path) -> None:
+    size, reason = choose_image_size(folder(tmp_path, (70, 70)), "crop", "backbone")
+    assert (size, "weights" in reason) == (224, True)
+
+
 def test_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="folder:pets has no readable image"):
         choose_image_size(folder(tmp_path), "crop", "cnn")

@@ -11,7 +11,7 @@ from core.errors import TrainingDivergedError
 from tests.support.training_runs import CPU, RecordingReporter, small_fit, small_recipe
 from training.data.preprocessing import scale_pixels
 from training.data.split_dataset import Images
-from training.fit import loop
+from training.fit import trainer
 from training.fit.dtype import pick_dtype
 from training.fit.loop import FitResult
 from training.run.checkpoint import load_checkpoint
@@ -172,9 +172,9 @@ def test_image_order_is_independent_of_augmentation(images: Images, tmp_path: Pa
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "generator", recorded)
+        patch.setattr(trainer, "generator", recorded)
         small_fit(small_recipe("mlp", epochs=2), images, tmp_path)
-    assert len(states) == len(set(states))
+    assert len(states) == len(set(states)) == 1 + 2 * 2
 
 
 def test_features_are_not_captured_without_hints(
@@ -183,7 +183,7 @@ def test_features_are_not_captured_without_hints(
     def captured(_classifier: object) -> None:
         raise AssertionError("a hook was registered")
 
-    monkeypatch.setattr(loop, "capture_features", captured)
+    monkeypatch.setattr(trainer, "capture_features", captured)
     assert len(small_fit(small_recipe("mlp", epochs=1), images, tmp_path).history) == 1
 
 

@@ -18,7 +18,8 @@ from training.data.split_dataset import Images
 from training.data.splits import SEED, Split, make_split
 from training.data.types import LabelledImages
 from training.fit.distillation import read_teachers, soft_labels
-from training.fit.loop import FitInputs, FitResult, fit
+from training.fit.inputs import FitInputs
+from training.fit.loop import FitResult, fit
 from training.pipeline.train import new_classifier
 from training.run.checkpoint import EpochRecord, load_checkpoint, require_same_run
 from training.run.reporter import Reporter

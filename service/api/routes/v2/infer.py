@@ -127,6 +127,7 @@ async def _infer(request: Request) -> Response:
             begun=context.started,
             deadline=deadline,
             client=client,
+            request_id=context.id,
         )
     return _response(answer_of(call, served, inference.outputs))
 

@@ -11,7 +11,7 @@ from tests.support.training_runs import CPU, RecordingReporter, let_int8_fail, s
 from training.augment.packed_pixels import pack
 from training.augment.transforms import round_transforms
 from training.export.weights import stored_classifier
-from training.fit.loop import FitInputs
+from training.fit.inputs import FitInputs
 from training.pipeline.train import new_classifier
 from training.tuning.ablation import study_setup
 from training.tuning.ablation.study_setup import make_study_setup, short_run

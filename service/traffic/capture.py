@@ -1,0 +1,79 @@
+"""Capture: chooses a random share of answered requests and stores them; starts and stops the threads for it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+
+from core.schemas.api import CaptureStatus
+from service.engine.engine import Engine
+from service.engine.observer import AnsweredRequest
+from service.settings import MIB, Settings
+from service.traffic.maintenance import TrafficMaintenance
+from service.traffic.other_families import OtherFamilies
+from service.traffic.sample import Sample
+from service.traffic.segments import segments_folder
+from service.traffic.writer import Outcome, TrafficWriter
+
+
+class Capture:
+    """Observer of the engine that chooses each request with the same probability."""
+
+    def __init__(self, writer: TrafficWriter, settings: Settings) -> None:
+        self.writer = writer
+        self._share = settings.capture_share
+        self._settings = settings
+        self._random = random.Random()
+
+    def observe(self, answered: AnsweredRequest) -> None:
+        """Queue the request for the writer, if it is chosen."""
+        if self._random.random() < self._share:
+            self.writer.put(Sample(answered, datetime.now(UTC), self._share))
+
+    def status(self) -> CaptureStatus:
+        """The settings, and the reason if nothing is stored at the moment."""
+        return CaptureStatus(
+            share=self._share,
+            max_mib=self._settings.capture_mib,
+            max_days=self._settings.capture_days,
+            uploads=self._settings.capture_uploads,
+            reason=self.writer.problem,
+        )
+
+
+@contextmanager
+def capturing(
+    settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop, count: Callable[[Outcome, int], None]
+) -> Iterator[Capture | None]:
+    """Capture traffic during the context, if DUET_CAPTURE_SHARE is set; yields None otherwise.
+
+    Maintenance runs if traffic is captured or was captured earlier. If neither is the case, no thread is started and
+    no file is written. Leaving the context writes the queued samples and blocks meanwhile, for less than a second.
+    """
+    with ExitStack() as stack:
+        if settings.capture_share > 0 or segments_folder(settings.home).is_dir():
+            maintenance = TrafficMaintenance(settings.home, days=settings.capture_days)
+            maintenance.start()
+            stack.callback(maintenance.close)
+        if settings.capture_share == 0:
+            yield None
+            return
+        others = OtherFamilies(engine, loop)
+        stack.callback(others.close)
+        writer = TrafficWriter(
+            settings.home,
+            quota_bytes=settings.capture_mib * MIB,
+            uploads=settings.capture_uploads,
+            ask=others.ask,
+            count=count,
+        )
+        writer.start()
+        stack.callback(writer.close)
+        capture = Capture(writer, settings)
+        before = engine.observers
+        engine.observers = (*before, capture.observe)
+        yield capture
+        engine.observers = before

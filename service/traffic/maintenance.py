@@ -1,0 +1,72 @@
+"""Maintenance thread of captured traffic: erases deleted records and removes expired segments."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from service.traffic.deletion import Deletions
+from service.traffic.record import traffic_folder
+from service.traffic.retention import remove_expired
+from service.traffic.segments import segments_folder
+
+log = logging.getLogger("duet.traffic")
+EVERY_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
+"""Time for the current round to finish at shutdown; an interrupted round is repeated by the next process."""
+
+
+class TrafficMaintenance:
+    """Erases and removes every few seconds; of all processes that share a home, one works at a time."""
+
+    def __init__(self, home: Path, *, days: float, every_seconds: float = EVERY_SECONDS) -> None:
+        """`days` is the maximum age of a segment."""
+        self._home = home
+        self._days = days
+        self._every_seconds = every_seconds
+        self._deletions = Deletions(home)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic-maintenance", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop the thread after its current round, or without waiting longer than CLOSE_SECONDS."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_SECONDS)
+
+    def run_once(self) -> None:
+        """Run one round, or do nothing if another process is running one, or if nothing was ever captured.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
+        if not traffic_folder(self._home).is_dir():
+            return
+        try:
+            with FileLock(traffic_folder(self._home) / "maintenance.lock", timeout=0):
+                erased = self._deletions.erase()
+                expired = remove_expired(segments_folder(self._home), self._days)
+        except Timeout:
+            return
+        if erased.finished:
+            log.info("erased %d records of captured traffic for %d deletions", erased.records, erased.finished)
+        if expired:
+            log.info("removed %d segments of captured traffic, which are too old", expired)
+
+    def _run(self) -> None:
+        failed = False
+        while not self._stop.wait(self._every_seconds):
+            try:
+                self.run_once()
+                failed = False
+            except Exception as error:  # tried again in the next round
+                if not failed:
+                    log.error("maintenance of captured traffic failed: %s", error)
+                failed = True
