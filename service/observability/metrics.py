@@ -86,6 +86,14 @@ class Metrics:
         )
         self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
         self._live = LiveGauges(self.registry)
+        self.in_progress = 0
+        """Number of requests that have begun and not finished; the gauge has it as of the last scrape."""
+        self._in_progress = self._gauge(
+            "duet_http_requests_in_progress",
+            "Requests that have begun and not finished, event streams and the scrape itself included",
+            (),
+            "livesum",
+        )
         build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
         self._due: list[tuple[Observe, float]] = []
@@ -193,6 +201,7 @@ class Metrics:
         of the others from files.
         """
         self.settle()
+        self._in_progress.set(self.in_progress)
         now = {(served.family, str(served.version), served.precision): served for served in self._loaded()}
         for labels in self._seen - now.keys():
             self._model_info.labels(*labels).set(0)
