@@ -26,6 +26,7 @@ OPERATIONS = {
     "compare_evaluations",
     "metrics",
     "list_models",
+    "live_figures",
     "get_builtin_dataset",
     "download_dataset",
     "list_datasets",
