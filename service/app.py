@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
@@ -17,12 +18,16 @@ from service.api.routes import (
     builtin_data,
     compare,
     dataset_images,
+    dataset_traffic,
     datasets,
     deletions,
+    feedback,
     job_events,
     job_results,
     jobs,
+    labelling,
     metrics_compare,
+    metrics_live,
     models,
     monitoring,
     predict,
@@ -56,6 +61,9 @@ from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
 from service.http.request_body import BodyReader
 from service.jobs.service import open_job_service
+from service.labels.files import erase_labels
+from service.labels.labelling import Labelling
+from service.live.monitor import watching
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples, example_pixels
@@ -94,18 +102,22 @@ ROUTERS: tuple[APIRouter, ...] = (
     saliency.methods_router,
     samples.router,
     metrics_compare.router,
+    metrics_live.router,
     models.router,
     promotions.router,
     builtin_data.router,
     deletions.router,
     datasets.router,
     dataset_images.router,
+    dataset_traffic.router,
     train.router,
     jobs.router,
     job_events.router,
     job_results.router,
     runs.router,
     traffic.router,
+    feedback.router,
+    labelling.router,
     session.router,
     monitoring.router,
     *v2.ROUTERS,
@@ -175,12 +187,16 @@ async def _running(
     reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
     layers = settings.home / REPORTS_NAME, settings.shipped_models / REPORTS_NAME
     comparisons = Comparisons(repository, layers)
+    labels = Labelling(settings.home)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
     background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
-        with capturing(settings, engine, loop, recorded.count_captured) as capture:
+        with (
+            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
+            watching(settings, repository, recorded.show_live) as live,
+        ):
             yield AppState(
                 settings=settings,
                 repository=repository,
@@ -205,6 +221,8 @@ async def _running(
                 site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
                 capture=capture,
+                live=live,
+                labelling=labels,
             )
             lifecycle.on_closing()
     background.cancel()
@@ -216,6 +234,7 @@ async def _running(
     uploader.close()
     reports.close()
     thumbnails.close()
+    labels.close()
     recorded.settle()  # other workers still report the metrics of this one
 
 

@@ -17,6 +17,8 @@ from service.http.fast_routes import FastRoute
 from service.http.middleware import Lifecycle
 from service.http.request_body import BodyReader
 from service.jobs.service import JobService
+from service.labels.labelling import Labelling
+from service.live.monitor import LiveMonitor
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples
@@ -51,6 +53,8 @@ class AppState(TypedDict):
     site: Site
     samples: Samples
     capture: Capture | None
+    live: LiveMonitor | None
+    labelling: Labelling
 
 
 class RequestState(AppState):

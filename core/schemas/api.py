@@ -248,7 +248,7 @@ class Liveness(ResponseModel):
 class SessionAnswer(ResponseModel):
     """Response of /session: scopes of the API key or session cookie."""
 
-    scopes: tuple[Literal["jobs", "admin"], ...] = Field(description="empty without a key or session")
+    scopes: tuple[Literal["feedback", "jobs", "admin"], ...] = Field(description="empty without a key or session")
     expires_at: datetime | None = Field(description="end of the session; null for a key, and without a session")
 
 

@@ -116,8 +116,11 @@ def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     return check
 
 
+FeedbackCaller = Annotated[Caller, Depends(_needs("feedback"))]
+"""Caller with scope `feedback`: may send true labels of captured images."""
+
 JobsCaller = Annotated[Caller, Depends(_needs("jobs"))]
-"""Caller with scope `jobs`: may start, cancel and retry jobs, and upload data."""
+"""Caller with scope `jobs`: may also start, cancel and retry jobs, upload data, and label captured images."""
 
 AdminCaller = Annotated[Caller, Depends(_needs("admin"))]
 """Caller with scope `admin`: may also promote, roll back, archive and delete."""

@@ -17,7 +17,7 @@ from starlette.types import Receive
 
 from core.errors import ConfigurationError, ImageError
 from core.images.decode import decode_image
-from core.images.labelled_folders import LabelledFolder, changing
+from core.images.labelled_folders import LabelledFolder, changing, dataset_names
 from service.datasets.archive import other_archive, read_archive
 from service.datasets.body import read_images, spool, write_single_file
 from service.datasets.files import Candidate, Limits, Skipped, too_large
@@ -100,6 +100,29 @@ class DatasetUploader:
         finally:
             self._running -= 1
 
+    async def add_files(
+        self, name: str, files: Callable[[], Iterable[Candidate]]
+    ) -> tuple[LabelledFolder, UploadSummary]:
+        """Add images that the service already has to the data set `name`, which may be new.
+
+        Args:
+            name: of the data set, validated.
+            files: returns the images; called and read in another thread.
+
+        Raises:
+            ProblemError: the data set would be too large or has another layout, or no image can be used; nothing is
+                stored.
+        """
+        if self._running >= self._max_uploads:
+            raise TooManyUploadsError(self._running)
+        self._running += 1
+        try:
+            return await asyncio.shield(self._in_thread(lambda: self._add_files(name, files())))
+        except OSError as error:
+            raise storage_problem(error) from error
+        finally:
+            self._running -= 1
+
     def close(self) -> None:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()
@@ -116,10 +139,21 @@ class DatasetUploader:
     def _add(
         self, staging: Staging, name: str, label: str | None, content_type: str
     ) -> tuple[LabelledFolder, UploadSummary]:
-        summary = self._stage(staging, name, self._files(staging, label, content_type))
+        uploaded_bytes = staging.body.stat().st_size
+        summary = self._stage(staging, name, self._files(staging, label, content_type), uploaded_bytes)
         if summary.added + summary.duplicates == 0:
             raise NoUsableImageError(summary.skipped)
         return staging.install(name, self._limits), summary
+
+    def _add_files(self, name: str, files: Iterable[Candidate]) -> tuple[LabelledFolder, UploadSummary]:
+        staging = self._open_staging()
+        try:
+            summary = self._stage(staging, name, files, self._limits.upload_bytes)
+            if summary.added == 0 and name not in dataset_names(self._home):
+                raise NoUsableImageError(summary.skipped)
+            return staging.install(name, self._limits), summary
+        finally:
+            staging.close()
 
     def _files(self, staging: Staging, label: str | None, content_type: str) -> Iterator[Candidate | Skipped]:
         is_form = content_type.lower().startswith("multipart/form-data")
@@ -140,12 +174,14 @@ class DatasetUploader:
                 )
         return read_archive(archive, self._limits)
 
-    def _stage(self, staging: Staging, name: str, files: Iterable[Candidate | Skipped]) -> UploadSummary:
+    def _stage(
+        self, staging: Staging, name: str, files: Iterable[Candidate | Skipped], uploaded_bytes: int
+    ) -> UploadSummary:
         labels = labels_of_contents(self._home, name)
         summary, staged_bytes = UploadSummary(), 0
         with changing(self._home):
             room = self._limits.all_bytes - bytes_of_all(self._home)
-        budget = _DecodingBudget(self._limits, staging.body.stat().st_size)
+        budget = _DecodingBudget(self._limits, uploaded_bytes)
         for file in files:
             if isinstance(file, Skipped):
                 summary.skipped.append(file)
@@ -154,7 +190,7 @@ class DatasetUploader:
             if problem is not None:
                 summary.skipped.append(Skipped(file.name, problem))
                 continue
-            stored_as = hashlib.sha256(file.content).hexdigest() + _suffix(file.content)
+            stored_as = stored_name(file.content)
             known = labels.get(stored_as)
             if known == file.label:
                 summary.duplicates += 1
@@ -243,6 +279,11 @@ def _single_file(body: Path, label: str, limits: Limits) -> Candidate | Skipped:
     if body.stat().st_size > limits.image_bytes:
         return Skipped("the body", too_large(limits.image_bytes))
     return Candidate("the body", label, body.read_bytes())
+
+
+def stored_name(content: bytes) -> str:
+    """File name of an uploaded image: the sha256 of its content, and the suffix of its format."""
+    return hashlib.sha256(content).hexdigest() + _suffix(content)
 
 
 def _suffix(content: bytes) -> str:

@@ -47,6 +47,7 @@ from service.errors.requests import UnsupportedEncodingError as UnsupportedEncod
 from service.errors.requests import UnsupportedImageFormatError as UnsupportedImageFormatError
 from service.errors.requests import UnsupportedMediaTypeError as UnsupportedMediaTypeError
 from service.errors.requests import WrongFieldError as WrongFieldError
+from service.errors.resources import ClaimLostError as ClaimLostError
 from service.errors.resources import DatasetLayoutError as DatasetLayoutError
 from service.errors.resources import DatasetMediaTypeError as DatasetMediaTypeError
 from service.errors.resources import DatasetMissingError as DatasetMissingError
@@ -55,9 +56,11 @@ from service.errors.resources import GateRefusedError as GateRefusedError
 from service.errors.resources import HomeNotWritableError as HomeNotWritableError
 from service.errors.resources import JobsNotConfiguredError as JobsNotConfiguredError
 from service.errors.resources import NoJobResultError as NoJobResultError
+from service.errors.resources import NoLabelledTrafficError as NoLabelledTrafficError
 from service.errors.resources import NoSuchRunError as NoSuchRunError
 from service.errors.resources import NoSuchSampleError as NoSuchSampleError
 from service.errors.resources import NoSuchVersionFileError as NoSuchVersionFileError
+from service.errors.resources import NothingToUndoError as NothingToUndoError
 from service.errors.resources import NoUsableImageError as NoUsableImageError
 from service.errors.resources import PrecisionNotPublishedError as PrecisionNotPublishedError
 from service.errors.resources import ResultsFullError as ResultsFullError
@@ -67,6 +70,7 @@ from service.errors.resources import TooManyStreamsError as TooManyStreamsError
 from service.errors.resources import TooManyUploadsError as TooManyUploadsError
 from service.errors.resources import TooMuchWorkError as TooMuchWorkError
 from service.errors.resources import TrainingNotReadyError as TrainingNotReadyError
+from service.errors.resources import UnknownPictureError as UnknownPictureError
 from service.errors.resources import UnreadableArchiveError as UnreadableArchiveError
 from service.errors.resources import UnsafeArchiveError as UnsafeArchiveError
 from service.errors.resources import VersionInUseError as VersionInUseError

@@ -244,3 +244,37 @@ class NoSuchSampleError(ProblemError):
     def __init__(self, index: int, count: int) -> None:
         listed = f"send an index from 0 to {count - 1}" if count else "set DUET_DATA_DIR, no test images are available"
         super().__init__(f"unknown test image {index}: {listed}", count=count)
+
+
+class UnknownPictureError(ProblemError):
+    """No picture of the labelling queue has this id, or it was deleted or has expired."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this picture is not in the labelling queue, or was deleted or has expired: GET /labelling/next returns "
+            "another one"
+        )
+
+
+class ClaimLostError(ProblemError):
+    """The claim of a picture has expired, so that somebody else may have the picture."""
+
+    def __init__(self) -> None:
+        super().__init__("the claim of this picture has expired: GET /labelling/next returns another one")
+
+
+class NothingToUndoError(ProblemError):
+    """The caller has no label or skip for the picture."""
+
+    def __init__(self) -> None:
+        super().__init__("this key has neither labelled nor skipped this picture: undo is possible once per action")
+
+
+class NoLabelledTrafficError(ProblemError):
+    """No captured image has a label."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no stored image of the traffic has a class as its label: set DUET_CAPTURE_SHARE and label pictures at "
+            "/ui/label, or send labels to POST /feedback"
+        )

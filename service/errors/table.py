@@ -113,6 +113,10 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     resources.NoJobResultError: (409, "no-job-result", "The job has no result"),
     resources.ResultsFullError: (507, "results-full", "The results of jobs take too much space"),
     resources.NoSuchSampleError: (404, "no-such-sample", "There is no such test image"),
+    resources.UnknownPictureError: (404, "unknown-picture", "There is no such picture in the labelling queue"),
+    resources.ClaimLostError: (409, "claim-lost", "The claim of the picture has expired"),
+    resources.NothingToUndoError: (409, "nothing-to-undo", "There is nothing to undo"),
+    resources.NoLabelledTrafficError: (409, "no-labelled-traffic", "No image of the traffic has a label"),
 }
 _RETRY_AFTER: dict[type[core.DuetError], int] = {
     core.IdempotencyInFlightError: 1,
@@ -237,6 +241,10 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             resources.NoJobResultError(f"job {_JOB} is running: wait until it has succeeded"),
             resources.ResultsFullError(4_294_967_296, 4_294_967_296),
             resources.NoSuchSampleError(1000, 1000),
+            resources.UnknownPictureError(),
+            resources.ClaimLostError(),
+            resources.NothingToUndoError(),
+            resources.NoLabelledTrafficError(),
         )
     }
 )

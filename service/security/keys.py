@@ -9,8 +9,10 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import Literal, get_args
 
-Scope = Literal["jobs", "admin"]
-"""`jobs` may start, cancel and retry jobs; `admin` includes `jobs` and may promote and roll back."""
+Scope = Literal["feedback", "jobs", "admin"]
+"""`feedback` may send true labels; `jobs` includes it and may start, cancel and retry jobs; `admin` includes both and
+may promote and roll back.
+"""
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 MIN_KEY_LENGTH = 16

@@ -12,6 +12,7 @@ from core.schemas.api import CaptureStatus
 from service.engine.engine import Engine
 from service.engine.observer import AnsweredRequest
 from service.settings import MIB, Settings
+from service.traffic.deletion import Hidden
 from service.traffic.maintenance import TrafficMaintenance
 from service.traffic.other_families import OtherFamilies
 from service.traffic.sample import Sample
@@ -46,7 +47,11 @@ class Capture:
 
 @contextmanager
 def capturing(
-    settings: Settings, engine: Engine, loop: asyncio.AbstractEventLoop, count: Callable[[Outcome, int], None]
+    settings: Settings,
+    engine: Engine,
+    loop: asyncio.AbstractEventLoop,
+    count: Callable[[Outcome, int], None],
+    erase_labels: Callable[[Hidden], int],
 ) -> Iterator[Capture | None]:
     """Capture traffic during the context, if DUET_CAPTURE_SHARE is set; yields None otherwise.
 
@@ -55,7 +60,7 @@ def capturing(
     """
     with ExitStack() as stack:
         if settings.capture_share > 0 or segments_folder(settings.home).is_dir():
-            maintenance = TrafficMaintenance(settings.home, days=settings.capture_days)
+            maintenance = TrafficMaintenance(settings.home, days=settings.capture_days, erase_labels=erase_labels)
             maintenance.start()
             stack.callback(maintenance.close)
         if settings.capture_share == 0:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -106,8 +106,11 @@ class Deletions:
             self._known = (names, Hidden(tuple(self._read(names).values())))
         return self._known[1]
 
-    def erase(self) -> Erased:
+    def erase(self, erase_labels: Callable[[Hidden], int] | None = None) -> Erased:
         """Erase the records of settled deletions from the segments, and finish these deletions. Blocks.
+
+        Args:
+            erase_labels: erases the labels of these records.
 
         Raises:
             OSError: a segment cannot be read or written.
@@ -118,6 +121,8 @@ class Deletions:
             return Erased(0, 0)
         hidden = Hidden(tuple(settled.values()))
         records = sum(_erase_in(path, hidden) for path in segment_paths(self._segments))
+        if erase_labels is not None:
+            erase_labels(hidden)
         for name in settled:
             (self._folder / name).unlink(missing_ok=True)
         return Erased(records, len(settled))

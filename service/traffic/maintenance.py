@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from service.traffic.deletion import Deletions
+from service.traffic.deletion import Deletions, Hidden
 from service.traffic.record import traffic_folder
 from service.traffic.retention import remove_expired
 from service.traffic.segments import segments_folder
@@ -22,12 +23,20 @@ CLOSE_SECONDS = 5.0
 class TrafficMaintenance:
     """Erases and removes every few seconds; of all processes that share a home, one works at a time."""
 
-    def __init__(self, home: Path, *, days: float, every_seconds: float = EVERY_SECONDS) -> None:
-        """`days` is the maximum age of a segment."""
+    def __init__(
+        self,
+        home: Path,
+        *,
+        days: float,
+        erase_labels: Callable[[Hidden], int] | None = None,
+        every_seconds: float = EVERY_SECONDS,
+    ) -> None:
+        """`days` is the maximum age of a segment; `erase_labels` erases the labels of deleted records."""
         self._home = home
         self._days = days
         self._every_seconds = every_seconds
         self._deletions = Deletions(home)
+        self._erase_labels = erase_labels
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic-maintenance", daemon=True)
 
@@ -51,7 +60,7 @@ class TrafficMaintenance:
             return
         try:
             with FileLock(traffic_folder(self._home) / "maintenance.lock", timeout=0):
-                erased = self._deletions.erase()
+                erased = self._deletions.erase(self._erase_labels)
                 expired = remove_expired(segments_folder(self._home), self._days)
         except Timeout:
             return

@@ -29,7 +29,7 @@ NO_SESSION = SessionAnswer(scopes=(), expires_at=None)
 _KEY_OR_NONE: Any = {"security": [{}]}
 """OpenAPI `security` of a route that does not require a key."""
 _EXAMPLE: Any = SessionAnswer(
-    scopes=("jobs", "admin"), expires_at=datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
+    scopes=("feedback", "jobs", "admin"), expires_at=datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
 ).model_dump(mode="json")
 
 

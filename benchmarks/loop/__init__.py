@@ -1,0 +1,1 @@
+"""Simulations of live statistics: shadow trials, coverage alarms, weighted labels and drift."""
