@@ -12,11 +12,12 @@ from duet.client.connection import Connection, is_direct, parsed
 from duet.client.datasets import DatasetMethods
 from duet.client.errors import ClientError, NotReadyError, ResponseError, UnexpectedResponseError, UnreachableError
 from duet.client.jobs import JobMethods
+from duet.client.labels import LabelMethods
 from duet.client.models import ModelMethods
 from duet.client.predictions import PredictionMethods
 
 
-class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods):
+class Client(PredictionMethods, ModelMethods, JobMethods, DatasetMethods, LabelMethods):
     """Client of one service over keep-alive connections; use it in a `with` block or call `close`.
 
         with Client() as duet:

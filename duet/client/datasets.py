@@ -11,6 +11,7 @@ from core.images.class_labels import shown
 from core.schemas.dataset_edits import DatasetEditResult, DatasetEdits, DatasetImages
 from core.schemas.dataset_reports import DatasetReportStatus
 from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
+from core.schemas.labels import FromTrafficResult
 from duet.client.connection import Methods, drop_none, parsed
 from duet.client.errors import ClientError
 from duet.client.images import ImageInput, file_part
@@ -73,6 +74,15 @@ class DatasetMethods(Methods):
         changes = [{"file": file, "label": label} for file, label in labels.items()]
         return self._connection.post(
             f"{_path(name)}/edits", DatasetEditResult, json={"changes": changes} | drop_none({"reason": reason})
+        )
+
+    def add_traffic(self, name: str, *, reason: str | None = None) -> FromTrafficResult:
+        """Add all labelled images of the captured traffic to a data set, which may be new; idempotent.
+
+        Images whose label was corrected since an earlier call get the new class; `reason` is for the journal of edits.
+        """
+        return self._connection.post(
+            f"{_path(name)}/from-traffic", FromTrafficResult, json=drop_none({"reason": reason})
         )
 
     def dataset_edits(self, name: str, *, offset: int = 0, limit: int = 20) -> DatasetEdits:
