@@ -73,4 +73,8 @@ def _path(folder: Path, file: str) -> Path | None:
     if not steps or "\0" in file or any(step in ("/", "..") or is_ignored(step) for step in steps):
         return None
     places = [folder.joinpath(*steps[:depth]) for depth in range(len(steps) + 1)]
-    return places[-1] if places[-1].is_file() and not any(place.is_symlink() for place in places) else None
+    try:
+        found = places[-1].is_file() and not any(place.is_symlink() for place in places)
+    except OSError:  # the name is too long
+        return None
+    return places[-1] if found else None

@@ -115,8 +115,11 @@ async def _invalid(request: Request, error: Exception) -> Response:
 def _methods(request: Request, routers: Sequence[APIRouter]) -> list[str]:
     """All methods of the path; the router only reports those of the first matching route."""
     routes = [route for router in routers for route in router.routes if isinstance(route, Route)]
-    found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    allowed = {method for methods in found for method in methods}
+    found = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    # /datasets/cifar10 is also a path of /datasets/{name}; hidden routes only refuse a method.
+    found = [route for route in found if route.include_in_schema] or found
+    found = [route for route in found if route.path == request.url.path] or found
+    allowed = {method for route in found for method in route.methods or ()}
     return sorted(allowed | {"HEAD"} if "GET" in allowed else allowed)
 
 

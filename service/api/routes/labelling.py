@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, HTTPException, Path
 from starlette.responses import Response
 
 from core.schemas.labels import (
@@ -79,6 +79,12 @@ async def next_picture(state: StateDep, caller: JobsCaller, jobs: JobServiceDep,
         return NextTask(task=None if task is None else _task(task), counts=_counts(labelling))
 
     return await jobs.call(claim, state["context"].deadline)
+
+
+@router.post("/next", include_in_schema=False)
+async def refuse_next() -> None:
+    """405: without this route, `next` would be an invalid id of a picture."""
+    raise HTTPException(405)
 
 
 @router.post(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, BeforeValidator
 
 from core.schemas.traffic import TrafficDeletion
 from service.api.common.openapi import success
@@ -24,10 +24,22 @@ RequestId = Annotated[
     str | None,
     Query(max_length=128, description="request whose images are deleted; its id is in the response and its header"),
 ]
+
+
+def _not_a_number(value: Any) -> Any:
+    """Refuse seconds since 1970, which pydantic reads as a time: a number is more likely a mistake than a time."""
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return value
+    raise ValueError("write a time such as 2026-01-02T00:00:00Z")
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
 After = Annotated[
-    AwareDatetime | None, Query(description="begin of the time to delete, inclusive, such as 2026-01-02T00:00:00Z")
+    Time | None, Query(description="begin of the time to delete, inclusive, such as 2026-01-02T00:00:00Z")
 ]
-Before = Annotated[AwareDatetime | None, Query(description="end of the time to delete, exclusive; default: now")]
+Before = Annotated[Time | None, Query(description="end of the time to delete, exclusive; default: now")]
 
 
 @router.delete(
