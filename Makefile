@@ -3,17 +3,21 @@
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
+# Supported releases of Kubernetes, see docs/kubernetes.md.
+KUBERNETES = 1.34 1.35 1.36 1.37
 COMPILE = .venv-constraints/bin/uv pip compile pyproject.toml --quiet --python-version 3.11 --no-header --no-annotate
 # Requirements with the hashes of all files that may be installed into the service's environment, on any platform.
 HASHED = .venv-constraints/bin/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate --universal \
   --upgrade --generate-hashes --constraint constraints.txt
 # Dependencies that torch pins exactly, with other packages for other platforms.
 OF_TORCH = ^(cuda|nvidia)-|^triton==
+# The same and torch itself, in a list with hashes; an entry ends with the first line that has no backslash at its end.
+WITHOUT_TORCH = sed -E '/^(cuda|nvidia|triton|torch|torchvision)(-[a-z0-9-]+)?==/,/[^\\]$$/d'
 PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
 # pytest keeps the rewritten assertions of test files as bytecode; rewriting them is a quarter of the collection.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: serve dev check test test-all compose-test lint test-oldest constraints clean
+.PHONY: serve dev check test test-all compose-test lint test-oldest manifests constraints clean
 
 ifndef DUET_TRAINING_PYTHON
 serve: export DUET_TRAINING_PYTHON = .venv-training/bin/python
@@ -60,6 +64,19 @@ lint: .venv-dev/ready
 	.venv-dev/bin/mypy
 	.venv-dev/bin/lint-imports
 
+## manifests: check deploy/kubernetes against the schemas of Kubernetes and with checkov (needs kubectl, no cluster)
+manifests: .venv-manifests/ready
+	mkdir -p build/manifests
+	for overlay in trial external-redis; do \
+	  kubectl kustomize deploy/kubernetes/$$overlay > build/manifests/$$overlay.yaml || exit; \
+	  for version in $(KUBERNETES); do \
+	    .venv-manifests/bin/kubernetes-validate --strict --quiet --no-warn --kubernetes-version $$version \
+	      build/manifests/$$overlay.yaml || exit; \
+	  done; \
+	done
+	LOG_LEVEL=ERROR .venv-manifests/checkov/bin/checkov --directory build/manifests --framework kubernetes --compact \
+	  --quiet --skip-download
+
 # The project itself has no hash: it is built from this checkout, with the locked build tools.
 .venv/ready: pyproject.toml requirements-serve.txt requirements-build.txt
 	$(PYTHON) -m venv .venv
@@ -84,8 +101,16 @@ lint: .venv-dev/ready
 	.venv-oldest/bin/python -m pip install $(PIP_QUIET) --constraint constraints-oldest.txt --editable '.[serve,dev]' onnx
 	touch $@
 
-## constraints: lock the newest versions that pyproject.toml allows, the hashes of the service's dependencies, and their
-## oldest versions
+# Checkov pins its dependencies exactly, so it has an environment of its own.
+.venv-manifests/ready: deploy/kubernetes/checks.txt
+	$(PYTHON) -m venv .venv-manifests
+	.venv-manifests/bin/python -m pip install $(PIP_QUIET) --constraint deploy/kubernetes/checks.txt kubernetes-validate
+	$(PYTHON) -m venv .venv-manifests/checkov
+	.venv-manifests/checkov/bin/python -m pip install $(PIP_QUIET) --constraint deploy/kubernetes/checks.txt checkov
+	touch $@
+
+## constraints: lock the newest versions that pyproject.toml allows, the hashes of the service's and the worker's dependencies, and the
+## service's oldest versions
 constraints:
 	$(PYTHON) -m venv --clear .venv-constraints
 	.venv-constraints/bin/python -m pip install $(PIP_QUIET) uv
@@ -95,6 +120,11 @@ constraints:
 	cp .venv-constraints/oldest.txt constraints-oldest.txt
 	$(HASHED) pyproject.toml --extra serve --extra openvino --output-file .venv-constraints/serve.txt
 	cp .venv-constraints/serve.txt requirements-serve.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra training --output-file .venv-constraints/worker.txt
+	$(WITHOUT_TORCH) .venv-constraints/worker.txt > requirements-worker.txt
+	printf '%s\n' 'cyclonedx-bom>=7.5,<8' > .venv-constraints/sbom.in
+	$(HASHED) .venv-constraints/sbom.in --output-file .venv-constraints/sbom.txt
+	cp .venv-constraints/sbom.txt requirements-sbom.txt
 	printf '%s\n' 'hatchling>=1.27,<2' editables > .venv-constraints/build.in
 	$(HASHED) .venv-constraints/build.in --output-file .venv-constraints/build.txt
 	cp .venv-constraints/build.txt requirements-build.txt
@@ -102,4 +132,4 @@ constraints:
 
 ## clean: remove the environments
 clean:
-	rm -rf .venv .venv-training .venv-dev .venv-oldest
+	rm -rf .venv .venv-training .venv-dev .venv-oldest .venv-manifests build/manifests

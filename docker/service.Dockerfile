@@ -1,9 +1,12 @@
-# Image of the API: the extras `serve` and `openvino`, and the shipped models, without torch.
-# Build from the root of the repository:
+# Image of the API: the extras `serve` and `openvino`, and the shipped champions, without torch.
+# Build from the root of the repository; the second image has no OpenVINO plugin and is 103 MB smaller:
 #   docker build -f docker/service.Dockerfile -t duet-service .
+#   docker build -f docker/service.Dockerfile -t duet-service:cpu --build-arg OPENVINO=0 .
 # Uses only instructions that both the classic builder and BuildKit support.
 
 FROM python:3.11-slim-bookworm AS dependencies
+# 1 installs the OpenVINO plugin on amd64 (there is none for arm64); 0 leaves it out.
+ARG OPENVINO=1
 # Optional package index. Declared only in this stage, because an index address may contain a password and the final
 # image must not record it.
 ARG PIP_INDEX_URL=
@@ -14,6 +17,9 @@ RUN apt-get update && apt-get install --yes --no-install-recommends binutils
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
 COPY requirements-serve.txt ./
+# An entry ends with the first line that has no backslash at its end.
+RUN case "$OPENVINO" in 0) sed -i '/^onnxruntime-ep-openvino==/,/[^\\]$/d' requirements-serve.txt ;; 1) ;; \
+      *) echo "OPENVINO is 0 or 1, not '$OPENVINO'" >&2; exit 2 ;; esac
 RUN pip --python /opt/duet/venv/bin/python install --no-compile --require-hashes -r requirements-serve.txt
 # Remove files that are never loaded:
 # - tests (except those of numpy's core, which numpy.testing imports), and compiler inputs of numpy and uvloop
@@ -51,10 +57,31 @@ ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
 RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server.main, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
+COPY docker/champions.py ./
+RUN python champions.py /opt/duet/models
 # A checkout may be readable only by its owner; the service runs as another user.
 RUN cd /opt/duet && chmod -R a+rX,go-w app pycache ready.py models
 
-FROM python:3.11-slim-bookworm
+# Software bill of materials (CycloneDX): the Python packages of the final image, with their licences and dependencies.
+FROM dependencies AS sbom
+COPY requirements-sbom.txt pyproject.toml ./
+RUN python -m venv /opt/sbom && /opt/sbom/bin/pip install --no-compile --require-hashes -r requirements-sbom.txt
+COPY --from=build /opt/duet/app /opt/duet/app
+RUN /opt/sbom/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+      -o /opt/duet/sbom.cdx.json /opt/duet/venv
+
+# The base image without what the service never uses: installers, Perl, documentation, translations, character sets.
+FROM python:3.11-slim-bookworm AS base
+RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/lib/python3/dist-packages/* /usr/share/python-wheels \
+      /usr/local/lib/python3*/ensurepip /usr/local/lib/python3*/idlelib /usr/local/lib/python3*/test \
+      /usr/local/bin/pip* /usr/bin/pip* /usr/bin/perl* /usr/lib/*-linux-gnu/perl* /usr/share/perl* \
+      /usr/bin/apt* /usr/lib/apt /var/lib/apt /var/cache/* /var/log/* \
+      /usr/share/doc /usr/share/info /usr/share/locale /usr/share/man /usr/share/lintian /usr/lib/*-linux-gnu/gconv \
+    && find /usr/lib/python3* /usr/local/lib/python3* -name __pycache__ -prune -exec rm -r {} +
+
+# Copied into an empty image, because a layer that deletes files does not make an image smaller.
+FROM scratch
+COPY --from=base / /
 # Fixed ids, so that files on a volume keep their owner across images.
 RUN groupadd --gid 10001 duet \
     && useradd --uid 10001 --gid duet --no-create-home --home-dir /var/lib/duet --shell /usr/sbin/nologin duet \
@@ -64,8 +91,10 @@ COPY --from=build /opt/duet/app /opt/duet/app
 COPY --from=build /opt/duet/pycache /opt/duet/pycache
 COPY --from=build /opt/duet/ready.py /opt/duet/ready.py
 COPY --from=build /opt/duet/models /opt/duet/models
+COPY --from=sbom /opt/duet/sbom.cdx.json /opt/duet/sbom.cdx.json
 # onnxruntime 1.29 and later sends telemetry and writes an identifier to disk unless disabled.
-ENV PATH=/opt/duet/app/bin:/opt/duet/venv/bin:$PATH \
+ENV PATH=/opt/duet/app/bin:/opt/duet/venv/bin:/usr/local/bin:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONPYCACHEPREFIX=/opt/duet/pycache \

@@ -2,14 +2,6 @@
 #   docker build -f docker/worker.Dockerfile -t duet-worker .
 # Uses only instructions that both the classic builder and BuildKit support.
 
-# Requirement lists. A change of pyproject.toml that does not change a list keeps the cached layer of that list.
-FROM python:3.11-slim-bookworm AS requirements
-WORKDIR /src
-COPY pyproject.toml constraints.txt docker/requirements.py ./
-# Constrain only torch itself: a torch index has other versions of torch's dependencies.
-RUN python requirements.py pyproject.toml \
-    && grep -E '^torch(vision)?==' constraints.txt > torch-locked.txt
-
 FROM python:3.11-slim-bookworm AS dependencies
 # Optional package indexes, one for torch only: the default wheels for Linux on x86-64 contain several GB of CUDA, which
 # machines without a GPU do not need. Declared only in this stage, because an index address may contain a password and
@@ -21,28 +13,35 @@ ARG TORCH_INDEX_URL=
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 RUN python -m venv --without-pip /opt/duet/venv
-COPY --from=requirements /src/torch.txt /src/torch-locked.txt ./
-RUN pip --python /opt/duet/venv/bin/python install --no-compile -r torch.txt -c torch-locked.txt \
-      ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"}
 COPY constraints.txt ./
-COPY --from=requirements /src/others.txt ./
-RUN pip --python /opt/duet/venv/bin/python install --no-compile -r others.txt -c constraints.txt
+# Without hashes: each index has its own files of torch. The other packages follow, whatever versions torch has brought.
+RUN grep -E '^torch(vision)?==' constraints.txt > torch-locked.txt \
+    && pip --python /opt/duet/venv/bin/python install --no-compile -r torch-locked.txt \
+      ${TORCH_INDEX_URL:+--index-url "$TORCH_INDEX_URL"}
+COPY requirements-worker.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --force-reinstall --require-hashes \
+      -r requirements-worker.txt
 # The project is in a separate folder, so that a new release does not add a layer of several GB.
 RUN echo /opt/duet/app > /opt/duet/venv/lib/python3.11/site-packages/duet.pth
 
+# The build tools of this stage are not in the final image, which has the environment of the stage before.
 FROM dependencies AS build
+COPY requirements-build.txt ./
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --require-hashes -r requirements-build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY core core
 COPY training training
 COPY service service
 COPY duet duet
-RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --target /opt/duet/app .
+RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --no-build-isolation --target /opt/duet/app .
 # Bytecode of the modules that a job imports: jobs start faster, and the file system can stay read-only. -P excludes the
 # packages in the current folder.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
 RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.jobs.worker.worker, training.jobs.main, training.pipeline.train, torchvision, sklearn"
 COPY docker/worker_ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
+COPY docker/champions.py ./
+RUN python champions.py /opt/duet/models
 # A checkout may be readable only by its owner; the worker runs as another user.
 RUN cd /opt/duet && chmod -R a+rX,go-w app pycache ready.py models
 

@@ -27,6 +27,7 @@ from service.api.routes import (
     jobs,
     labelling,
     metrics_compare,
+    metrics_live,
     models,
     monitoring,
     predict,
@@ -62,6 +63,7 @@ from service.http.request_body import BodyReader
 from service.jobs.service import open_job_service
 from service.labels.files import erase_labels
 from service.labels.labelling import Labelling
+from service.live.monitor import watching
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples, example_pixels
@@ -100,6 +102,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     saliency.methods_router,
     samples.router,
     metrics_compare.router,
+    metrics_live.router,
     models.router,
     promotions.router,
     builtin_data.router,
@@ -190,9 +193,10 @@ async def _running(
     background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
-        with capturing(
-            settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)
-        ) as capture:
+        with (
+            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
+            watching(settings, repository, recorded.show_live) as live,
+        ):
             yield AppState(
                 settings=settings,
                 repository=repository,
@@ -217,6 +221,7 @@ async def _running(
                 site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
                 capture=capture,
+                live=live,
                 labelling=labels,
             )
             lifecycle.on_closing()

@@ -18,6 +18,7 @@ from service.http.middleware import Lifecycle
 from service.http.request_body import BodyReader
 from service.jobs.service import JobService
 from service.labels.labelling import Labelling
+from service.live.monitor import LiveMonitor
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples
@@ -52,6 +53,7 @@ class AppState(TypedDict):
     site: Site
     samples: Samples
     capture: Capture | None
+    live: LiveMonitor | None
     labelling: Labelling
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import numpy.typing as npt
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -21,7 +22,7 @@ from benchmarks.loop import drift, labels, trial
 from core.files.home import shipped_models
 
 CHAMPION, CHALLENGER = "cnn/3", "cnn/4"
-TRIAL_LABELS, ACCURACY_LABELS, COVERAGE_LABELS, DRIFT_IMAGES = 2_000, 1_000, 10_000, 1_000
+TRIAL_LABELS, ACCURACY_LABELS, COVERAGE_LABELS, DRIFT_IMAGES = 2_000, 1_000, 10_000, 2_000
 UNIFORM_SHARE = 0.5
 """Share of uniform choices among images for labelling; the others are chosen by uncertainty."""
 GOALS = (
@@ -171,7 +172,7 @@ def drift_part(
 ) -> tuple[TextTable, dict[str, float]]:
     """Drift tests without drift, with one class twice as often, and with wrong answers three times as often."""
     traffic = drift.Traffic.stored(folder / CHALLENGER)
-    changes = {
+    changes: dict[drift.Quantity, tuple[str, npt.NDArray[np.float64]]] = {
         "class mix": ("one class twice as often", traffic.one_class_doubled()),
         "confidence": ("wrong answers three times as often", traffic.wrong_tripled()),
     }
@@ -191,7 +192,7 @@ def drift_part(
             rows.append((f"{quantity}: {change}, alarm within {DRIFT_IMAGES:,} images, %", f"{found:.0f}"))
             rows.append(("the same, images to the alarm, median", f"{np.median(moved_S):,.0f}"))
             figures[f"drift: false alarms, {quantity}, %"] = false
-    title = f"Drift against a holdout of 5,000 images, false-alarm rate 1 % ({few} streams with drift)"
+    title = f"Drift against a holdout of {drift.HOLDOUT:,} images, false-alarm rate 1 % ({few} streams with drift)"
     return TextTable(title, ("simulated", ">this test"), tuple(rows)), figures
 
 

@@ -5,29 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from core.repository.predictions import load_predictions
-from core.sequential.drift import LOG_ODDS_GRID, SCORE_BINS, DriftTest, log_odds
+from core.sequential.drift import RateReference, RateWatch
 
-Cells = npt.NDArray[np.int64]
+Quantity = Literal["class mix", "confidence"]
+HOLDOUT = 5_000
+CONFIDENCE_LIMITS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""The confidence is watched by the share of images below each of these limits, as by the service."""
 
 
 @dataclass(frozen=True)
 class Traffic:
-    """Stored answers to the test images as traffic; the reference is another draw of 5,000 of them.
+    """Stored answers to the test images as the population of holdout and traffic.
 
     Attributes:
         classes_N: predicted class of each image.
-        confidence_N: cell of its confidence.
+        confidence_N: its top probability.
         right_N: whether the answer is correct.
         classes: number of classes.
     """
 
-    classes_N: Cells
-    confidence_N: Cells
+    classes_N: npt.NDArray[np.int64]
+    confidence_N: npt.NDArray[np.float32]
     right_N: npt.NDArray[np.bool_]
     classes: int
 
@@ -36,12 +40,8 @@ class Traffic:
         """Answers of a version."""
         predictions = load_predictions(folder, "test")
         probabilities_NK = predictions.probabilities["fp32"]
-        return cls(
-            predictions.predicted(),
-            LOG_ODDS_GRID.cells_of(log_odds(probabilities_NK.max(axis=1))),
-            predictions.predicted() == predictions.labels,
-            probabilities_NK.shape[1],
-        )
+        right_N = predictions.predicted() == predictions.labels
+        return cls(predictions.predicted(), probabilities_NK.max(axis=1), right_N, probabilities_NK.shape[1])
 
     def one_class_doubled(self) -> npt.NDArray[np.float64]:
         """Probabilities of the images if class 3 comes twice as often."""
@@ -53,10 +53,16 @@ class Traffic:
         share_N = np.where(self.right_N, 1.0, 3.0)
         return np.asarray(share_N / share_N.sum())
 
+    def properties(self, quantity: Quantity) -> npt.NDArray[np.bool_]:
+        """Watched properties of all images, bool [N, J]."""
+        if quantity == "class mix":
+            return np.asarray(self.classes_N[:, None] == np.arange(self.classes))
+        return np.asarray(self.confidence_N[:, None] < np.array(CONFIDENCE_LIMITS))
+
 
 def alarms(
     traffic: Traffic,
-    quantity: str,
+    quantity: Quantity,
     share_N: npt.NDArray[np.float64] | None,
     *,
     streams: int,
@@ -68,21 +74,20 @@ def alarms(
 
     Args:
         traffic: population of the holdout and of traffic without drift.
-        quantity: "class mix" or "confidence".
+        quantity: what is watched.
         share_N: probabilities of live images; None without drift.
-        streams: number of streams, each with its own holdout of 5,000 images.
+        streams: number of streams, each with its own holdout.
         images: live images of each stream.
         random: source of random numbers.
         advance: receives the number of finished streams.
     """
-    if quantity == "class mix":
-        population_N, cells, bins = traffic.classes_N, traffic.classes, traffic.classes
-    else:
-        population_N, cells, bins = traffic.confidence_N, LOG_ODDS_GRID.cells, SCORE_BINS
-    found = np.full(streams, np.inf)
+    found, hits_NJ = np.full(streams, np.inf), traffic.properties(quantity)
+    names = tuple(str(j) for j in range(hits_NJ.shape[1]))
     for stream in range(streams):
-        test = DriftTest(random.choice(population_N, 5_000), cells, bins=bins, seed=stream)
-        alarm_at = test.update(random.choice(population_N, images, p=share_N)).alarm_at
+        counts_J = np.count_nonzero(hits_NJ[random.integers(0, len(hits_NJ), HOLDOUT)], axis=0)
+        watch = RateWatch(RateReference(names=names, counts=tuple(counts_J.tolist()), images=HOLDOUT))
+        watch.observe(hits_NJ[random.choice(len(hits_NJ), images, p=share_N)])
+        alarm_at = watch.result().alarm_at
         found[stream] = np.inf if alarm_at is None else alarm_at
         advance(1)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.common.http import requests_for
 from benchmarks.common.report import BenchmarkError, Goal
+from benchmarks.common.server import READY_REQUEST
 from benchmarks.common.wrk import Load, warm_up, wrk_load
 from benchmarks.serving.servers import Setup, predict_path, start_served
 from service.traffic.reader import TrafficReader
@@ -33,7 +34,7 @@ def capture_figures(setup: Setup, seconds: float, number: int) -> dict[str, floa
     ):
         servers = {False: without, True: capturing}
         for server in servers.values():
-            server.wait_for_answer(requests[0])
+            server.wait_for_answer(READY_REQUEST)  # a champion that is still being loaded would disturb the load
             warm_up(server.port, requests, clients=_CLIENTS)
         for captured in (False, True, True, False):
             loads[captured].append(wrk_load(servers[captured].port, requests, clients=_CLIENTS, seconds=seconds))

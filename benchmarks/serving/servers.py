@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from benchmarks.common.http import HOST, Answer, ask, requests_for
+from benchmarks.common.http import HOST, Answer, requests_for
 from benchmarks.common.inputs import CPU, Engine, Images, Model
 from benchmarks.common.machine import Cores
 from benchmarks.common.report import BenchmarkError, SkippedError
@@ -154,8 +154,8 @@ def check_answers(server: Server, name: ServerName, engine: Engine, requests: Se
 
 
 def _readiness(server: Server, setup: Setup) -> dict[str, Any]:
-    """Return the state of the family under test in /readyz."""
-    models = json.loads(ask(server.port, _VERBOSE).body)["models"]
+    """Wait until all champions are loaded, and return the state of the family under test in /readyz."""
+    models = json.loads(server.wait_for_answer(_VERBOSE).body)["models"]
     return next(model for model in models if model["model"] == setup.model.manifest.family)
 
 

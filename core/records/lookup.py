@@ -12,6 +12,7 @@ from core.files.home import shipped_models
 from core.records.base import ReportedModel, read_report
 from core.records.corrupted_holdout import CorruptedHoldout
 from core.records.explanations import Activations, Explanations
+from core.records.label_free import LabelFree
 from core.records.latency import Latency
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
@@ -22,6 +23,7 @@ REPORTS_NAME = "reports"
 FIGURES_NAME = "figures"
 ReportName = Literal[
     "robustness",
+    "label_free",
     "corrupted_holdout",
     "explanations",
     "activations",
@@ -53,9 +55,19 @@ def figures_folder(folder: Path, what: ReportName) -> Path:
     return folder / what / FIGURES_NAME
 
 
-VersionRecord = Robustness | CorruptedHoldout | Explanations | Latency | TrainingFit | Activations | Mistakes
+VersionRecord = (
+    Robustness | CorruptedHoldout | Explanations | Latency | TrainingFit | Activations | Mistakes | LabelFree
+)
 AnyVersionRecord = TypeVar(
-    "AnyVersionRecord", Robustness, CorruptedHoldout, Explanations, Latency, TrainingFit, Activations, Mistakes
+    "AnyVersionRecord",
+    Robustness,
+    CorruptedHoldout,
+    Explanations,
+    Latency,
+    TrainingFit,
+    Activations,
+    Mistakes,
+    LabelFree,
 )
 
 NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
@@ -67,6 +79,7 @@ NAMES: Mapping[type[VersionRecord], ReportName] = MappingProxyType(
         TrainingFit: "training_fit",
         Activations: "activations",
         Mistakes: "mistakes",
+        LabelFree: "label_free",
     }
 )
 """Name of each kind of record in file names."""
@@ -109,4 +122,6 @@ def versions_of(record: VersionRecord) -> tuple[ReportedModel, ...]:
     """The versions of a record."""
     if isinstance(record, Activations | Mistakes):
         return tuple(each.model for each in record.models)
+    if isinstance(record, LabelFree):
+        return tuple(each.model for each in record.fits)
     return (record.model,)

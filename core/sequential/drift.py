@@ -1,17 +1,22 @@
-"""Drift of class mix, energy and confidence: conformal test martingales of live images against the holdout.
+"""Drift of rates, such as the class mix, against the holdout: an e-process with a false-alarm rate at any horizon.
 
-Without drift, holdout and live images are exchangeable, and the rank of each live image among the holdout and the live
-images before it, with ties broken at random, is uniform on [0, 1] and independent of the ranks before. A martingale
-bets against that (Vovk, Gammerman & Shafer 2022, "Algorithmic learning in a random world", chapter 8; Vovk, Nouretdinov
-& Gammerman 2003, "Testing exchangeability on-line", ICML). The size of the holdout needs no approximation.
+The holdout is a finite sample, so that its rates are known up to an interval. An alarm says that a rate of the live
+images is outside of its interval. As in Podkopaev & Ramdas 2022, "Tracking the risk of a deployed model and detecting
+harmful distribution shifts" (ICLR), half of the false-alarm rate is spent on the holdout's intervals. The other half is
+spent on a test by betting that the live rates are inside of them, which is valid at any horizon by Ville's inequality
+(Waudby-Smith & Ramdas 2024, "Estimating means of bounded random variables by betting", JRSS-B 86; Ramdas, Grünwald,
+Vovk & Shafer 2023, "Game-theoretic statistics and safe anytime-valid inference", Statistical Science 38).
 
-Images of one client or of one time of day often resemble each other. Such traffic is not exchangeable, and an alarm
-about it is true in that sense.
+A bet that begins with the first image has lost nearly all its wealth when a late drift begins. The wealth is therefore
+spread over bets that begin at each image, a mixture over starting times (Shin, Ramdas & Rinaldo 2024, "E-detectors: a
+nonparametric framework for sequential change detection").
+
+Suffixes: J rates, N images, S the two sides (above, below), B bets.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,155 +24,222 @@ import numpy.typing as npt
 from pydantic import Field
 
 from core.sequential.mean import require_rate
-from core.sequential.restarts import log_kept, log_started
 from core.strict_model import StrictModel
 
-Cells = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-SCORE_BINS = 20
-"""Bins of ranks of energy and confidence: the highest one has the images that are flagged on the holdout (5 %)."""
-_TILTS = (-4.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 4.0)
-_SHARES = (0.25, 0.5, 2.0, 4.0)
+ODDS_RATIOS_B = np.array([1.5, 2.5, 5.0])
+"""Bets: odds of a rate, relative to those of the end of its interval, at which each bet grows fastest."""
+_BISECTIONS = 50
+_BATCH_CELLS = 200_000
+_SMALLEST_RATE = 1e-9
 
 
-@dataclass(frozen=True)
-class ScoreGrid:
-    """Equal cells for scores. They are constants, because the ranks are uniform only if no data choose the cells.
+class RateReference(StrictModel):
+    """Counts of the holdout: for each rate, the number of images with the property."""
 
-    Attributes:
-        low: lower end; scores below it are in cell 0.
-        high: upper end; scores above it are in the last cell.
-        cells: number of cells.
-    """
-
-    low: float
-    high: float
-    cells: int
-
-    def cells_of(self, scores_N: npt.NDArray[np.floating[Any]]) -> Cells:
-        """Cell of each score, int64 [N] in [0, cells).
-
-        Raises:
-            ValueError: a score is not a number.
-        """
-        if np.isnan(scores_N).any():
-            raise ValueError("a score is not a number")
-        relative_N = (np.clip(scores_N, self.low, self.high) - self.low) / (self.high - self.low)
-        return np.asarray(np.minimum(relative_N * self.cells, self.cells - 1), np.int64)
+    names: tuple[str, ...] = Field(min_length=1)
+    counts: tuple[int, ...]
+    images: int = Field(gt=0)
 
 
-ENERGY_GRID = ScoreGrid(-100.0, 100.0, 4_000)
-"""Grid of `core.statistics.energy.energy`."""
-LOG_ODDS_GRID = ScoreGrid(-5.0, 20.0, 1_000)
-"""Grid of `log_odds`."""
+class RateState(StrictModel):
+    """Stored state of a `RateWatch`."""
+
+    images: int = 0
+    counts: tuple[int, ...] = ()
+    log_invested: tuple[float, ...] = ()
+    largest_log_evidence: float = 0.0
+    alarm_at: int | None = None
 
 
-def log_odds(confidence_N: npt.NDArray[np.floating[Any]]) -> Floats:
-    """Log odds of top probabilities, float64 [N]: spreads out confidences near 1."""
-    inside_N = np.clip(np.asarray(confidence_N, np.float64), 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(inside_N) - np.log1p(-inside_N))
+class WatchedRate(StrictModel):
+    """One rate of the live images, beside the holdout's."""
+
+    name: str
+    live: float = Field(description="share of all watched images")
+    holdout: float
+    low: float = Field(description="lower end of the holdout's interval")
+    high: float = Field(description="upper end of the holdout's interval")
+    evidence: float = Field(description="part of the evidence that comes from this rate")
 
 
-class DriftState(StrictModel):
-    """State of a drift test after some live images."""
+class RateDrift(StrictModel):
+    """Evidence that live rates differ from the holdout's."""
 
-    images: int = Field(description="number of live images")
-    evidence: float = Field(description="e-value against 'live images are like holdout images'; 1 without evidence")
+    images: int
+    evidence: float = Field(description="e-value against 'every rate is inside of its interval'; 1 without evidence")
     largest_evidence: float
-    alarm_at: int | None = Field(description="number of live images at the alarm; null: no alarm")
+    alarm_evidence: float = Field(description="evidence at which the alarm is raised")
+    alarm_at: int | None = Field(description="number of images at the alarm; null: no alarm")
+    rates: tuple[WatchedRate, ...]
 
 
-class DriftTest:
-    """Test of one quantity: predicted classes, energies or confidences.
+class RateWatch:
+    """Watches the rates of J properties of live images.
 
-    An alarm comes when the evidence reaches 1 / false_alarm_rate. Without drift this ever happens with probability at
-    most `false_alarm_rate`. A version with other thresholds or weights needs a new test.
+    The alarm is false with probability at most `false_alarm_rate`, over the holdout and any number of live images, if
+    each live image has each property with the rate of the holdout's population given the images before it. Properties
+    may overlap. A threshold that was fitted on the holdout, such as a quantile, is allowed.
     """
 
     def __init__(
-        self, reference_N: Cells, cells: int, *, bins: int, false_alarm_rate: float = 0.01, seed: int = 0
+        self, reference: RateReference, *, false_alarm_rate: float = 0.01, state: RateState | None = None
     ) -> None:
-        """Start without live images.
-
-        Args:
-            reference_N: int64 [N], N >= 1, in [0, cells): classes or cells of the scores of holdout images.
-            cells: number of classes or cells.
-            bins: number of bins of ranks: the number of classes, or `SCORE_BINS`.
-            false_alarm_rate: in (0, 1).
-            seed: of the random numbers that break ties.
+        """Begin, or continue from a stored state.
 
         Raises:
-            ValueError: no reference, a cell or the rate is out of range, or fewer than two bins.
+            ValueError: a count or the rate is out of range, or the state belongs to other rates.
         """
         require_rate(false_alarm_rate)
-        if not len(reference_N) or bins < 2:
-            raise ValueError(f"{len(reference_N)} reference images, {bins} bins")
-        self._counts_G = np.bincount(_inside(reference_N, cells), minlength=cells)
-        self._random = np.random.default_rng(seed)
-        self._log_densities_JB = _log_densities(bins)
-        self._log_running_J = np.full(len(self._log_densities_JB), -np.inf)
-        self._limit = 1 / false_alarm_rate
-        self.state = DriftState(images=0, evidence=1.0, largest_evidence=1.0, alarm_at=None)
+        self._reference = reference
+        self._limit = float(np.log(2 / false_alarm_rate))
+        self._low_J, self._high_J = rate_bounds(reference.counts, reference.images, error_rate=false_alarm_rate / 2)
+        self._hit_SBJ, self._miss_SBJ = _log_factors(self._low_J, self._high_J)
+        rates = len(reference.names)
+        if state is None or not state.images:
+            self._images = 0
+            self._counts_J = np.zeros(rates, np.int64)
+            self._invested_SBJ = np.full(self._hit_SBJ.shape, -np.inf)
+            self._largest = 0.0
+            self._alarm_at: int | None = None
+            return
+        if len(state.counts) != rates or len(state.log_invested) != self._hit_SBJ.size:
+            raise ValueError(f"the state has {len(state.counts)} rates, the reference {rates}")
+        self._images, self._largest, self._alarm_at = state.images, state.largest_log_evidence, state.alarm_at
+        self._counts_J = np.array(state.counts, np.int64)
+        self._invested_SBJ = np.array(state.log_invested).reshape(self._hit_SBJ.shape)
 
-    def update(self, cells_N: Cells) -> DriftState:
-        """Add live images in their order.
+    @property
+    def state(self) -> RateState:
+        """The state, from which another watch of the same reference continues."""
+        if not self._images:
+            return RateState()
+        return RateState(
+            images=self._images,
+            counts=tuple(self._counts_J.tolist()),
+            log_invested=tuple(self._invested_SBJ.ravel().tolist()),
+            largest_log_evidence=self._largest,
+            alarm_at=self._alarm_at,
+        )
+
+    def observe(self, hits_NJ: npt.NDArray[np.bool_]) -> None:
+        """Take live images in the order of their time.
 
         Args:
-            cells_N: int64 [N], in the cells of the reference.
+            hits_NJ: [N, J], whether image n has property j.
 
         Raises:
-            ValueError: a cell is out of range.
+            ValueError: another number of properties.
         """
-        if not len(_inside(cells_N, len(self._counts_G))):
-            return self.state
-        log_densities_JB, before = self._log_densities_JB, self.state.images
-        bins_N = (self._ranks(cells_N) * log_densities_JB.shape[1]).astype(np.int64)
-        started_JN = log_started(log_densities_JB[:, bins_N], before, self._log_running_J)
-        self._log_running_J = started_JN[:, -1]
-        bets_N = np.logaddexp.reduce(started_JN, axis=0) - np.log(len(log_densities_JB))
-        log_evidence_N = np.logaddexp(bets_N, log_kept(before + 1 + np.arange(len(cells_N))))
-        evidence_N = np.exp(np.minimum(log_evidence_N, 700.0))
-        alarms_N = np.flatnonzero(evidence_N >= self._limit)
-        alarm_at = self.state.alarm_at
-        if alarm_at is None and len(alarms_N):
-            alarm_at = before + 1 + int(alarms_N[0])
-        self.state = DriftState(
-            images=before + len(cells_N),
-            evidence=float(evidence_N[-1]),
-            largest_evidence=max(self.state.largest_evidence, float(evidence_N.max())),
-            alarm_at=alarm_at,
+        if hits_NJ.ndim != 2 or hits_NJ.shape[1] != len(self._counts_J):
+            raise ValueError(f"expected [N, {len(self._counts_J)}] properties, got {hits_NJ.shape}")
+        step = max(1, _BATCH_CELLS // self._hit_SBJ.size)
+        for start in range(0, len(hits_NJ), step):
+            self._take(hits_NJ[start : start + step])
+
+    def result(self) -> RateDrift:
+        """The evidence after the images so far."""
+        wealth_J = np.exp(np.minimum(np.logaddexp.reduce(self._invested_SBJ, axis=(0, 1)), 700.0))
+        total = float(_log_cash(np.array([self._images]))[0])
+        total = float(np.logaddexp(total, np.logaddexp.reduce(self._invested_SBJ, axis=None)))
+        reference = self._reference
+        return RateDrift(
+            images=self._images,
+            evidence=_exp(total),
+            largest_evidence=_exp(self._largest),
+            alarm_evidence=_exp(self._limit),
+            alarm_at=self._alarm_at,
+            rates=tuple(
+                WatchedRate(
+                    name=name,
+                    live=float(self._counts_J[j]) / max(1, self._images),
+                    holdout=reference.counts[j] / reference.images,
+                    low=float(self._low_J[j]),
+                    high=float(self._high_J[j]),
+                    evidence=float(wealth_J[j]),
+                )
+                for j, name in enumerate(reference.names)
+            ),
         )
-        return self.state
 
-    def _ranks(self, cells_N: Cells) -> Floats:
-        """Rank in [0, 1) of each image among the reference, the images before it and itself; ties at random."""
-        counts_G, ranks_N = self._counts_G, self._random.random(len(cells_N))
-        total = int(counts_G.sum())
-        for image, cell in enumerate(cells_N):
-            counts_G[cell] += 1
-            total += 1
-            ranks_N[image] = (counts_G[:cell].sum() + ranks_N[image] * counts_G[cell]) / total
-        return ranks_N
+    def _take(self, hits_NJ: npt.NDArray[np.bool_]) -> None:
+        """invested[n] = (invested[n - 1] + prior * (cash[n - 1] - cash[n])) * factor[n], unrolled over N images."""
+        numbers_N = self._images + np.arange(len(hits_NJ) + 1)
+        log_cash_N = _log_cash(numbers_N)
+        released_N = log_cash_N[:-1] + np.log1p(-np.exp(log_cash_N[1:] - log_cash_N[:-1]))
+        steps_NSBJ = np.where(hits_NJ[:, None, None, :], self._hit_SBJ, self._miss_SBJ)
+        growth_NSBJ = steps_NSBJ.cumsum(axis=0)
+        before_NSBJ = growth_NSBJ - steps_NSBJ
+        added_NSBJ = released_N[:, None, None, None] - np.log(self._hit_SBJ.size) - before_NSBJ
+        np.logaddexp(added_NSBJ[0], self._invested_SBJ, out=added_NSBJ[0])
+        invested_NSBJ = np.logaddexp.accumulate(added_NSBJ, axis=0) + growth_NSBJ
+        wealth_N = np.logaddexp(log_cash_N[1:], np.logaddexp.reduce(invested_NSBJ, axis=(1, 2, 3)))
+        alarms_N = np.flatnonzero(wealth_N >= self._limit)
+        if self._alarm_at is None and len(alarms_N):
+            self._alarm_at = self._images + int(alarms_N[0]) + 1
+        self._largest = max(self._largest, float(wealth_N.max()))
+        self._invested_SBJ = invested_NSBJ[-1]
+        self._counts_J += hits_NJ.sum(axis=0)
+        self._images += len(hits_NJ)
 
 
-def _inside(cells_N: Cells, cells: int) -> Cells:
-    if len(cells_N) and not 0 <= cells_N.min() <= cells_N.max() < cells:
-        raise ValueError(f"cells must be in [0, {cells}), got {cells_N.min()} to {cells_N.max()}")
-    return cells_N
+def rate_bounds(counts_J: Sequence[int], images: int, *, error_rate: float) -> tuple[Floats, Floats]:
+    """Intervals of J rates that all hold together with probability 1 - error_rate: low and high ends, float64 [J].
 
+    Chernoff's bound for a binomial share (Hoeffding 1963, "Probability inequalities for sums of bounded random
+    variables", theorem 1), P(share >= s) <= exp(-images * KL(s, rate)), with Bonferroni's correction over 2 J ends. It
+    also holds for the share beyond a threshold that is a quantile of the same images.
 
-def _log_densities(bins: int) -> Floats:
-    """Log of the bets, densities over equal bins with mean 1, float64 [J, bins].
-
-    Exponential tilts win if ranks become higher or lower; bets on one bin win if it gets more or fewer images.
+    Raises:
+        ValueError: a count or the error rate is out of range.
     """
-    middles_B = (np.arange(bins) + 0.5) / bins
-    tilts_JB = np.exp(np.array(_TILTS)[:, None] * middles_B)
-    single_JB = [
-        np.where(np.arange(bins) == chosen, share, (bins - share) / (bins - 1))
-        for share in _SHARES
-        if share < bins
-        for chosen in range(bins)
-    ]
-    densities_JB = np.concatenate([tilts_JB / tilts_JB.mean(axis=1, keepdims=True), single_JB])
-    return np.asarray(np.log(densities_JB))
+    require_rate(error_rate)
+    counts = np.asarray(counts_J, np.float64)
+    if not counts.size or counts.min() < 0 or counts.max() > images or images < 1:
+        raise ValueError(f"counts must be in [0, {images}]")
+    share_J = counts / images
+    limit = np.log(2 * counts.size / error_rate) / images
+    return _end(share_J, 0.0, limit), _end(share_J, 1.0, limit)
+
+
+def _end(share_J: Floats, outside: float, limit: float) -> Floats:
+    """Rate between the share and `outside` (0 or 1) whose divergence is `limit`, by bisection."""
+    inside_J, outside_J = share_J.copy(), np.full(share_J.shape, outside)
+    for _ in range(_BISECTIONS):
+        middle_J = (inside_J + outside_J) / 2
+        within_J = _divergence(share_J, middle_J) < limit
+        inside_J, outside_J = np.where(within_J, middle_J, inside_J), np.where(within_J, outside_J, middle_J)
+    return outside_J
+
+
+def _divergence(share_J: Floats, rate_J: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        hit_J = np.where(share_J > 0, share_J * np.log(share_J / rate_J), 0.0)
+        miss_J = np.where(share_J < 1, (1 - share_J) * np.log((1 - share_J) / (1 - rate_J)), 0.0)
+    return np.asarray(hit_J + miss_J, np.float64)
+
+
+def _log_factors(low_J: Floats, high_J: Floats) -> tuple[Floats, Floats]:
+    """Log factors of the wealth for an image with and without the property, float64 [S, B, J].
+
+    Above: the likelihood ratio of the rates q and `high`, with odds of q that are larger by the bet's ratio; its mean
+    is at most 1 if the rate is at most `high`. Below: the same for `low` and smaller odds. An end at 0 or 1 cannot be
+    crossed, so that its factors are 1.
+    """
+    ends_SJ = np.clip(np.stack((high_J, low_J)), _SMALLEST_RATE, 1 - _SMALLEST_RATE)
+    ratios_SB = np.stack((ODDS_RATIOS_B, 1 / ODDS_RATIOS_B))
+    odds_SBJ = ratios_SB[:, :, None] * (ends_SJ / (1 - ends_SJ))[:, None, :]
+    alternatives_SBJ = odds_SBJ / (1 + odds_SBJ)
+    hit_SBJ = np.log(alternatives_SBJ) - np.log(ends_SJ)[:, None, :]
+    miss_SBJ = np.log1p(-alternatives_SBJ) - np.log1p(-ends_SJ)[:, None, :]
+    fixed_SJ = np.stack((high_J >= 1 - _SMALLEST_RATE, low_J <= _SMALLEST_RATE))[:, None, :]
+    return np.where(fixed_SJ, 0.0, hit_SBJ), np.where(fixed_SJ, 0.0, miss_SBJ)
+
+
+def _log_cash(images_N: npt.NDArray[np.integer[Any]]) -> Floats:
+    """Log of the wealth that is not yet bet after n images, 1 / log2(n + 2): it falls from 1 and never ends."""
+    return np.asarray(-np.log(np.log2(images_N + 2.0)), np.float64)
+
+
+def _exp(value: float) -> float:
+    return float(np.exp(min(value, 700.0)))

@@ -11,7 +11,7 @@ _HEAD = """# Metrics
 Prometheus metrics at `GET /metrics`. With several API workers, the values cover all workers of the machine. A
 histogram `NAME` has the series `NAME_bucket` with the label `le`, `NAME_sum` and `NAME_count`. Times are in seconds.
 Model labels are empty for requests without a model. Metrics that start with `process_` exist only with one worker.
-`python -m docs.generate` writes this page from `service/observability/metrics.py`.
+`python -m docs.generate` writes this page from `service/observability`.
 
 | name | kind | labels | description |
 |---|---|---|---|

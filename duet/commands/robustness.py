@@ -1,6 +1,7 @@
 """`duet evaluate --robustness`: accuracy of one or two versions under corruptions, shifts and attacks.
 
-It also records the accuracy on corrupted holdout images if missing, which the promotion gate compares.
+It also records the accuracy on corrupted holdout images if missing, which the promotion gate compares, and for versions
+of two families the estimates of accuracy without labels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import typer
 from duet.commands.common import progress_bar
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from core.records.label_free import LabelFree
     from core.records.robustness import ConditionFigure, Robustness
     from core.repository.manifest import Manifest
     from core.repository.repository import ModelRepository
@@ -74,9 +78,68 @@ def evaluate_robustness(
             if not quick:
                 progress.update(task, description=f"{manifest.reference} corrupted holdout")
                 _measure_holdout(repository, manifest, images, reports, threads=threads)
+        label_free = _measure_label_free(repository, manifests, images, reports, progress, threads=threads, quick=quick)
     for path in write_robustness_figures(measured, images.dataset, figures_folder(reports, "robustness"), quick=quick):
         typer.echo(f"figure: {path}")
     _print(measured)
+    if label_free is not None:
+        _print_label_free(label_free)
+
+
+def _measure_label_free(
+    repository: ModelRepository,
+    manifests: Sequence[Manifest],
+    images: Images,
+    reports: Path,
+    progress: Progress,
+    *,
+    threads: int,
+    quick: bool,
+) -> LabelFree | None:
+    """Write the record of label-free accuracy; None unless there are versions of two families with this split."""
+    from core.records.base import write_report
+    from core.records.lookup import report_path
+    from training.analysis.robustness.label_free import IMAGES, measure_label_free
+    from training.analysis.robustness.measure import QUICK_IMAGES
+
+    if len({each.family for each in manifests}) < 2:
+        return None
+    if any(each.data.split_digest != images.split.digest for each in manifests):
+        return None
+    first, second = sorted(manifests, key=lambda each: each.family)
+    task = progress.add_task("without labels", total=None)
+
+    def show(name: str, done: int, of: int) -> None:
+        progress.update(task, description=f"without labels: {name}", completed=done, total=of)
+
+    path = report_path(reports, "label_free", first.reference, second.reference, quick=quick)
+    partial = path.with_suffix(".partial.jsonl")
+    record = measure_label_free(
+        (first, second),
+        (repository.folder(first.family, first.version), repository.folder(second.family, second.version)),
+        images,
+        partial,
+        threads=threads,
+        count=QUICK_IMAGES if quick else IMAGES,
+        progress=show,
+    )
+    write_report(path, record)
+    partial.unlink(missing_ok=True)
+    return record
+
+
+def _print_label_free(record: LabelFree) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"accuracy without labels on {record.data.images:,} test images: mean absolute error in points"
+    table = Table("", "inputs", title=title)
+    for heading in ("corruptions", "rotations", "largest"):
+        table.add_column(heading, justify="right")
+    for fit in record.fits:
+        errors = fit.error(), fit.error("rotation"), fit.largest_error
+        table.add_row(fit.model.reference, fit.correctness.inputs, *[f"{100 * each:.1f}" for each in errors])
+    Console().print(table)
 
 
 def _measure_holdout(

@@ -84,6 +84,7 @@ class RequestMiddleware:
         context = read_context(scope["headers"], now=time.perf_counter(), deadline_seconds=self._deadline_seconds)
         scope.setdefault("state", {})["context"] = context
         token = current_request.set(context)
+        self._metrics.in_progress += 1
         cors = [] if self._cors is None else self._cors.headers(scope["headers"])
         method, status = scope["method"], 0
 
@@ -119,6 +120,7 @@ class RequestMiddleware:
             client = scope.get("client")
             finish(self._metrics, context, method, route, scope["path"], status, client[0] if client else None)
         finally:
+            self._metrics.in_progress -= 1
             current_request.reset(token)
 
     def _refuse(self, context: RequestContext, scope: Scope) -> Response | None:

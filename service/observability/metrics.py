@@ -16,8 +16,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from core.repository.manifest import Precision
 from core.schemas.api import ProviderStatus
+from core.schemas.live import LiveFigures
 from service.engine.loaded_model import ModelVariant
 from service.engine.queue import Inference, ModelQueue
+from service.observability.live_gauges import LiveGauges
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -83,6 +85,15 @@ class Metrics:
             "livemax",
         )
         self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
+        self._live = LiveGauges(self.registry)
+        self.in_progress = 0
+        """Number of requests that have begun and not finished; the gauge has it as of the last scrape."""
+        self._in_progress = self._gauge(
+            "duet_http_requests_in_progress",
+            "Requests that have begun and not finished, event streams and the scrape itself included",
+            (),
+            "livesum",
+        )
         build = self._gauge("duet_build_info", "The running version of the project", ("version",), "livemax")
         build.labels(version).set(1)
         self._due: list[tuple[Observe, float]] = []
@@ -123,6 +134,10 @@ class Metrics:
     def count_captured(self, outcome: str, records: int) -> None:
         """Count records of captured traffic; called from any thread."""
         self._captured.labels(outcome).inc(records)
+
+    def show_live(self, figures: LiveFigures) -> None:
+        """Set the gauges of live traffic; called from any thread."""
+        self._live.show(figures)
 
     def settle(self) -> None:
         """Add the buffered observations to the metrics; runs within DEFER_SECONDS and before each scrape."""
@@ -186,6 +201,7 @@ class Metrics:
         of the others from files.
         """
         self.settle()
+        self._in_progress.set(self.in_progress)
         now = {(served.family, str(served.version), served.precision): served for served in self._loaded()}
         for labels in self._seen - now.keys():
             self._model_info.labels(*labels).set(0)

@@ -87,7 +87,7 @@ def _parse(entry: str, number: int) -> ApiKey:
     scope = next((scope for scope in SCOPES if scope == name.strip()), None)
     if not separator or scope is None:
         raise ValueError(
-            f"entry {number} does not begin with {' or '.join(f'{scope}:' for scope in SCOPES)}: "
+            f"entry {number} does not begin with one of the scopes {', '.join(SCOPES)} and a colon: "
             "write scope:key, separated by commas, such as jobs:KEY,admin:KEY2"
         )
     if len(secret) < MIN_KEY_LENGTH:

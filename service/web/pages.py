@@ -41,6 +41,7 @@ PAGES = (
     Page("comparison", "/ui/comparison", "Comparison", "Metrics of two versions on the same test images."),
     Page("jobs", "/ui/jobs", "Jobs", "Start and monitor trainings and evaluations."),
     Page("models", "/ui/models", "Models", "Versions, champions, promotions and evaluations."),
+    Page("live", "/ui/live", "Live", "Accuracy, coverage, drift and alarms of live traffic."),
     Page("label", "/ui/label", "Label", "Label pictures of the captured traffic."),
 )
 """Pages in the order of the navigation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from rich.progress import Progress
 
@@ -85,10 +86,14 @@ def test_weights_undo_the_choice_of_images() -> None:
 def test_drift_is_found_only_where_it_is() -> None:
     traffic = drift.Traffic.stored(shipped_models() / "cnn/4")
     random = np.random.default_rng(8)
-    for quantity, share_N in (("class mix", traffic.one_class_doubled()), ("confidence", traffic.wrong_tripled())):
+    changes: dict[drift.Quantity, npt.NDArray[np.float64]] = {
+        "class mix": traffic.one_class_doubled(),
+        "confidence": traffic.wrong_tripled(),
+    }
+    for quantity, share_N in changes.items():
         assert share_N.sum() == pytest.approx(1)
         [still, moved] = (
-            drift.alarms(traffic, quantity, share, streams=2, images=900, random=random) for share in (None, share_N)
+            drift.alarms(traffic, quantity, share, streams=2, images=2_500, random=random) for share in (None, share_N)
         )
         assert np.isinf(still).all()
         assert math.isfinite(moved.min())

@@ -8,6 +8,7 @@ import pytest
 
 from core.records.base import read_report
 from core.records.corrupted_holdout import CORRUPTED_HOLDOUT_NAME, CorruptedHoldout
+from core.records.label_free import LabelFree
 from core.records.lookup import report_path
 from core.records.mistakes import Mistakes
 from core.records.robustness import Robustness
@@ -56,7 +57,10 @@ def test_robustness_of_two_versions_is_recorded(
         record = read_report(report_path(folder, "robustness", reference, quick=True), Robustness)
         assert record.model.reference == reference
     assert "CIFAR-10-C (regenerated); frost is left out" in capsys.readouterr().out
-    assert not list((folder / "robustness").glob("*.partial.jsonl"))
+    label_free = read_report(report_path(folder, "label_free", "cnn@1", "mlp@1", quick=True), LabelFree)
+    assert [fit.model.reference for fit in label_free.fits] == ["cnn@1", "mlp@1"]
+    assert label_free.data.images <= 100
+    assert not list(folder.rglob("*.partial.jsonl"))
     assert (folder / "robustness" / "figures" / "cnn@1-mlp@1.quick.levels.png").is_file()
 
 

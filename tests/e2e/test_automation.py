@@ -46,8 +46,30 @@ def test_workflow_tests_every_supported_python() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     named = [line.rpartition(" :: ")[2] for line in project["classifiers"] if "Python :: 3." in line]
     assert WORKFLOW["jobs"]["test"]["strategy"]["matrix"]["python"] == named == ["3.11", "3.12", "3.13", "3.14"]
-    # `make test` contains the tests of `make check`, and the lint job its style checks.
-    assert TARGETS == [".venv-dev/ready", "test", "lint"]
+
+
+def test_workflow_runs_every_tier() -> None:
+    runs = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in WORKFLOW["jobs"].items()}
+    assert runs == {
+        "check": ["make check"],
+        "test": ["make .venv-dev/ready", "make test"],
+        "lint": ["make lint"],
+        "manifests": ["make manifests"],
+        "all": ["make test-all"],
+    }
+    assert WORKFLOW["jobs"]["test"]["needs"] == "check"
+
+
+def test_long_tier_runs_on_a_schedule_and_on_request_only() -> None:
+    # YAML 1.1 reads the key `on` as true.
+    assert set(WORKFLOW[True]) == {"push", "pull_request", "schedule", "workflow_dispatch"}
+    conditional = {name: job["if"] for name, job in WORKFLOW["jobs"].items() if "if" in job}
+    assert conditional == {"all": "github.event_name == 'schedule' || github.event_name == 'workflow_dispatch'"}
+
+
+def test_workflow_cannot_write_to_the_repository() -> None:
+    assert WORKFLOW["permissions"] == {"contents": "read"}
+    assert not [name for name, job in WORKFLOW["jobs"].items() if "permissions" in job]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from core.repository.alias_files import read_aliases
 from core.schemas.api import ProblemDetails
 from tests.support.compose import ROOT, Stack, champion, docker, train, watch
 from tests.support.labelled_folders import picture
@@ -54,7 +55,11 @@ def test_image_has_all_files_of_packages_and_models(service: str, stack: Stack) 
 def files_of(*folders: str) -> set[str]:
     """The files of this checkout that belong in an image."""
     found = (file for folder in folders for file in (ROOT / folder).rglob("*") if file.is_file())
-    return {file.relative_to(ROOT).as_posix() for file in found if "__pycache__" not in file.parts}
+    names = {file.relative_to(ROOT).as_posix() for file in found if "__pycache__" not in file.parts}
+    champions = read_aliases(ROOT / "models").champions
+    kept = {f"models/{family}/{version}/" for family, version in champions.items()}
+    families = tuple(f"models/{family}/" for family in champions)
+    return {name for name in names if not name.startswith(families) or name.startswith(tuple(kept))}
 
 
 def test_has_the_shipped_versions_whole(stack: Stack) -> None:

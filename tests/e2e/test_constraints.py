@@ -14,7 +14,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-LOCKED = r"\$\(LOCKED\)|--constraint |-c (constraints|torch-locked)\.txt|--require-hashes -r requirements-"
+LOCKED = r"\$\(LOCKED\)|--constraint |-r torch-locked\.txt|--require-hashes +-r requirements-"
 ASKED = [*PROJECT["dependencies"], *(line for extra in PROJECT["optional-dependencies"].values() for line in extra)]
 
 

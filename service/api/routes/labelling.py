@@ -51,7 +51,7 @@ _DISK_ERRORS = (StorageFullError, HomeNotWritableError)
 
 @router.get("", responses={**success(load_example("labelling"), "Counts and estimates"), **responses(*CALLER_ERRORS)})
 async def get_labelling(state: StateDep, _: JobsCaller) -> LabellingSummary:
-    """Return the number of waiting and labelled pictures, and the accuracy of the answers that clients received.
+    """Return the number of waiting and labelled pictures, and the accuracy of the answers.
 
     The intervals hold at all times at once, so they may be looked at after every label.
     """

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from starlette.requests import Request
 from starlette.responses import Response
 
 from core.comparison.schemas import MetricsComparison
 from core.errors import DifferentImagesError, NotEvaluatedError
-from service.api.common.content_negotiation import preferred
 from service.api.common.openapi import VERSION_ERRORS, content
+from service.api.common.page_or_data import PAGE_CONTENT, VARY, PageOrData
 from service.api.deps import CatalogDep, StateDep
 from service.api.examples import load_example
 from service.errors import (
@@ -23,33 +20,16 @@ from service.errors import (
     responses,
 )
 from service.models.catalog import ModelRef
-from service.state import state_of
-from service.web.assets import REVALIDATE, SECURITY_HEADERS, answer
-
-PAGE_PATH = "/ui/comparison"
-_FORMS = {"application/json": "json", "text/html": "html"}
-_VARY = "Accept, Accept-Encoding"
+from service.web.assets import REVALIDATE
 
 
-class PageOrData(APIRoute):
-    """Route that returns an HTML page to browsers; the page then requests the data from the same URL."""
+class ComparisonRoute(PageOrData):
+    """Route with the comparison page."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the page if the Accept header prefers HTML, otherwise the data."""
-        data = super().get_route_handler()
-
-        async def handle(request: Request) -> Response:
-            if preferred(request.headers, _FORMS) == "json":
-                return await data(request)
-            site = state_of(request)["site"]
-            page = answer(site.pages[PAGE_PATH], request.headers, caching=REVALIDATE, headers=SECURITY_HEADERS)
-            page.headers["Vary"] = _VARY
-            return page
-
-        return handle
+    page_path = "/ui/comparison"
 
 
-router = APIRouter(tags=["metrics"], route_class=PageOrData)
+router = APIRouter(tags=["metrics"], route_class=ComparisonRoute)
 
 
 class ComparisonQuery(BaseModel):
@@ -75,7 +55,7 @@ class ComparisonQuery(BaseModel):
             "Test scores of both versions and the significance of their difference; a page for browsers",
             {
                 "application/json": {"example": load_example("metrics_compare")},
-                "text/html": {"schema": {"type": "string"}, "example": "<!doctype html> ..."},
+                "text/html": PAGE_CONTENT,
             },
         ),
         **responses(
@@ -99,5 +79,5 @@ async def compare_evaluations(
     """
     first, second = ModelRef.parse(query.first), ModelRef.parse(query.second)
     body = await state["comparisons"].compare(catalog, first, second, deadline=state["context"].deadline)
-    headers = {"Vary": _VARY, "Cache-Control": REVALIDATE}
+    headers = {"Vary": VARY, "Cache-Control": REVALIDATE}
     return Response(body, headers=headers, media_type="application/json")

@@ -42,8 +42,8 @@ async def delete_traffic(
 ) -> TrafficDeletion:
     """Delete captured requests: one by its id, or all of a time. Deleting again, or nothing, is not an error.
 
-    The requests are hidden from all pages and figures at once. Their bytes on disk are overwritten later, at the latest
-    at `erased_by`.
+    The requests are hidden from all pages at once, and leave the live figures within seconds. Their bytes on disk are
+    overwritten later, at the latest at `erased_by`.
     """
     now = time.time()
     if (request_id is None) == (after is None and before is None):

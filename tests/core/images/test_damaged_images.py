@@ -102,7 +102,7 @@ def mutated_images(draw: st.DrawFn) -> bytes:
 
 
 class TestAnyBytes:
-    @settings(max_examples=600, deadline=None, derandomize=True)
+    @settings(max_examples=600, derandomize=True)
     @given(mutated_images())
     def test_damaged_images_are_read_or_refused(self, data: bytes) -> None:
         try:
@@ -112,7 +112,7 @@ class TestAnyBytes:
         assert decoded.pixels_HWC.shape == (32, 32, 3)
         assert decoded.pixels_HWC.dtype == np.uint8
 
-    @settings(max_examples=200, deadline=None, derandomize=True)
+    @settings(max_examples=200, derandomize=True)
     @given(st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0"]), st.binary())
     def test_random_bytes_are_refused_or_read(self, signature: bytes, tail: bytes) -> None:
         with contextlib.suppress(ImageError):

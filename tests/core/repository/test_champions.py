@@ -178,7 +178,7 @@ def test_rollback_unknown_family_lists_existing_ones(repository: ModelRepository
         rollback(repository, "dog", actor="a", reason="r")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(steps=st.lists(st.sampled_from([1, 2, 3, 4, "back"]), min_size=1, max_size=14))
 def test_champions_and_trail_follow_any_sequence(steps: list[int | str]) -> None:
     with TemporaryDirectory() as folder:

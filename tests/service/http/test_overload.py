@@ -140,6 +140,19 @@ async def test_metrics_report_the_queue_length(home: Path) -> None:
         assert '\nduet_queue_images{model="cnn",precision="fp32",version="1"} 0.0\n' in scraped
 
 
+async def test_metrics_report_requests_in_progress(home: Path) -> None:
+    async with running_app(settings_for(home)) as running:
+        with gated(running.queue("cnn")) as gate:
+            requests = [asyncio.create_task(ask(running)) for _ in range(2)]
+            await gate.held(2)
+            # The scrape is a request too.
+            assert "\nduet_http_requests_in_progress 3.0\n" in (await running.client.get("/metrics")).text
+            gate.open()
+            await asyncio.gather(*requests)
+        await running.client.post("/predict?model=vit", content=gray_png(0), headers=RAW)
+        assert "\nduet_http_requests_in_progress 1.0\n" in (await running.client.get("/metrics")).text
+
+
 async def test_metrics_are_complete_after_shutdown(home: Path) -> None:
     async with running_app(settings_for(home)) as running:
         registry = running.state["metrics"].registry

@@ -41,8 +41,8 @@ def test_claim_belongs_to_one_until_it_is_released(broker: Broker) -> None:
 def test_claim_expires(broker: Broker) -> None:
     client = connect(broker.url)
     Claims(client, seconds=600).take(KEY)
-    [name] = client.keys("*labelling*")  # type: ignore[misc]
-    assert 0 < int(client.ttl(name)) <= 600  # type: ignore[arg-type]
+    [name] = client.keys("*labelling*")
+    assert 0 < int(client.ttl(name)) <= 600
     client.close()
 
 

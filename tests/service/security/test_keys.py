@@ -12,8 +12,8 @@ JOBS, ADMIN = "j" * 16, "a" * 40
 
 def test_scopes_include_the_lesser_ones() -> None:
     jobs, admin = parse_keys(f"jobs:{JOBS}, admin:{ADMIN}").keys
-    assert (jobs.secret, jobs.scopes) == (JOBS.encode(), ("jobs",))
-    assert (admin.secret, admin.scopes) == (ADMIN.encode(), ("jobs", "admin"))
+    assert (jobs.secret, jobs.scopes) == (JOBS.encode(), ("feedback", "jobs"))
+    assert (admin.secret, admin.scopes) == (ADMIN.encode(), ("feedback", "jobs", "admin"))
 
 
 def test_key_may_contain_colons() -> None:
@@ -24,7 +24,7 @@ def test_key_may_contain_colons() -> None:
     ("text", "said"),
     [
         ("", "entry 1"),
-        (JOBS, "entry 1 does not begin with jobs: or admin:"),
+        (JOBS, "entry 1 does not begin with one of the scopes feedback, jobs, admin and a colon"),
         (f"jobs:{JOBS},", "entry 2 does not begin"),
         (f"root:{JOBS}", "entry 1 does not begin"),
         (f"Jobs:{JOBS}", "entry 1 does not begin"),
@@ -75,4 +75,4 @@ def test_key_repr_and_id_do_not_reveal_the_secret() -> None:
     [key] = with_all_scopes(ADMIN).keys
     assert ADMIN not in repr(key)
     assert key.id == ApiKey(("jobs",), ADMIN.encode()).id != ApiKey(("jobs",), JOBS.encode()).id
-    assert key.scopes == ("jobs", "admin")
+    assert key.scopes == ("feedback", "jobs", "admin")

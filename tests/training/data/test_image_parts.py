@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import DataError
@@ -35,7 +35,6 @@ def part_by_key(loaded: tuple[ImageDataset, Split]) -> dict[int, str]:
     return found
 
 
-@settings(deadline=None)
 @given(count=st.integers(4, 40), seed=st.integers(0, 2**32))
 def test_part_of_is_independent_of_the_order(count: int, seed: int) -> None:
     all_keys = keys(count, seed)
@@ -52,7 +51,6 @@ def test_part_shares_match_the_configuration() -> None:
     assert shares == pytest.approx({"train": 0.7, "validation": 0.1, "holdout": 0.1, "test": 0.1}, abs=0.01)
 
 
-@settings(deadline=None)
 @given(first=st.integers(4, 60), more=st.integers(0, 60), removed=st.integers(0, 3), seed=st.integers(0, 2**32))
 def test_known_images_keep_their_part(first: int, more: int, removed: int, seed: int) -> None:
     """Only a training image may become a validation image, which no version may use as holdout."""
@@ -127,7 +125,6 @@ def test_folder_whose_test_images_were_all_removed_is_refused(tmp_path: Path) ->
         load_folder("colors", home=tmp_path)
 
 
-@settings(deadline=None)
 @given(count=st.integers(2, 3), seed=st.integers(0, 2**32))
 def test_small_classes_are_trained_and_held_out(count: int, seed: int) -> None:
     assert sorted(part_of(keys(count, seed))) == (["holdout", "train"] if count == 2 else ["holdout", "test", "train"])

@@ -96,6 +96,7 @@ def test_version_has_graphs_gradient_and_the_origin_of_its_weights(
     assert all(stored[name].equal(tensor) for name, tensor in weights.items())
 
 
+@pytest.mark.full
 def test_comparison_with_random_weights_uses_the_whole_small_holdout(home: Path, backbone: Path) -> None:
     scratch = small_recipe("mlp", epochs=1).with_overrides({"image_size": 16, "optimization.learning_rate": 1e-7})
     repository, thresholds = repository_of(home), GateThresholds()
@@ -137,6 +138,7 @@ def test_fine_tuning_resumes_and_keeps_the_best_epoch(
     assert all(tensor.equal(other[name]) for name, tensor in one.items())
 
 
+@pytest.mark.full
 def test_version_replaces_the_file_as_a_start(home: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = train(home, file=backbone)
     backbone.unlink()

@@ -14,6 +14,7 @@ from core.errors import ConfigurationError
 from core.files.durable import atomic_replace
 from core.records.base import write_report
 from core.records.corrupted_holdout import CorruptedHoldout
+from core.records.label_free import LabelFree
 from core.records.lookup import NAMES, VersionRecord, report_path, versions_of
 from core.repository.manifest import sha256_of
 from core.repository.repository import MODELS_NAME
@@ -118,7 +119,7 @@ def write_docs(report: Report, docs: Path) -> Path:
 def write_records(findings: Findings, folder: Path) -> None:
     """Replace the records in `folder` by the records of the findings.
 
-    Records of corrupted holdout images are kept for the promotion gate.
+    Records of corrupted holdout images and of label-free accuracy are kept: the findings do not contain them.
 
     Raises:
         ConfigurationError: the folder cannot be written to.
@@ -128,7 +129,7 @@ def write_records(findings: Findings, folder: Path) -> None:
         records += [side.robustness, side.explanations, side.latency]
         records += [side.training_fit] if side.training_fit is not None else []
     for former in folder.glob("*"):
-        if former.name != NAMES[CorruptedHoldout]:
+        if former.name not in (NAMES[CorruptedHoldout], NAMES[LabelFree]):
             shutil.rmtree(former)
     for record in records:
         references = [version.reference for version in versions_of(record)]

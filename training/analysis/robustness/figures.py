@@ -29,7 +29,12 @@ from training.plots.style import (
 )
 
 _COLUMNS = 3
-_UNITS = {"shift": "pixels", "rotation": "degrees", "fgsm": "step in 1/255"}
+_UNITS = {
+    "shift": "pixels",
+    "rotation": "degrees",
+    "fgsm": "step in 1/255",
+    "noisy_original": "1 to 5: originals of 512 to 32 pixels",
+}
 
 
 def robustness_figures(reports: Sequence[Robustness], dataset: ImageDataset) -> dict[str, Draw]:

@@ -39,7 +39,11 @@ async def export(app: RunningApp, **query: Any) -> list[dict[str, Any]]:
 
 
 async def test_labels_are_stored_and_unknown_ids_named(running: RunningApp) -> None:
-    labels = [{"id": "a", "label": "dog"}, {"id": "m~1", "label": None}, {"id": "m", "label": "cat"}]
+    labels: list[dict[str, Any]] = [
+        {"id": "a", "label": "dog"},
+        {"id": "m~1", "label": None},
+        {"id": "m", "label": "cat"},
+    ]
     response = await send(running, labels)
     assert FeedbackResult.model_validate_json(response.content) == FeedbackResult(
         stored=2, unchanged=0, unknown=("m",), new_classes=()

@@ -88,7 +88,7 @@ async def test_failed_gate_is_refused_with_the_report(running: RunningApp) -> No
     report = GateReport.model_validate(problem["report"])
     assert (report.passed, report.ground) == (False, "not_better")
     assert problem["detail"].startswith(report.summary)
-    assert len(report.verdicts) == 9
+    assert len(report.verdicts) == 10
     assert (await answering(running))[0] == 1
     assert history(repository_of(running)) == []
 

@@ -46,7 +46,9 @@ def test_augmentation_lists_enabled_operations(shipped: Findings) -> None:
 
 def test_targets_are_labels_or_a_teacher(shipped: Findings) -> None:
     assert cells.targets(shipped.first) == "class probabilities of teacher@1 (distillation)"
-    assert cells.targets(shipped.second) == "one-hot labels, label smoothing 0.05"
+    assert cells.targets(shipped.second) == "one-hot labels"
+    smoothed = configured(shipped.second, optimization={"label_smoothing": 0.05})
+    assert cells.targets(smoothed) == "one-hot labels, label smoothing 0.05"
 
 
 @pytest.mark.parametrize(
@@ -139,16 +141,19 @@ def test_controls_are_described_if_they_were_measured(shipped: Findings) -> None
         )
         update = {"deletion_controls": gains, "insertion_controls": gains, "other_images": an(0.39, 0.3, 0.5)}
         methods = tuple(method.model_copy(update=update) for method in side.explanations.methods)
-        levels = (NoiseLevel(noise=0.1, kept=an(0.08, 0.05, 0.1)),)
+        levels = (NoiseLevel(noise=0.05, kept=an(0.08, 0.05, 0.1)),)
         explanations = side.explanations.model_copy(update={"methods": methods, "noise_levels": levels})
         return dataclasses.replace(side, explanations=explanations)
 
     measured = dataclasses.replace(shipped, first=controlled(shipped.first), second=controlled(shipped.second))
     assert cells.has_controls(measured)
-    assert not cells.has_controls(dataclasses.replace(measured, second=shipped.second))
+    older = [each.model_copy(update={"deletion_controls": ()}) for each in shipped.second.explanations.methods]
+    explanations = shipped.second.explanations.model_copy(update={"methods": tuple(older)})
+    uncontrolled = dataclasses.replace(shipped.second, explanations=explanations)
+    assert not cells.has_controls(dataclasses.replace(measured, second=uncontrolled))
     page = findings_page(measured)
     assert "0.39 (0.30 to 0.50) | center and center |" in page
-    assert "| deviation 0.1, the default | 8.0% (5.0% to 10.0%) | 8.0% (5.0% to 10.0%) |" in page
+    assert "| deviation 0.05, the default | 8.0% (5.0% to 10.0%) | 8.0% (5.0% to 10.0%) |" in page
     assert "is a weak baseline" not in page
 
 

@@ -16,7 +16,7 @@ from training.analysis.report.write import SOURCES_NAME, Sources, sources
 
 PAGE, FIGURES = ROOT / "docs" / "findings.md", ROOT / "docs" / "findings"
 RENEW = "run: duet report --docs"
-_LARGEST = 3_000_000
+_LARGEST = 3_500_000
 """Maximum size of all records and figures of the page in bytes."""
 
 

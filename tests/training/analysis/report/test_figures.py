@@ -28,8 +28,9 @@ def tick_labels(axis: Any) -> list[str]:
 def test_levels_figure_labels_severity_only_for_corruptions(shipped: Findings) -> None:
     figure = levels_figure([side.robustness for side in shipped.sides], LIGHT)
     labels = {axes.get_title(): axes.get_xlabel() for axes in figure.axes if axes.get_title()}
-    assert {name: labels.pop(name) for name in ("shift", "rotation", "FGSM")} == {
+    assert {name: labels.pop(name) for name in ("shift", "rotation", "FGSM", "noisy original")} == {
         "shift": "pixels", "rotation": "degrees", "FGSM": "step in 1/255",
+        "noisy original": "1 to 5: originals of 512 to 32 pixels",
     }  # fmt: skip
     assert len(labels) == 14
     assert set(labels.values()) == {"severity"}

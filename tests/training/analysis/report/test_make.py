@@ -249,10 +249,12 @@ def test_write_records_reproduces_the_findings(
     findings = collect(*evaluated, context.records)
     (tmp_path / "robustness").mkdir()
     (tmp_path / "robustness" / "old@1.json").write_text("")
-    (tmp_path / "corrupted_holdout").mkdir()
-    (tmp_path / "corrupted_holdout" / "old@1.json").write_text("of the gate")
+    for kept in ("corrupted_holdout", "label_free"):
+        (tmp_path / kept).mkdir()
+        (tmp_path / kept / "old@1.json").write_text("not in the findings")
     write_records(findings, tmp_path)
-    assert (tmp_path / "corrupted_holdout" / "old@1.json").read_text() == "of the gate"
+    for kept in ("corrupted_holdout", "label_free"):
+        assert (tmp_path / kept / "old@1.json").read_text() == "not in the findings"
     assert not (tmp_path / "robustness" / "old@1.json").exists()
     assert collect(*evaluated, dataclasses.replace(context.records, layers=[tmp_path])) == findings
     assert {path.name for path in tmp_path.iterdir()} == {*NAMES.values(), "exploration"}

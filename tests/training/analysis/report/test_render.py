@@ -44,7 +44,7 @@ def test_report_page_has_all_sections(text: str) -> None:
 
 def test_report_page_draws_no_conclusions(shipped: Findings) -> None:
     swapped = report_page(dataclasses.replace(shipped, first=shipped.second, second=shipped.first))
-    assert "# cnn@4 and mlp@4 on cifar10" in swapped
+    assert "# cnn@5 and mlp@4 on cifar10" in swapped
     assert not re.search(r"\b(should|better|worse|ahead|wins)\b", swapped)
 
 

@@ -1,0 +1,1 @@
+"""Live figures of captured traffic: shares, accuracy, coverage, drift and alarms."""
