@@ -87,7 +87,7 @@ def test_pictures_are_labelled_by_keys(browser: Browser, service: ServiceProcess
         page.keyboard.press("4")
         labelled(page, 1)
         assert source(page) != first
-        expect(page.locator(".label-figures h3")).to_contain_text("cnn@5")
+        expect(page.locator(".label-figures h3", has_text="cnn@5")).to_contain_text("cnn@5")
         page.keyboard.press("0")
         labelled(page, 2)
         page.keyboard.press("n")
