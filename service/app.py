@@ -77,6 +77,7 @@ from service.traffic.capture import capturing
 from service.web import routes as web
 from service.web.not_found import install_not_found_page
 from service.web.pages import read_site
+from service.webhooks.threads import sending_webhooks
 
 MAX_UPLOADS = 2
 """Maximum number of concurrent uploads of training images per worker."""
@@ -196,6 +197,7 @@ async def _running(
         with (
             capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
             watching(settings, repository, recorded.show_live) as live,
+            sending_webhooks(settings, repository, lambda: live.figures.alarms if live else (), recorded.count_webhook),
         ):
             yield AppState(
                 settings=settings,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -21,9 +20,9 @@ from core.repository.graph_records import ProviderName
 from core.repository.manifest import Precision
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
+from service.security.setting_checks import check_origins, check_receivers, check_signing_secret
 
 MIB = 1024 * 1024
-_ORIGIN = re.compile(r"https?://[^/\s,@]+")
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
@@ -66,7 +65,7 @@ class Settings(BaseSettings):
     """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
     name of the machine are always accepted; requests for other names are rejected with 403."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[str, ...], NoDecode, AfterValidator(check_origins)] = ()
     """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
     need a key for changing requests."""
 
@@ -178,6 +177,19 @@ class Settings(BaseSettings):
     capture_uploads: bool = False
     """Switch for storing the uploaded files too; without it, only the images in the size of the model are stored."""
 
+    webhook_private: bool = False
+    """Switch for webhooks to private addresses, such as those of other containers."""
+
+    webhook_urls: Annotated[SecretStr | None, AfterValidator(check_receivers)] = None
+    """Addresses, up to 8 separated by commas, that receive a POST when a job ends, an alarm of live traffic is raised
+    or a champion changes."""
+
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(check_signing_secret)] = Field(
+        None, validate_default=True
+    )
+    """Secret that signs webhooks by the Standard Webhooks scheme, such as whsec_ and 32 bytes in base64. During a
+    rotation, the new and the old one, separated by a comma."""
+
     poll_seconds: float = Field(0.5, gt=0)
     """Interval at which the champions are read; it delays the switch to a promoted version."""
 
@@ -235,14 +247,6 @@ class Settings(BaseSettings):
     @classmethod
     def _split_names(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
-
-    @field_validator("cors_origins")
-    @classmethod
-    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not an origin: write scheme://host[:port] without a path, or *")
-        return origins
 
     @field_validator("providers", mode="before")
     @classmethod

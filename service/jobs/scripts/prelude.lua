@@ -1,6 +1,7 @@
-local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS = unpack(KEYS)
+local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS, ENDS = unpack(KEYS)
 local ID, KEPT = ARGV[1], ARGV[2]
 local ENDED = {succeeded = true, failed = true, cancelled = true}
+local MAX_ENDS = 1000
 
 -- The broker's clock, so that the clocks of the machines do not matter. Values stay below 2^53, exact in doubles.
 local function microseconds()
@@ -50,6 +51,8 @@ local function finish(state, event)
   local now = milliseconds()
   move(state, FINISHED, now)
   redis.call('HSET', JOB, 'finished_at', digits(now))
+  redis.call('ZADD', ENDS, digits(now), ID .. ':' .. state .. ':' .. digits(now))
+  redis.call('ZREMRANGEBYRANK', ENDS, 0, -1 - MAX_ENDS)
   emit(event)
 end
 
