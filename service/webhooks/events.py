@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any, Literal
 
 import orjson
@@ -22,6 +23,10 @@ MAX_TEXT_LENGTH = 2_000
 EventType = Literal[
     "job.succeeded", "job.failed", "job.cancelled", "alarm.raised", "champion.changed", "champion.removed"
 ]
+
+_ENDS: Mapping[FinalState, EventType] = MappingProxyType(
+    {"succeeded": "job.succeeded", "failed": "job.failed", "cancelled": "job.cancelled"}
+)
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,11 @@ def job_ended(record: JobRecord, state: FinalState, at: datetime, settings: Sett
         at: time of the end.
         settings: for the path of the job, and the folders that its error must not show.
     """
-    error = record.error and record.error.model_dump()
-    data = {
+    error = None
+    if record.error is not None:
+        message = _shortened(hide_paths(record.error.message, **settings.folders))
+        error = {"type": record.error.type, "message": message}
+    data: dict[str, Any] = {
         "id": record.id,
         "kind": record.kind,
         "state": state,
@@ -72,12 +80,10 @@ def job_ended(record: JobRecord, state: FinalState, at: datetime, settings: Sett
         "job": f"{settings.root_path}/jobs/{record.id}",
         "result": record.result,
         "result_omitted": False,
-        "error": hide_paths(error, **settings.folders) if error else None,
+        "error": error,
     }
-    if error:
-        data["error"]["message"] = _shortened(data["error"]["message"])
     key = f"{record.id} {at.timestamp():.3f}"
-    event = Event(f"job.{state}", at, key, data)
+    event = Event(_ENDS[state], at, key, data)
     if len(event.body) <= MAX_BODY_BYTES:
         return event
     # The result of an evaluation has an entry for each of up to 100 versions.

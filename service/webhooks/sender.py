@@ -45,11 +45,11 @@ class Sender:
         Raises:
             DeliveryError: there was no response, or it had another status than 2xx.
         """
-        headers = {
-            "content-type": "application/json",
-            "user-agent": f"duet/{release()}",
-            **signature_headers(message_id, int(time.time()), body, self._secrets),
-        }
+        headers = [
+            ("content-type", "application/json"),
+            ("user-agent", f"duet/{release()}"),
+            *signature_headers(message_id, int(time.time()), body, self._secrets).items(),
+        ]
         backend = CheckedBackend(time.monotonic() + TIMEOUT_SECONDS, private=self._private, resolve=self._resolve)
         try:
             with (

@@ -27,7 +27,8 @@ Act = Callable[[socket.socket], None]
 
 
 def sender(url: str, *, private: bool = True, addresses: Sequence[str] | None = None) -> Sender:
-    return Sender(url, SECRETS, private=private, resolve=(addresses and (lambda host, port: addresses)) or None)
+    resolve = None if addresses is None else lambda host, port: addresses
+    return Sender(url, SECRETS, private=private, resolve=resolve)
 
 
 @contextmanager
