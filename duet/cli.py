@@ -22,6 +22,7 @@ from duet.commands.repeat import repeat
 from duet.commands.report import report
 from duet.commands.serve import home, key, serve, worker
 from duet.commands.train import train
+from duet.commands.transfer import pull, push
 from duet.commands.tune import tune
 
 app = typer.Typer(
@@ -33,6 +34,8 @@ app = typer.Typer(
 models.app.command()(delete)
 models.app.command()(archive)
 models.app.command("import")(import_model)
+models.app.command()(push)
+models.app.command()(pull)
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
