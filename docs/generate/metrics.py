@@ -28,13 +28,14 @@ def page() -> str:
     families = sorted(registry.collect(), key=lambda family: (family.name.startswith("process_"), family.name))
     return _HEAD + "".join(
         f"| `{family.name}{'_total' * (family.type == 'counter')}` | {family.type} "
-        f"| {', '.join(f'`{label}`' for label in _labels(registry, family))} "
+        f"| {', '.join(f'`{label}`' for label in labels_of(registry, family))} "
         f"| {family.documentation.rstrip('.')} |\n"
         for family in families
     )
 
 
-def _labels(registry: CollectorRegistry, family: Metric) -> tuple[str, ...]:
+def labels_of(registry: CollectorRegistry, family: Metric) -> tuple[str, ...]:
+    """Names of the labels of a family, without `le`."""
     # A family without samples does not show its labels: its collector, or the class of the family, knows them.
     known = family if hasattr(family, "_labelnames") else registry._names_to_collectors.get(family.name)
     labels: tuple[str, ...] = getattr(known, "_labelnames", ())

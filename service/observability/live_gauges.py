@@ -58,9 +58,11 @@ class LiveGauges:
         self._seen |= now.keys()
         for pair in figures.disagreements:
             self._disagreement.labels(pair.first, pair.second).set(pair.share)
-        raised = {(alarm.model, str(alarm.version), alarm.precision, alarm.test) for alarm in figures.alarms}
-        for labels in raised | {(*model, test) for model in now for test in get_args(LiveTest)}:
-            self._alarms.labels(*labels).set(labels in raised)
+        raised: set[tuple[str, ...]] = {
+            (alarm.model, str(alarm.version), alarm.precision, alarm.test) for alarm in figures.alarms
+        }
+        for subject in raised | {(*labels, test) for labels in now for test in get_args(LiveTest)}:
+            self._alarms.labels(*subject).set(subject in raised)
 
     def _show_model(self, labels: tuple[str, str, str], model: LiveModel) -> None:
         self._images.labels(*labels).set(model.images)

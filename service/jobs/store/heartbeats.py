@@ -71,7 +71,7 @@ class Heartbeats:
         """Reports of the live workers, by name, without those that this release cannot parse."""
         with broker_errors():
             names: Any = self._client.zrange(WORKERS, 0, -1)
-            texts = self._client.mget([WORKER_PREFIX + name for name in sorted(names)]) if names else []
+            texts: Any = self._client.mget([WORKER_PREFIX + name for name in sorted(names)]) if names else []
         return [report for report in map(parse_report, texts) if report is not None]
 
 
