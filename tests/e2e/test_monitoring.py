@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from docs.generate.dashboard import ROWS, page
+from docs.generate.dashboard import page
+from docs.generate.dashboard_panels import ROWS
 from tests.support.promql import exported_metrics, metrics_in, problems_of, recorded_metrics
 
 ROOT = Path(__file__).resolve().parents[2]
