@@ -2,8 +2,8 @@
 
     <target>/<family>/<version>/manifest.json and the files that it names
 
-obstore, the package of the extra `remote`, makes the requests. Credentials, region and endpoint of a bucket come from the
-usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
+obstore, the package of the extra `remote`, makes the requests. Credentials, region and endpoint of a bucket come from
+the usual variables: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
 """
 
 from __future__ import annotations
@@ -225,13 +225,13 @@ def _bucket(target: str) -> S3Store:
     parts = urlsplit(target)
     if parts.scheme != "s3" or not parts.netloc or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigurationError(f"{target} is neither a folder nor a bucket: write a path, or s3://BUCKET/PREFIX")
-    unencrypted = os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")
+    client: Any = {**_CLIENT, "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://")}
     try:
         return S3Store(
             parts.netloc,
             prefix=parts.path.strip("/") or None,
             checksum_algorithm="SHA256",
-            client_options={**_CLIENT, "allow_http": unencrypted},
+            client_options=client,
             retry_config=_RETRIES,
         )
     except Exception as error:  # obstore raises several unrelated types for wrong variables

@@ -1,7 +1,7 @@
 """Transfer of versions to and from a folder or an S3 bucket: `push` and `pull`.
 
-Files are hashed before they are sent and after they are received. The manifest is stored last, so that an interrupted
-push is not visible as a version; the next one continues it. A pull writes to a staging folder and publishes by a rename.
+Files are hashed before they are sent and when they are received. The manifest is stored last, so that an interrupted
+push is not visible as a version; the next one continues it. A pull writes to a staging folder, which it then renames.
 """
 
 from __future__ import annotations
@@ -168,8 +168,8 @@ def _parse(content: bytes, remote: RemoteVersions, family: str, version: int) ->
         raise RemoteError(f"{place} names a file that versions do not have: {unknown[0][:100]!r}")
     if len(manifest.files) > MAX_FILES or _bytes(manifest) > MAX_VERSION_BYTES:
         raise RemoteError(
-            f"{place} names {len(manifest.files):,} files of {_bytes(manifest):,} bytes; the limits are {MAX_FILES} files "
-            f"and {MAX_VERSION_BYTES:,} bytes"
+            f"{place} names {len(manifest.files):,} files of {_bytes(manifest):,} bytes; the limits are {MAX_FILES} "
+            f"files and {MAX_VERSION_BYTES:,} bytes"
         )
     return manifest
 
@@ -180,6 +180,6 @@ def _bytes(manifest: Manifest) -> int:
 
 def _interrupted(manifest: Manifest, error: RemoteError) -> RemoteError:
     return RemoteError(
-        f"the push of {manifest.reference} stopped: {error}. The version is not visible there; run the command again to "
-        "send the rest"
+        f"the push of {manifest.reference} stopped: {error}. The version is not visible there; run the command again "
+        "to send the rest"
     )

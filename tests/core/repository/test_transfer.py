@@ -172,15 +172,15 @@ class Interrupted:
 def test_bucket_that_vanishes_is_an_error_and_the_next_push_resumes(
     source: ModelRepository, other: ModelRepository, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    interrupted = Interrupted(monkeypatch, 3, bucket.delete)
-    with pytest.raises(RemoteError) as caught:
-        pushed(source, bucket.url)
+    with monkeypatch.context() as patched:
+        Interrupted(patched, 3, bucket.delete)
+        with pytest.raises(RemoteError) as caught:
+            pushed(source, bucket.url)
     message = str(caught.value)
     assert f"the push of cnn@3 stopped: {bucket.url}/cnn/3/{NAMES[2]}: the bucket does not exist" in message
     assert "run the command again to send the rest" in message
     assert "Debug source" not in message
     bucket.create()
-    interrupted.paths.clear()
     assert pushed(source, bucket.url).files == len(NAMES)
     assert pulled(other, bucket.url).files == len(NAMES)
 

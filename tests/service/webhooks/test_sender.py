@@ -191,7 +191,9 @@ def test_tls_verifies_the_name_at_the_pinned_address(tmp_path: Path, monkeypatch
     def answer(connection: socket.socket) -> None:
         try:
             with context.wrap_socket(connection, server_side=True) as secured:
-                secured.recv(65536)
+                received = b""
+                while BODY not in received and (more := secured.recv(65536)):
+                    received += more
                 secured.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
         except OSError:
             return
