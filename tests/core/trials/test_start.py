@@ -41,7 +41,8 @@ def test_trial_against_the_champion_is_started(repository: ModelRepository) -> N
 
 
 @pytest.mark.parametrize(
-    ("version", "reason"), [(1, "is the champion"), (3, "differ in classes"), (4, "differ in input size"), (5, "differ in fit")]
+    ("version", "reason"),
+    [(1, "is the champion"), (3, "differ in classes"), (4, "differ in input size"), (5, "differ in fit")],
 )
 def test_version_that_cannot_be_compared_is_refused(repository: ModelRepository, version: int, reason: str) -> None:
     with pytest.raises(TrialNotPossibleError, match=reason):

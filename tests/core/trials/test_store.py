@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,8 @@ def test_concurrent_starts_give_one_trial(tmp_path: Path) -> None:
     started: list[Trial] = []
 
     def start() -> None:
-        try:
+        with suppress(TrialRunningError):
             started.append(TrialStore(tmp_path).start("cnn", 1, plan(), by="ann"))
-        except TrialRunningError:
-            pass
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:

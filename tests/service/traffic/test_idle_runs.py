@@ -38,7 +38,7 @@ async def test_runs_wait_once_their_time_is_used_up(tmp_path: Path, monkeypatch:
         assert runs.seconds_to_wait() == 0
         outputs = await runs.run(served, [np.zeros((8, 8, 3), np.uint8)] * 9)
         assert len(outputs.energies) == 1  # a slow model runs on one image at a time
-        # The run took 0.5 s: 0.1 s of it was saved up, 0.05 s came in meanwhile, and the rest comes in at 0.1 per second.
+        # 0.1 s was saved up, 0.05 s came in during the run, and the rest comes in at 0.1 s per second.
         assert runs.seconds_to_wait() == pytest.approx((0.5 - MAX_CREDIT_SECONDS - 0.05) / 0.1)
         clock.now += 3.6
         assert runs.seconds_to_wait() == 0
