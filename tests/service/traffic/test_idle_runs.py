@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from service.engine.arrays import Pixels
+from service.engine.postprocess import Outputs
 from service.traffic import idle_runs
 from service.traffic.idle_runs import MAX_CREDIT_SECONDS, IdleRuns
 from tests.support.service import running_app, settings_for, write_home
@@ -29,7 +31,7 @@ async def test_runs_wait_once_their_time_is_used_up(tmp_path: Path, monkeypatch:
         served = engine.models.champions["cnn"].default
         run = served.queue.run
 
-        def slow(images_NHWC: idle_runs.Pixels) -> idle_runs.Outputs:
+        def slow(images_NHWC: Pixels) -> Outputs:
             clock.now += 0.5
             return run(images_NHWC)
 
