@@ -32,23 +32,23 @@ class TrialEvaluation:
     def evaluate(self) -> list[tuple[Trial, ShadowTrial]]:
         """End the trials that have a reason to end; returns the running ones and those that have ended since.
 
-        A trial is also returned while its promotion is due, so that one that a kill has interrupted is found.
+        A trial is also returned while its promotion is due. The first call returns the newest trial of each family, so
+        that a promotion that a kill has interrupted is found.
 
         Raises:
             RepositoryError: an alias file is damaged.
             OSError: a file cannot be read or written.
         """
         with self._lock:
-            followed = {trial.id: trial for trial in self._store.all()} if self._followed is None else self._followed
-            trials = followed | {trial.id: trial for trial in self._store.running()}
-            if not trials:
-                self._followed = {}
-                return []
-            self._scores.refresh()
+            if self._followed is None:
+                newest = {trial.family: trial for trial in self._store.all()}
+                self._followed = {trial.id: trial for trial in newest.values()}
+            trials = self._followed | {trial.id: trial for trial in self._store.running()}
+            if trials:
+                self._scores.refresh()
             found = [(trial, self._ended_if_due(trial)) for trial in trials.values()]
-            is_first = self._followed is None
             self._followed = {trial.id: trial for trial, each in found if _is_followed(each)}
-            return [(trial, each) for trial, each in found if not is_first or _is_followed(each)]
+            return found
 
     def status(self, trial: Trial) -> ShadowTrial:
         """A trial with its evidence.
