@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.common.http import requests_for
-from benchmarks.common.report import BenchmarkError, Goal, SkippedError
+from benchmarks.common.report import BenchmarkError, Goal
 from benchmarks.common.server import READY_REQUEST
 from benchmarks.common.wrk import Load, warm_up, wrk_load
 from benchmarks.serving.servers import Setup, predict_path, start_served
+from core.repository.manifest import MANIFEST_NAME, Manifest
 from core.repository.repository import MODELS_NAME, ModelRepository
 from core.trials.records import MAX_LABELS, TrialPlan
 from core.trials.start import start_trial
@@ -49,22 +51,32 @@ def shadow_figures(setup: Setup, seconds: float, number: int) -> dict[str, float
     """Ratios with 10 % of the requests captured, and 20 % answered by a challenger too.
 
     Raises:
-        SkippedError: there is no other version of the family to compare.
         BenchmarkError: the challenger compared nothing.
     """
     manifest, home = setup.model.manifest, setup.folder / f"shadow-{number}"
     home.mkdir()
     repository, store = ModelRepository(home / MODELS_NAME, setup.model.models), TrialStore(home)
-    others = [version for version in repository.versions(manifest.family) if version != manifest.version]
-    if not others:
-        raise SkippedError(f"{manifest.family} has no other version than {manifest.reference}")
-    plan = TrialPlan(version=others[-1], share=TRIAL_SHARE, label_budget=MAX_LABELS)
+    challenger = _write_challenger(repository, manifest)
+    plan = TrialPlan(version=challenger, share=TRIAL_SHARE, label_budget=MAX_LABELS)
     trial = start_trial(repository, store, manifest.family, plan, by="benchmark")
     with_trial, without = _loads(setup, seconds, _SETTINGS, home)
     compared = read_counts(store.folder_of(trial))
     if compared.agreements + compared.disagreements == 0:
         raise BenchmarkError("the challenger compared nothing")
     return dict(zip((TRIAL_THROUGHPUT, TRIAL_P99), ratios(with_trial, without), strict=True))
+
+
+def _write_challenger(repository: ModelRepository, champion: Manifest) -> int:
+    """Copy another version of the family, or else the champion, to the home layer, with the champion's input."""
+    existing = repository.versions(champion.family)
+    source = next((version for version in reversed(existing) if version != champion.version), champion.version)
+    number = max(existing) + 1
+    folder = repository.home_models / champion.family / str(number)
+    shutil.copytree(repository.folder(champion.family, source), folder)
+    manifest = repository.manifest(champion.family, source)
+    copied = manifest.model_copy(update={"version": number, "input": champion.input})
+    (folder / MANIFEST_NAME).write_text(copied.to_json(), encoding="utf-8")
+    return number
 
 
 def _loads(setup: Setup, seconds: float, settings: Mapping[str, str], home: Path) -> tuple[list[Load], list[Load]]:
