@@ -19,6 +19,7 @@ from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
 from core.repository.graph_records import ProviderName
 from core.repository.manifest import Precision
+from core.schemas.keys import KeyLimits
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
 
@@ -59,8 +60,19 @@ class Settings(BaseSettings):
     `home` is found without this setting."""
 
     api_keys: SecretStr | None = None
-    """API keys with their scopes, as `jobs:KEY,admin:KEY2`. If unset, a key with all scopes is generated and stored in
-    `home`."""
+    """API keys with their scopes, as `jobs:KEY,admin:KEY2`, beside those of `duet keys add`. If unset, a key with all
+    scopes is generated and stored in `home`."""
+
+    anonymous_predictions: bool = True
+    """Switch for predictions and explanations without a key; without it, they need a key with scope predict."""
+
+    requests_per_second: float | None = Field(None, gt=0, le=1e6)
+    """Number of predictions and explanations per second of each caller, a key or a network address without one, for
+    each API process. A key may have its own limit. If unset, callers only share the models fairly."""
+
+    concurrent_requests: int | None = Field(None, ge=1)
+    """Number of simultaneous predictions and explanations of each caller, for each API process. A key may have its own
+    limit."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
@@ -198,6 +210,11 @@ class Settings(BaseSettings):
     def max_files(self) -> int:
         """Maximum number of images per request; a request larger than the queue could never be admitted."""
         return min(MAX_FILES, self.queue_size)
+
+    @property
+    def caller_limits(self) -> KeyLimits:
+        """Limits of callers without limits of their own."""
+        return KeyLimits(requests_per_second=self.requests_per_second, concurrent_requests=self.concurrent_requests)
 
     @property
     def model_threads(self) -> int:

@@ -17,7 +17,7 @@ from tests.support.service import until
 class Client:
     """Fake connection: counts the calls of `watch`, and disconnects on request."""
 
-    address = "192.0.2.1"
+    caller = "192.0.2.1"
 
     def __init__(self) -> None:
         self.watched = 0

@@ -112,11 +112,16 @@ async def _infer(request: Request) -> Response:
     state = state_of(request)
     context = state["context"]
     engine = state["engine"]
-    served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
+    caller = state["caller"].id
+    served = state["served"] = await engine.admit(
+        reference.family, reference.version, deadline=context.deadline, caller=caller
+    )
     with closing(DisconnectWatcher(request.scope, request.receive)) as client:
         call, decode_seconds = await _read(request, served, client)
         if call.precision is not None:
-            served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
+            served = await engine.admit(
+                served.family, served.version, call.precision, deadline=context.deadline, caller=caller
+            )
         deadline = context.deadline
         if call.timeout_seconds is not None:
             deadline = min(deadline, context.started + call.timeout_seconds)
