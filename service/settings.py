@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -24,7 +23,9 @@ from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
 
 MIB = 1024 * 1024
-_ORIGIN = re.compile(r"https?://[^/\s,@]+")
+Origin = Annotated[
+    str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "an origin is scheme://host[:port] without a path, or *")
+]
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
@@ -66,19 +67,15 @@ class Settings(BaseSettings):
     anonymous_predictions: bool = True
     """Switch for predictions and explanations without a key; without it, they need a key with scope predict."""
 
-    requests_per_second: float | None = Field(None, gt=0, le=1e6)
-    """Number of predictions and explanations per second of each caller, a key or a network address without one, for
-    each API process. A key may have its own limit. If unset, callers only share the models fairly."""
-
-    concurrent_requests: int | None = Field(None, ge=1)
-    """Number of simultaneous predictions and explanations of each caller, for each API process. A key may have its own
-    limit."""
+    caller_limits: Annotated[KeyLimits, NoDecode] = KeyLimits()
+    """Limits of each caller, a key or a network address without one, as JSON such as {"requests_per_second": 20}. A key
+    may have its own limits. Without limits, callers share the models fairly."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
     name of the machine are always accepted; requests for other names are rejected with 403."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
     need a key for changing requests."""
 
@@ -212,11 +209,6 @@ class Settings(BaseSettings):
         return min(MAX_FILES, self.queue_size)
 
     @property
-    def caller_limits(self) -> KeyLimits:
-        """Limits of callers without limits of their own."""
-        return KeyLimits(requests_per_second=self.requests_per_second, concurrent_requests=self.concurrent_requests)
-
-    @property
     def model_threads(self) -> int:
         """Number of model threads per worker."""
         return self.threads or max(1, available_cores() // self.workers)
@@ -253,14 +245,6 @@ class Settings(BaseSettings):
     def _split_names(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
-    @field_validator("cors_origins")
-    @classmethod
-    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not an origin: write scheme://host[:port] without a path, or *")
-        return origins
-
     @field_validator("providers", mode="before")
     @classmethod
     def _check_providers(cls, providers: Any) -> Any:
@@ -275,11 +259,12 @@ class Settings(BaseSettings):
             raise ValueError("name each execution provider once, or auto alone")
         return names
 
-    @field_validator("gate", mode="before")
+    @field_validator("gate", "caller_limits", mode="before")
     @classmethod
-    def _parse_gate(cls, thresholds: Any) -> Any:
+    def _parse_json(cls, value: Any, info: ValidationInfo) -> Any:
+        model = {"gate": GateThresholds, "caller_limits": KeyLimits}[str(info.field_name)]
         try:
-            return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
+            return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:
             raise ValueError(explain(error)) from None
 

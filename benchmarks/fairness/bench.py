@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Annotated
 
@@ -63,12 +64,10 @@ def main(
                 beside = latencies(server, modest, MODEST_SHARE * capacity, seconds, seed=round_)
             server.require_alive()
             append(figures, summarize(capacity, alone, beside, statuses, seconds + _SETTLE_SECONDS))
-            console.print(
-                f"round {round_ + 1}: p99 {figures['modest caller: p99 beside the heavy one, ms'][-1]:.1f} ms"
-            )
+            console.print(f"round {round_ + 1} of {rounds}")
     head = (
-        f"{describe_machine()} {family}, server on one core. Modest caller: {MODEST_SHARE:g} of the capacity. Medians of "
-        f"{rounds} rounds of {seconds:g} s, with the lowest and the highest."
+        f"{describe_machine()} {family}, server on one core. Modest caller: {MODEST_SHARE:g} of the capacity. Medians "
+        f"of {rounds} rounds of {seconds:g} s, with the lowest and the highest."
     )
     reports.report(head, figure_tables("Two callers", figures, GOALS), figures, out=out, markdown=markdown)
     if not all(verdict.met for verdict in check_goals(GOALS, figures)):
@@ -155,7 +154,7 @@ def heavy_caller(
     process.join()
 
 
-def _send(port: int, family: str, per_second: float, seconds: float, seed: int, sender: object) -> None:
+def _send(port: int, family: str, per_second: float, seconds: float, seed: int, sender: Connection) -> None:
     os.nice(_NICENESS)  # the measured caller goes first on the core of the load
     pngs = draw_images(64, height=32, width=32).pngs
     requests = [with_key(raw_request(f"/predict?model={family}", png), HEAVY_KEY) for png in pngs]

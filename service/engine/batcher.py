@@ -1,8 +1,8 @@
 """Batcher: runs the queues of all loaded graphs on a few threads, without waiting to fill a batch.
 
-As soon as a thread is free, it runs the pending images of the next queue, up to the largest batch size. The queue of the
-caller that has received the least model time is next, and queues of the same caller take turns. All state belongs to
-the event loop; only the models run on threads.
+As soon as a thread is free, it runs the pending images of the next queue, up to the largest batch size. The queue of
+the caller that has received the least model time is next, and queues of the same caller take turns. All state belongs
+to the event loop; only the models run on threads.
 
 With one thread, models run on the event loop itself. This saves the hand-over of each request to another thread, and
 requests that arrive during a run wait in the socket buffers and form the next batch.

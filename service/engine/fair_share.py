@@ -72,7 +72,7 @@ class FairShare:
             self._received = {name: at for name, at in self._received.items() if at >= earliest}
 
     def is_ahead(self, caller: str) -> bool:
-        """Return whether the caller has received so much more than the next one that their images do not share a batch."""
+        """Return whether the caller has received so much more than the next one that they do not share a batch."""
         return self._received[caller] > self._next + TURN_SECONDS
 
     def charge(self, caller: str, seconds: float) -> None:

@@ -60,8 +60,8 @@ class ScopeRequiredError(ProblemError):
 
     def __init__(self, required: str, granted: tuple[str, ...]) -> None:
         super().__init__(
-            f"this route needs a key of scope {required}, and this key has {', '.join(granted) or 'none'}: send another "
-            "key",
+            f"this route needs a key of scope {required}, and this key has {', '.join(granted) or 'none'}: send "
+            "another key",
             headers={"WWW-Authenticate": f'{_CHALLENGE}, error="insufficient_scope", scope="{required}"'},
             required=required,
             granted=list(granted),
@@ -85,8 +85,8 @@ class DatasetQuotaError(ProblemError):
 
     def __init__(self, stored: int, limit: int) -> None:
         super().__init__(
-            f"this key has uploaded {stored:,} bytes of data sets that are still stored and its quota is {limit:,} bytes, "
-            "and nothing of this upload was stored: delete data sets that are not needed, or ask for a larger quota",
+            f"the images that this key has uploaded take {stored:,} bytes, the quota is {limit:,} bytes, and nothing "
+            "of this upload was stored: delete data sets that are not needed, or ask for a larger quota",
             stored_bytes=stored,
             limit=limit,
         )

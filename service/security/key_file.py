@@ -1,4 +1,4 @@
-"""Generated secrets: the API key and the secret of session cookies, each in a file of DUET_HOME, shared by all processes."""
+"""Generated secrets in files of DUET_HOME, shared by all processes: the API key and the secret of session cookies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.files.home import ensure_home
 from service.security.keys import MIN_KEY_LENGTH
 
 KEY_FILE = "api_key"
-SESSION_SECRET_FILE = "session_secret"
+SESSION_SECRET_FILE = "session_secret"  # noqa: S105  a file name
 """Secret that signs the session cookies of stored keys."""
 _KEY_MODE = 0o600
 

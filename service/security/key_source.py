@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from asyncio import sleep, to_thread
 from itertools import chain
 from pathlib import Path
 
@@ -54,8 +54,8 @@ class KeySource:
     async def watch(self, poll_seconds: float) -> None:
         """Refresh in a thread every `poll_seconds` until cancelled; the file system may hang."""
         while True:
-            await asyncio.sleep(poll_seconds)
-            await asyncio.to_thread(self.refresh)
+            await sleep(poll_seconds)
+            await to_thread(self.refresh)
 
     def _stored(self) -> list[ApiKey]:
         stored = read_key_file(self._home).keys

@@ -24,7 +24,8 @@ from service.errors import (
     UnknownKeyError,
     responses,
 )
-from service.security.key_store import NewKey, add_key, read_key_file, revoke_key, rotate_key
+from service.security import key_store
+from service.security.key_store import NewKey
 
 router = APIRouter(prefix="/keys", tags=["keys"])
 log = logging.getLogger("duet.keys")
@@ -43,7 +44,7 @@ KeyReference = Annotated[
 @router.get("", responses={**success({"keys": [_WITH_SECRET["key"]]}, "The stored keys"), **responses(*_ERRORS)})
 def list_keys(_: AdminCaller, state: StateDep) -> KeyList:
     """List the stored keys, without their secrets."""
-    stored = _changed(lambda: read_key_file(state["settings"].home))
+    stored = _changed(lambda: key_store.read_key_file(state["settings"].home))
     return KeyList(keys=tuple(key.info for key in stored.keys))
 
 
@@ -55,11 +56,11 @@ def list_keys(_: AdminCaller, state: StateDep) -> KeyList:
     },
     openapi_extra=json_body(KeyRequest, load_example("key_request")),
 )
-def add(caller: AdminCaller, state: StateDep, body: JsonBody) -> KeyWithSecret:
+def add_key(caller: AdminCaller, state: StateDep, body: JsonBody) -> KeyWithSecret:
     """Add a key. All API processes accept it within DUET_POLL_SECONDS."""
     sent = read_body(KeyRequest, body)
     home = state["settings"].home
-    new = _changed(lambda: add_key(home, sent.name, sent.scope, expires=sent.expires, limits=sent.limits))
+    new = _changed(lambda: key_store.add_key(home, sent.name, sent.scope, expires=sent.expires, limits=sent.limits))
     return _answer(new, "added", caller, state)
 
 
@@ -71,11 +72,11 @@ def add(caller: AdminCaller, state: StateDep, body: JsonBody) -> KeyWithSecret:
     },
     openapi_extra=json_body(RotateRequest, {"overlap_hours": 24}, required=False),
 )
-def rotate(key: KeyReference, caller: AdminCaller, state: StateDep, body: JsonBody) -> KeyWithSecret:
+def rotate_key(key: KeyReference, caller: AdminCaller, state: StateDep, body: JsonBody) -> KeyWithSecret:
     """Give a key a new secret. The old one stays valid for `overlap_hours`."""
     sent = read_body(RotateRequest, body) if body else RotateRequest()
     home, overlap = state["settings"].home, timedelta(hours=sent.overlap_hours)
-    return _answer(_changed(lambda: rotate_key(home, key, overlap=overlap)), "rotated", caller, state)
+    return _answer(_changed(lambda: key_store.rotate_key(home, key, overlap=overlap)), "rotated", caller, state)
 
 
 @router.delete(
@@ -85,9 +86,9 @@ def rotate(key: KeyReference, caller: AdminCaller, state: StateDep, body: JsonBo
         **responses(*_ERRORS, InvalidParametersError, UnknownKeyError),
     },
 )
-def revoke(key: KeyReference, caller: AdminCaller, state: StateDep) -> KeyInfo:
+def revoke_key(key: KeyReference, caller: AdminCaller, state: StateDep) -> KeyInfo:
     """Revoke a key and its sessions. All API processes refuse it within DUET_POLL_SECONDS."""
-    revoked = _changed(lambda: revoke_key(state["settings"].home, key))
+    revoked = _changed(lambda: key_store.revoke_key(state["settings"].home, key))
     state["authenticator"].source.refresh()
     log.info("%s revoked the key %s (%s)", caller.actor, revoked.name, revoked.id)
     return revoked.info
