@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -262,7 +262,7 @@ class Settings(BaseSettings):
     @field_validator("gate", "caller_limits", mode="before")
     @classmethod
     def _parse_json(cls, value: Any, info: ValidationInfo) -> Any:
-        model = {"gate": GateThresholds, "caller_limits": KeyLimits}[str(info.field_name)]
+        model: type[BaseModel] = GateThresholds if info.field_name == "gate" else KeyLimits
         try:
             return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:

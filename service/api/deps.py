@@ -51,7 +51,7 @@ CookieSession = Annotated[str | None, Security(_COOKIE)]
 
 
 OPTIONAL_KEY: dict[str, Any] = {"security": [{}, {"key": []}, {"bearer": []}, {"session": []}]}
-"""OpenAPI fragment of a route on which a key raises a limit."""
+"""OpenAPI fragment of routes for predictions and explanations, which need a key only if the settings say so."""
 MAX_EVALUATIONS = 220
 """Limit of model evaluations of a request without a key; they take about a second of one core for the shipped `cnn`."""
 

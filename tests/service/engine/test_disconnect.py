@@ -68,7 +68,7 @@ async def test_full_queue_does_not_affect_other_models(batcher: Batcher) -> None
     waiting = batcher.submit(cnn, images(*range(8)), FAR)
     with pytest.raises(QueueFullError):
         batcher.check_capacity(cnn)
-    batcher.check_capacity(mlp, 8)
+    batcher.check_capacity(mlp, images=8)
     other = batcher.submit(mlp, images(5), FAR)
     model.gate.set()
     assert answers(await other) == [5]

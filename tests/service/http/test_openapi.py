@@ -16,6 +16,10 @@ from tests.support.onnx_models import gray_png
 from tests.support.service import RunningApp, settings_for
 
 OPERATIONS = {
+    "list_keys",
+    "add_key",
+    "rotate_key",
+    "revoke_key",
     "predict",
     "compare",
     "saliency",

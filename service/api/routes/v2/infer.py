@@ -13,7 +13,8 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.common.openapi import BINARY, success
+from service.api.common.openapi import BINARY, PREDICTION_CALLER_ERRORS, success
+from service.api.deps import OPTIONAL_KEY
 from service.api.examples import load_example
 from service.api.routes.v2.metadata import MODEL_ERRORS, path_parameters, reference_in
 from service.engine.loaded_model import ModelVariant
@@ -63,6 +64,7 @@ _BODY: dict[str, Any] = {
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     **success(_EXAMPLES["response"], "The requested outputs: JSON, followed by the binary outputs"),
     **error_responses(
+        *PREDICTION_CALLER_ERRORS,
         MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
         InvalidInferenceError,
         BodyTimeoutError,
@@ -86,7 +88,7 @@ def _documented(path: str) -> dict[str, Any]:
         "path": path,
         "response_model": InferenceResponse,
         "responses": _RESPONSES,
-        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path)},
+        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path), **OPTIONAL_KEY},
     }
 
 
