@@ -67,7 +67,7 @@ lint: .venv-dev/ready
 ## manifests: check deploy/kubernetes against the schemas of Kubernetes and with checkov (needs kubectl, no cluster)
 manifests: .venv-manifests/ready
 	mkdir -p build/manifests
-	for overlay in trial external-redis; do \
+	for overlay in trial external-redis monitoring; do \
 	  kubectl kustomize deploy/kubernetes/$$overlay > build/manifests/$$overlay.yaml || exit; \
 	  for version in $(KUBERNETES); do \
 	    .venv-manifests/bin/kubernetes-validate --strict --quiet --no-warn --kubernetes-version $$version \
@@ -90,9 +90,11 @@ manifests: .venv-manifests/ready
 	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,backbone,openvino]'
 	touch $@
 
+# uv downloads and unpacks several packages at a time; torch with the libraries of CUDA takes pip four times as long.
 .venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) uv
+	.venv-dev/bin/uv pip install --quiet --python .venv-dev/bin/python $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
 	touch $@
 
 # Test dependencies are the newest versions that are compatible with the oldest service dependencies.

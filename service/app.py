@@ -37,6 +37,7 @@ from service.api.routes import (
     saliency,
     samples,
     session,
+    shadow,
     traffic,
     train,
     v2,
@@ -55,13 +56,14 @@ from service.engine.model_manager import ModelManager
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.http.admission import PREDICT
-from service.http.callers import CallerAdmission
+from service.http.callers import open_callers
 from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
 from service.http.request_body import BodyReader
+from service.jobs.home_figures import HomeFiguresReader
 from service.jobs.service import open_job_service
 from service.labels.files import erase_labels
 from service.labels.labelling import Labelling
@@ -69,13 +71,12 @@ from service.live.monitor import watching
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples, example_pixels
+from service.observability.home_monitor import watching_home
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import Authenticator
-from service.security.caller_limits import CallerLimits
-from service.security.key_source import KeySource
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
+from service.shadow.trials import shadowing
 from service.state import AppState
 from service.traffic.capture import capturing
 from service.web import routes as web
@@ -109,6 +110,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_live.router,
     models.router,
     promotions.router,
+    shadow.router,
     builtin_data.router,
     deletions.router,
     datasets.router,
@@ -186,8 +188,7 @@ async def _running(
     engine = create_engine(settings, repository, recorded)
     if settings.workers > 1:
         await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-    key_source = KeySource(settings.api_keys, settings.home)
-    authenticator = Authenticator(key_source)
+    callers = open_callers(settings)
     uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
     limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_body_bytes}
     reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
@@ -196,14 +197,15 @@ async def _running(
     labels = Labelling(settings.home)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(
-        engine.models.watch(), return_memory_regularly(), key_source.watch(settings.poll_seconds), *refreshing
-    )
+    watching_keys = callers.authenticator.source.watch(settings.poll_seconds)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), watching_keys, *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
-            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
+            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as stored,
+            shadowing(settings, repository, engine, stored, promotions_service, recorded.show_trials) as trials,
             watching(settings, repository, recorded.show_live) as live,
+            watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
             yield AppState(
                 settings=settings,
@@ -222,16 +224,15 @@ async def _running(
                 listings=DatasetListings(settings.home),
                 reports=reports,
                 thumbnails=thumbnails,
-                authenticator=authenticator,
-                callers=CallerAdmission(
-                    authenticator, CallerLimits(settings.caller_limits), anonymous=settings.anonymous_predictions
-                ),
+                authenticator=callers.authenticator,
+                callers=callers,
                 jobs=jobs,
                 promotions=promotions_service,
                 comparisons=comparisons,
                 site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
-                capture=capture,
+                capture=stored.capture,
+                shadow=trials,
                 live=live,
                 labelling=labels,
             )
@@ -272,6 +273,7 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         policy=_provider_policy(settings),
     )
     recorded.watch_loaded(models.loaded, models.providers)
+    recorded.champions.read = models.champion_states
     batcher = Batcher(
         threads=settings.model_threads,
         max_batch=settings.max_batch,

@@ -15,8 +15,10 @@ from service.errors import CrossOriginError, KeyRefusedError, KeyRequiredError, 
 from service.security.addresses import client_network
 from service.security.authenticator import Authenticator, Caller
 from service.security.caller_limits import CallerLimits
+from service.security.key_source import KeySource
 from service.security.keys import NO_LIMITS
 from service.security.sessions import COOKIE
+from service.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,13 @@ class CallerAdmission:
     """Checks the key and the limits of requests for predictions.
 
     Args:
-        authenticator: of the service.
+        authenticator: of the service; also an attribute.
         limits: of all callers.
         anonymous: whether predictions need no key.
     """
 
     def __init__(self, authenticator: Authenticator, limits: CallerLimits, *, anonymous: bool) -> None:
-        self._authenticator = authenticator
+        self.authenticator = authenticator
         self._limits = limits
         self._anonymous = anonymous
 
@@ -61,7 +63,7 @@ class CallerAdmission:
         key, cookie = presented(headers)
         if key is None:
             return self._admitted(self._of_cookie(headers, cookie), address)
-        found = self._authenticator.known_key(key)
+        found = self.authenticator.known_key(key)
         return None if found is None else self._admitted(Caller.with_key(found), address)
 
     async def admit(self, scope: Scope) -> AdmittedCaller:
@@ -77,7 +79,7 @@ class CallerAdmission:
         key, cookie = presented(headers)
         if key is None:
             return self._admitted(self._of_cookie(headers, cookie), address)
-        caller = await self._authenticator.caller(Headers(raw=headers), key, None, address)
+        caller = await self.authenticator.caller(Headers(raw=headers), key, None, address)
         return self._admitted(caller, address)
 
     @contextmanager
@@ -98,7 +100,7 @@ class CallerAdmission:
         if cookie is None:
             return None
         try:
-            return self._authenticator.caller_of_cookie(Headers(raw=list(headers)), cookie)
+            return self.authenticator.caller_of_cookie(Headers(raw=list(headers)), cookie)
         except (KeyRefusedError, CrossOriginError):
             return None
 
@@ -110,6 +112,17 @@ class CallerAdmission:
         caller = AdmittedCaller(client_network(address) if key is None else key.key_id, key)
         self._limits.admit(caller.id, caller.limits)
         return caller
+
+
+def open_callers(settings: Settings) -> CallerAdmission:
+    """Read the keys, and create the checks of callers.
+
+    Raises:
+        ConfigurationError: the generated key cannot be stored, or the stored keys are not valid.
+    """
+    authenticator = Authenticator(KeySource(settings.api_keys, settings.home))
+    limits = CallerLimits(settings.caller_limits)
+    return CallerAdmission(authenticator, limits, anonymous=settings.anonymous_predictions)
 
 
 def presented(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str | None, str | None]:
