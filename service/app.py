@@ -195,7 +195,7 @@ async def _running(
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
             capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
-            watching(settings, repository, recorded.show_live) as live,
+            watching(settings, recorded.show_live) as live,
         ):
             yield AppState(
                 settings=settings,

@@ -1,11 +1,10 @@
 """Collector of live figures: reads new records and labels, updates the tests, and stores figures, alarms and state.
 
-One process at a time collects for all that share a home; the others read the figures that it stores.
+It runs in a process of its own, see `service.live.collector_process`; the API processes read the figures.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -34,7 +33,8 @@ WINDOW_IMAGES = 2_000
 READ_RECORDS = 128
 """Number of records between two pauses."""
 PAUSE_PER_SECOND = 4.0
-"""Length of a pause, relative to the work before it, so that reading a long history leaves the CPU to requests."""
+"""Length of a pause, relative to the work before it: reading a long history takes a fifth of one core. The low priority
+of the process alone would not limit it in a container whose CPU time has a quota."""
 
 
 def live_folder(home: Path) -> Path:
@@ -48,23 +48,19 @@ def figures_path(home: Path) -> Path:
 
 
 class Collector:
-    """Collects the figures of a home. Create it with the lock of the folder held, and use it in one thread."""
+    """Collects the figures of a home. Only one may exist for a home at a time; use it in one thread."""
 
-    def __init__(self, home: Path, repository: ModelRepository, *, capturing: bool, stop: threading.Event) -> None:
+    def __init__(self, home: Path, repository: ModelRepository) -> None:
         """Continue from the stored state.
 
         Args:
             home: the home of the service.
             repository: for the holdout references.
-            capturing: whether the service stores requests now.
-            stop: ends a long read.
 
         Raises:
             OSError: a file cannot be read.
         """
         self._home = home
-        self._capturing = capturing
-        self._stop = stop
         self._reader = TrafficReader(home)
         self._observation_reader = ObservationReader(home)
         self._deletions = Deletions(home)
@@ -80,24 +76,22 @@ class Collector:
         self._changed = True
         self._figures: LiveFigures | None = None
 
-    def collect(self) -> LiveFigures | None:
-        """Read what is new, and return the figures; they are stored if they changed. None if it was stopped.
+    def collect(self) -> LiveFigures:
+        """Read what is new, and return the figures; they are stored if they changed.
 
         Raises:
             OSError: a file cannot be read or written; the next call tries again.
         """
         self._read_records()
-        if self._stop.is_set():
-            return None
         self._read_labels()
         self._apply_deletions()
-        if not self._changed:
+        if self._figures is not None and not self._changed:
             return self._figures
         models = model_figures(self._window, self._drift, self._reference_of, self._labelled)
         self._alarms.raise_new(models)
         times = [row.time for row in self._window]
         figures = LiveFigures(
-            capturing=self._capturing,
+            capturing=False,  # replaced by each API process
             updated=datetime.now(UTC),
             window=WINDOW_IMAGES,
             images=len(self._window),
@@ -133,8 +127,7 @@ class Collector:
             self._drift.observe([TrafficRow.of(each) for each in chosen if self._is_new(each)])
             for segment, offset in self._reader.position.items():
                 self._seen[segment] = max(offset, self._seen.get(segment, 0))
-            if self._stop.wait(PAUSE_PER_SECOND * (time.monotonic() - began)):
-                return
+            time.sleep(PAUSE_PER_SECOND * (time.monotonic() - began))
             began = time.monotonic()
         segments = self._reader.position.keys()  # without those that the quota removed
         self._seen = {segment: offset for segment, offset in self._seen.items() if segment in segments}
