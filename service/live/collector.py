@@ -19,6 +19,7 @@ from service.labels.observations import Observation, ObservationReader
 from service.live.alarms import AlarmLog
 from service.live.drift import DriftTests
 from service.live.figures import disagreements, model_figures
+from service.live.label_free import LabelFreeEstimates
 from service.live.labelled import LabelledAnswers, labelled_answers
 from service.live.reference import read_reference
 from service.live.rows import ModelKey, TrafficRow
@@ -50,12 +51,13 @@ def figures_path(home: Path) -> Path:
 class Collector:
     """Collects the figures of a home. Only one may exist for a home at a time; use it in one thread."""
 
-    def __init__(self, home: Path, repository: ModelRepository) -> None:
+    def __init__(self, home: Path, repository: ModelRepository, reports: Sequence[Path]) -> None:
         """Continue from the stored state.
 
         Args:
             home: the home of the service.
             repository: for the holdout references.
+            reports: folders of records, in order of precedence.
 
         Raises:
             OSError: a file cannot be read.
@@ -69,6 +71,7 @@ class Collector:
         self._seen = dict(state.position)
         self._reference_of = cache(lambda key: read_reference(repository, key))
         self._drift = DriftTests(self._reference_of, state.drift)
+        self._label_free = LabelFreeEstimates(repository, reports)
         self._window: deque[TrafficRow] = deque(maxlen=WINDOW_IMAGES)
         self._observed: Sequence[Observation] = ()
         self._labelled: Mapping[ModelKey, LabelledAnswers] = {}
@@ -87,7 +90,7 @@ class Collector:
         self._apply_deletions()
         if self._figures is not None and not self._changed:
             return self._figures
-        models = model_figures(self._window, self._drift, self._reference_of, self._labelled)
+        models = model_figures(list(self._window), self._drift, self._reference_of, self._labelled, self._label_free)
         self._alarms.raise_new(models)
         times = [row.time for row in self._window]
         figures = LiveFigures(

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
+from core.records.lookup import REPORTS_NAME
 from core.repository.repository import MODELS_NAME, ModelRepository
 from service.live.collector import Collector, live_folder
 from service.observability.logging import LogFormat, configure_logging
@@ -54,10 +55,11 @@ def main() -> None:
     formats: dict[str, LogFormat] = {each: each for each in get_args(LogFormat)}
     configure_logging(log_level, formats[log_format])
     repository = ModelRepository(Path(home) / MODELS_NAME, Path(shipped_models))
+    reports = Path(home) / REPORTS_NAME, Path(shipped_models) / REPORTS_NAME
 
     @cache  # not if it raises, then the next round tries again
     def collector() -> Collector:
-        return Collector(Path(home), repository)
+        return Collector(Path(home), repository, reports)
 
     rounds = PeriodicThread(
         "the collection of live figures", lambda: collector().collect(), every_seconds=EVERY_SECONDS, log=log

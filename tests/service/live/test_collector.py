@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
 def opened(home: Path) -> Open:
     def open_collector() -> Collector:
         repository = ModelRepository(home / "models", home / "none")
-        return Collector(home, repository)
+        return Collector(home, repository, [home / "reports"])
 
     return open_collector
 

@@ -74,6 +74,7 @@ async def test_captured_requests_appear_in_json_and_gauges(home: Path) -> None:
         f'duet_live_class_share{{class="black",{labels},version="1"}} 0.2',
         f'duet_live_accuracy{{bound="value",{labels},version="1"}} 0.2',
         'duet_live_disagreement_share{first="cnn@1",second="mlp@1"} 0.0',
+        f'duet_live_label_free_accuracy{{{labels},version="1"}} NaN',
     ):
         assert line in text
     assert f'duet_live_evidence{{{labels},test="energy",version="1"}}' in text
