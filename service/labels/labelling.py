@@ -17,7 +17,7 @@ from service.labels.files import LabelReader, LabelWriter
 from service.labels.index import RecordIndex
 from service.labels.observations import Observation, observations
 from service.traffic.deletion import Deletions
-from service.traffic.record import CapturedRequest, request_id_of
+from service.traffic.record import CapturedRequest, Origin, request_id_of
 
 TRIAL_SHARE = 0.5
 """Probability with which a person gets a disagreement of a shadow trial, if there is one."""
@@ -57,7 +57,7 @@ class LabelledImage(NamedTuple):
 
 
 class Labelling:
-    """Labels of one home. All methods block and are thread-safe; the first reads all captured traffic.
+    """Labels of one home. All methods block and are thread-safe.
 
     Any number of processes may use a home: each reads what the others have written before it answers.
     """
@@ -111,14 +111,10 @@ class Labelling:
         """
         with self._lock:
             self._refresh()
-            waiting = [
-                entry
-                for entry in self._index.chosen()
-                if not (self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by))
-            ]
-            first = "trial" if random.random() < TRIAL_SHARE else "capture"
-            waiting.sort(key=lambda entry: (entry.origin != first, entry.position))
-            for entry in waiting:
+            first: Origin = "trial" if random.random() < TRIAL_SHARE else "capture"
+            for entry in self._index.queue(first):
+                if self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by):
+                    continue
                 token = claims.take(entry.key)
                 if token is None:
                     continue
@@ -177,8 +173,8 @@ class Labelling:
         """Numbers of chosen pictures that are still stored. Raises as `find`."""
         with self._lock:
             self._refresh()
-            done = [self._book.is_done(entry.key) for entry in self._index.chosen()]
-            return Counts(len(done) - sum(done), sum(done))
+            chosen, done = self._index.count_chosen(key for key in self._book if self._book.is_done(key))
+            return Counts(chosen - done, done)
 
     def observations(self) -> list[Observation]:
         """Labelled pictures that were chosen at random, in the order of their labels. Raises as `find`."""

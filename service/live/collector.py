@@ -15,6 +15,7 @@ from pathlib import Path
 from core.files.durable import atomic_replace
 from core.repository.repository import ModelRepository
 from core.schemas.live import LiveFigures
+from service.labels.index_files import IndexWriter
 from service.labels.observations import Observation, ObservationReader
 from service.live.alarms import AlarmLog
 from service.live.drift import DriftTests
@@ -70,6 +71,7 @@ class Collector:
         state = load_state(self._state_path)
         self._seen = dict(state.position)
         self._reference_of = cache(lambda key: read_reference(repository, key))
+        self._index = IndexWriter(home)
         self._drift = DriftTests(self._reference_of, state.drift)
         self._label_free = LabelFreeEstimates(repository, reports)
         self._window: deque[TrafficRow] = deque(maxlen=WINDOW_IMAGES)
@@ -125,6 +127,7 @@ class Collector:
         began = time.monotonic()
         while records := self._reader.read_new(limit=READ_RECORDS):
             self._changed = True
+            self._index.add(records)
             chosen = [record for record in records if record.origin == "capture"]
             self._window.extend(map(TrafficRow.of, chosen))
             self._drift.observe([TrafficRow.of(each) for each in chosen if self._is_new(each)])

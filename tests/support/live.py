@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 
 from core.records.base import ReportedData, ReportedModel
@@ -17,6 +18,7 @@ from core.sequential.disagreement import CorrectnessModel
 from service.labels.events import LabelEvent, LabelledAnswer
 from service.labels.files import LabelWriter
 from service.traffic.record import Answer, CapturedRequest
+from tests.support.children import wait_until
 from tests.support.holdouts import GRAY_LABELS_N, predictions_file
 from tests.support.onnx_models import CLASSES, write_onnx_version
 from tests.support.service import set_champions
@@ -65,6 +67,11 @@ def label_free_record(repository: ModelRepository) -> LabelFree:
         for manifest, weights in zip(manifests, ((0.1, 0.5, 0.2), (0.3, 0.8, 0.4)), strict=True)
     ]
     return LabelFree(data=data, holdout=data, seed=0, fits=(fits[0], fits[1]))
+
+
+def wait_for_figures(url: str, images: int) -> None:
+    """Wait until the live figures of a service cover this many images; the test's timeout limits the wait."""
+    wait_until(lambda: httpx.get(f"{url}/metrics/live").json()["images"] == images)
 
 
 def gray_answer(label: str, family: str = "cnn", *, confidence: float = 0.9, **changes: Any) -> Answer:

@@ -1,0 +1,70 @@
+"""Index rows of captured images: place, key and choice of each record in 49 bytes, without image and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from service.labels.choice import choice_probability
+from service.labels.events import key_of_record
+from service.traffic.record import CapturedRequest
+
+Rows: TypeAlias = npt.NDArray[Any]
+"""Structured array, [N], of `ROW`."""
+
+ROW = np.dtype(
+    [
+        ("choice", "<u8"),  # first half of the key
+        ("position", "<u8"),  # second half of the key
+        ("id", "<u8"),  # see `id_digest`
+        ("offset", "<u8"),  # of the frame in its segment
+        ("time", "<f8"),
+        ("probability", "<f8"),  # of being chosen; NaN in a shadow trial, whose images are all chosen
+        ("trial", "?"),
+    ]
+)
+_RANGE = 2.0**64
+
+
+def index_rows(records: Sequence[CapturedRequest]) -> Rows:
+    """The rows of records that were read from disk."""
+    return np.array([_row(record) for record in records], ROW)
+
+
+def id_digest(record_id: str) -> int:
+    """64 bits by which the records with an id are found."""
+    return int.from_bytes(sha256(record_id.encode()).digest()[:8], "little")
+
+
+def key_numbers(key: str) -> tuple[int, int]:
+    """`choice` and `position` of a key, see `service.labels.events.key_of`."""
+    return int(key[:16], 16), int(key[16:32], 16)
+
+
+def key_text(row: Any) -> str:
+    """Key of the record of a row."""
+    return f"{int(row['choice']):016x}{int(row['position']):016x}"
+
+
+def are_chosen(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Whether people are to label the images, bool [N]; the same as `service.labels.choice.is_chosen`."""
+    chosen_N: npt.NDArray[np.bool_] = rows["trial"] | (rows["choice"] / _RANGE < rows["probability"])
+    return chosen_N
+
+
+def _row(record: CapturedRequest) -> tuple[int, int, int, int, float, float, bool]:
+    if record.location is None:
+        raise ValueError("the record was not read from disk")
+    is_trial = record.origin == "trial"
+    return (
+        *key_numbers(key_of_record(record)),
+        id_digest(record.id),
+        record.location.offset,
+        record.time.timestamp(),
+        float("nan") if is_trial else choice_probability(record),
+        is_trial,
+    )
