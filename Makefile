@@ -1,5 +1,5 @@
 # Commands for users and contributors. Each environment is rebuilt when pyproject.toml or its constraints change.
-# `serve` starts in the light environment and installs the one with torch in the background; see docs/operations.md.
+# `serve` starts in the light environment and installs the one with torch in the background; see docs/deployment.md.
 PYTHON ?= python3
 PIP_QUIET = --quiet --disable-pip-version-check
 LOCKED = --constraint constraints.txt
