@@ -80,9 +80,7 @@ def test_int8_verdict_lists_both_reasons(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(("scale", "runs"), [(0.001, 32), (1.0, 7)])
-def test_speedup_is_the_ratio_of_medians_after_warmup(
-    monkeypatch: pytest.MonkeyPatch, scale: float, runs: int
-) -> None:
+def test_speedup_is_the_ratio_of_medians_after_warmup(monkeypatch: pytest.MonkeyPatch, scale: float, runs: int) -> None:
     """Slow graphs are run less often."""
     clock = SimpleNamespace(now=0.0)
     order: list[str] = []
