@@ -31,8 +31,9 @@ class PeriodicThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, if it was neither started nor closed yet."""
+        if self._thread.ident is None and not self._stop.is_set():
+            self._thread.start()
 
     def close(self, timeout_seconds: float) -> None:
         """Stop the thread after its current round, or return after `timeout_seconds`; the thread ends later then."""

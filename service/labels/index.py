@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from service.labels.events import key_of_record
 from service.labels.index_files import read_index
-from service.labels.index_rows import ROW, Rows, are_chosen, id_digest, index_rows, key_numbers, key_text
+from service.labels.index_rows import ROW, Rows, are_chosen, index_rows, key_numbers, key_text, text_digest
 from service.traffic.reader import TrafficReader
 from service.traffic.record import CapturedRequest, Location, Origin
 from service.traffic.segments import segment_paths, segments_folder
@@ -40,7 +40,7 @@ class Entry:
 
 
 class RecordIndex:
-    """Index of all captured images under a home, read incrementally; about 60 bytes per image. Not thread-safe."""
+    """Index of all captured images under a home, read incrementally; about 70 bytes per image. Not thread-safe."""
 
     def __init__(self, home: Path) -> None:
         self._folder = segments_folder(home)
@@ -75,10 +75,10 @@ class RecordIndex:
 
     def find(self, record_id: str) -> list[Entry]:
         """The newest captured image with this id, and the newest of a shadow trial."""
-        rows = self._rows[self._rows["present"] & (self._rows["id"] == id_digest(record_id))]
+        rows = self._rows[self._rows["present"] & (self._rows["id"] == text_digest(record_id))]
         found = []
         for is_trial in (False, True):
-            of_origin = rows[rows["trial"] == is_trial]
+            of_origin = rows[(rows["trial"] != 0) == is_trial]
             if len(of_origin):
                 found.append(self._entry(of_origin[np.argmax(of_origin["time"])]))
         return found
@@ -88,17 +88,27 @@ class RecordIndex:
         rows = self._rows[self._rows["present"] & self._with_key(key)]
         return self._entry(rows[-1]) if len(rows) else None
 
-    def queue(self, first: Origin) -> Iterator[Entry]:
-        """The images that people are to label, in the order of their positions; those of one origin first."""
+    def queue(self, first: Origin, trials: Iterable[str]) -> Iterator[Entry]:
+        """The images that people are to label, in the order of their positions; those of one origin first.
+
+        Args:
+            first: the origin that comes first.
+            trials: ids of the shadow trials whose images are asked for.
+        """
         rows = self._chosen()
-        for row in rows[np.lexsort((rows["position"], rows["trial"] != (first == "trial")))]:
+        rows = rows[self._are_asked(rows, trials)]
+        for row in rows[np.lexsort((rows["position"], (rows["trial"] != 0) != (first == "trial")))]:
             yield self._entry(row)
 
-    def count_chosen(self, done: Iterable[str]) -> tuple[int, int]:
-        """Number of images that people are to label, and of those among them whose key is in `done`."""
+    def counts(self, done: Iterable[str], trials: Iterable[str]) -> tuple[int, int]:
+        """Number of images that people are to label and whose key is not in `done`, and of those whose key is.
+
+        `trials` are those of the first number, see `queue`.
+        """
         halves = np.array([key_numbers(key)[0] for key in done], np.uint64)
         rows = self._chosen()
-        return len(rows), int(np.isin(rows["choice"], halves).sum())
+        done_N = np.isin(rows["choice"], halves)
+        return int((self._are_asked(rows, trials) & ~done_N).sum()), int(done_N.sum())
 
     def load(self, entry: Entry) -> CapturedRequest | None:
         """The record of an entry; None, and forgotten, if it expired or was deleted."""
@@ -143,6 +153,10 @@ class RecordIndex:
         choice, position = key_numbers(key)
         found_N: npt.NDArray[np.bool_] = (self._rows["choice"] == choice) & (self._rows["position"] == position)
         return found_N
+
+    @staticmethod
+    def _are_asked(rows: Rows, trials: Iterable[str]) -> npt.NDArray[np.bool_]:
+        return np.isin(rows["trial"], np.array([0, *map(text_digest, trials)], np.uint64))
 
     def _chosen(self) -> npt.NDArray[Any]:
         return self._rows[self._rows["present"] & are_chosen(self._rows)]

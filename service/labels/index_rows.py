@@ -1,4 +1,4 @@
-"""Index rows of captured images: place, key and choice of each record in 49 bytes, without image and answers."""
+"""Index rows of captured images: place, key and choice of each record in 56 bytes, without image and answers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ ROW = np.dtype(
     [
         ("choice", "<u8"),  # first half of the key
         ("position", "<u8"),  # second half of the key
-        ("id", "<u8"),  # see `id_digest`
+        ("id", "<u8"),  # `text_digest` of the id of the record
         ("offset", "<u8"),  # of the frame in its segment
         ("time", "<f8"),
         ("probability", "<f8"),  # of being chosen; NaN in a shadow trial, whose images are all chosen
-        ("trial", "?"),
+        ("trial", "<u8"),  # `text_digest` of the id of the shadow trial; 0: random capture
     ]
 )
 _RANGE = 2.0**64
@@ -35,9 +35,9 @@ def index_rows(records: Sequence[CapturedRequest]) -> Rows:
     return np.array([_row(record) for record in records], ROW)
 
 
-def id_digest(record_id: str) -> int:
-    """64 bits by which the records with an id are found."""
-    return int.from_bytes(sha256(record_id.encode()).digest()[:8], "little")
+def text_digest(text: str) -> int:
+    """64 bits by which the records with an id, or those of a trial, are found; never 0."""
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "little") or 1
 
 
 def key_numbers(key: str) -> tuple[int, int]:
@@ -52,19 +52,18 @@ def key_text(row: Any) -> str:
 
 def are_chosen(rows: Rows) -> npt.NDArray[np.bool_]:
     """Whether people are to label the images, bool [N]; the same as `service.labels.choice.is_chosen`."""
-    chosen_N: npt.NDArray[np.bool_] = rows["trial"] | (rows["choice"] / _RANGE < rows["probability"])
+    chosen_N: npt.NDArray[np.bool_] = (rows["trial"] != 0) | (rows["choice"] / _RANGE < rows["probability"])
     return chosen_N
 
 
-def _row(record: CapturedRequest) -> tuple[int, int, int, int, float, float, bool]:
+def _row(record: CapturedRequest) -> tuple[int, int, int, int, float, float, int]:
     if record.location is None:
         raise ValueError("the record was not read from disk")
-    is_trial = record.origin == "trial"
     return (
         *key_numbers(key_of_record(record)),
-        id_digest(record.id),
+        text_digest(record.id),
         record.location.offset,
         record.time.timestamp(),
-        float("nan") if is_trial else choice_probability(record),
-        is_trial,
+        float("nan") if record.trial else choice_probability(record),
+        text_digest(record.trial) if record.trial else 0,
     )

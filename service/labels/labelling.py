@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from core.trials.store import TrialStore
 from service.labels.book import LabelBook
 from service.labels.claims import Claims
 from service.labels.events import Kind, LabelEvent, LabelledAnswer, Source, key_of_record
@@ -20,7 +21,7 @@ from service.traffic.deletion import Deletions
 from service.traffic.record import CapturedRequest, Origin, request_id_of
 
 TRIAL_SHARE = 0.5
-"""Probability with which a person gets a disagreement of a shadow trial, if there is one."""
+"""Probability with which a person gets a disagreement of a running shadow trial, if there is one."""
 
 
 class Task(NamedTuple):
@@ -68,6 +69,7 @@ class Labelling:
         self._lock = threading.Lock()
         self._writer = LabelWriter(home)
         self._deletions = Deletions(home)
+        self._trials = TrialStore(home)
         self._restart()
 
     def close(self) -> None:
@@ -112,7 +114,7 @@ class Labelling:
         with self._lock:
             self._refresh()
             first: Origin = "trial" if random.random() < TRIAL_SHARE else "capture"
-            for entry in self._index.queue(first):
+            for entry in self._index.queue(first, self._running_trials()):
                 if self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by):
                     continue
                 token = claims.take(entry.key)
@@ -173,8 +175,8 @@ class Labelling:
         """Numbers of chosen pictures that are still stored. Raises as `find`."""
         with self._lock:
             self._refresh()
-            chosen, done = self._index.count_chosen(key for key in self._book if self._book.is_done(key))
-            return Counts(chosen - done, done)
+            done = (key for key in self._book if self._book.is_done(key))
+            return Counts(*self._index.counts(done, self._running_trials()))
 
     def observations(self) -> list[Observation]:
         """Labelled pictures that were chosen at random, in the order of their labels. Raises as `find`."""
@@ -216,6 +218,9 @@ class Labelling:
                 record = self._index.load(entry) if entry is not None else None
             if record is not None:
                 yield LabelledImage(record, event.label, event.time)
+
+    def _running_trials(self) -> list[str]:
+        return [trial.id for trial in self._trials.running()]
 
     def _restart(self) -> None:
         self._reader = LabelReader(self._home)

@@ -39,7 +39,7 @@ class TrafficMaintenance:
         self._thread = PeriodicThread("traffic maintenance", self.run_once, every_seconds=every_seconds, log=log)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, if it has not started yet."""
         self._thread.start()
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ def write_index(home: Path) -> None:
 
 def keys(index: RecordIndex) -> list[str]:
     index.refresh()
-    return [entry.key for entry in index.queue("capture")]
+    return [entry.key for entry in index.queue("capture", ["x"])]
 
 
 def test_queue_has_the_chosen_images_in_the_order_of_their_positions(tmp_path: Path) -> None:
@@ -42,14 +42,17 @@ def test_queue_has_the_chosen_images_in_the_order_of_their_positions(tmp_path: P
     write_segment(tmp_path, found)
     index = RecordIndex(tmp_path)
     index.refresh()
-    trial, *chosen = [entry.key for entry in index.queue("trial")]
+    trial, *chosen = [entry.key for entry in index.queue("trial", ["x"])]
     assert trial == key_of_record(found[-1])
     assert chosen == sorted(
         (key for record in found[:-1] if is_chosen(key := key_of_record(record), choice_probability(record))),
         key=position,
     )
-    assert [entry.key for entry in index.queue("capture")] == [*chosen, trial]
-    assert index.count_chosen([trial, chosen[3], "f" * 32]) == (len(chosen) + 1, 2)
+    assert [entry.key for entry in index.queue("capture", ["x"])] == [*chosen, trial]
+    assert [entry.key for entry in index.queue("trial", ["another"])] == chosen
+    done = [trial, chosen[3], "f" * 32]
+    assert index.counts(done, ["x"]) == (len(chosen) - 1, 2)
+    assert index.counts([], []) == (len(chosen), 0)
 
 
 @pytest.mark.parametrize("indexed", [0, 7, 20])
@@ -80,7 +83,7 @@ def test_records_after_the_index_are_read_once(tmp_path: Path) -> None:
     for _ in range(2):
         index.refresh()
         assert [len(index.find(f"r{n}")) for n in range(9)] == [1] * 8 + [0]
-        assert index.count_chosen([])[0] == len(keys(index))
+        assert index.counts([], [])[0] == len(keys(index))
 
 
 def test_index_is_continued_by_the_next_writer(tmp_path: Path) -> None:
