@@ -204,7 +204,7 @@ async def _running(
         with (
             capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as stored,
             shadowing(settings, repository, engine, stored, promotions_service, recorded.show_trials) as trials,
-            watching(settings, repository, recorded.show_live) as live,
+            watching(settings, recorded.show_live) as live,
             watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
             yield AppState(
