@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from benchmarks.common.http import requests_for
@@ -16,7 +17,7 @@ from core.repository.repository import MODELS_NAME, ModelRepository
 from core.trials.records import MAX_LABELS, TrialPlan
 from core.trials.start import start_trial
 from core.trials.store import TrialStore
-from service.shadow.counts import read_counts
+from service.shadow.counts import Compared, read_counts
 from service.traffic.reader import TrafficReader
 
 SHARE, TRIAL_SHARE = 0.1, 0.2
@@ -30,6 +31,7 @@ GOALS = (
     Goal(TRIAL_P99, "<=", 1.05),
 )
 _CLIENTS = 32
+_BEGIN_SECONDS = 120.0
 _SETTINGS = {"DUET_CAPTURE_SHARE": str(SHARE)}
 
 
@@ -59,10 +61,14 @@ def shadow_figures(setup: Setup, seconds: float, number: int) -> dict[str, float
     challenger = _write_challenger(repository, manifest)
     plan = TrialPlan(version=challenger, share=TRIAL_SHARE, label_budget=MAX_LABELS)
     trial = start_trial(repository, store, manifest.family, plan, by="benchmark")
-    with_trial, without = _loads(setup, seconds, _SETTINGS, home)
-    compared = read_counts(store.folder_of(trial))
-    if compared.agreements + compared.disagreements == 0:
-        raise BenchmarkError("the challenger compared nothing")
+    until = time.monotonic() + _BEGIN_SECONDS
+
+    def has_begun() -> bool:
+        if time.monotonic() > until:
+            raise BenchmarkError("the challenger compares nothing")
+        return read_counts(store.folder_of(trial)) != Compared()
+
+    with_trial, without = _loads(setup, seconds, _SETTINGS, home, has_begun)
     return dict(zip((TRIAL_THROUGHPUT, TRIAL_P99), ratios(with_trial, without), strict=True))
 
 
@@ -79,10 +85,17 @@ def _write_challenger(repository: ModelRepository, champion: Manifest) -> int:
     return number
 
 
-def _loads(setup: Setup, seconds: float, settings: Mapping[str, str], home: Path) -> tuple[list[Load], list[Load]]:
+def _loads(
+    setup: Setup,
+    seconds: float,
+    settings: Mapping[str, str],
+    home: Path,
+    is_begun: Callable[[], bool] | None = None,
+) -> tuple[list[Load], list[Load]]:
     """Load a service with these settings and this home, and one without, in turn: off, on, on, off.
 
-    A drift of the machine cancels. Both run on the server core, and only one has requests at a time.
+    A drift of the machine cancels. Both run on the server core, and only one has requests at a time. The first load
+    begins when `is_begun` is true.
     """
     requests = requests_for("multipart", predict_path("duet", setup.model.manifest.family), setup.images.pngs)
     loads: dict[bool, list[Load]] = {False: [], True: []}
@@ -94,6 +107,8 @@ def _loads(setup: Setup, seconds: float, settings: Mapping[str, str], home: Path
         for server in servers.values():
             server.wait_for_answer(READY_REQUEST)  # a champion that is still being loaded would disturb the load
             warm_up(server.port, requests, clients=_CLIENTS)
+        while is_begun is not None and not is_begun():  # the challenger is still being loaded
+            warm_up(observed.port, requests, clients=_CLIENTS)
         for is_observed in (False, True, True, False):
             loads[is_observed].append(wrk_load(servers[is_observed].port, requests, clients=_CLIENTS, seconds=seconds))
             servers[is_observed].require_alive()
