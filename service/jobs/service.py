@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -30,7 +29,7 @@ from service.jobs.data_sets import has_cifar10
 from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
 from service.jobs.figures import JobFiguresReader
-from service.jobs.maintenance.loop import run_maintenance
+from service.jobs.maintenance.loop import job_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
@@ -222,15 +221,12 @@ async def open_job_service(
         figures=figures,
         check_home=partial(check_home, settings),
     )
-    stop = threading.Event()
-    reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)
-    maintenance = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), name="jobs", daemon=True)
+    maintenance = job_maintenance(Reaper(store, dispatcher), Retention(store, repository, settings))
     maintenance.start()
     try:
         yield job_service
     finally:
-        stop.set()
-        await asyncio.to_thread(maintenance.join, _LAST_ROUND_SECONDS)
+        await asyncio.to_thread(maintenance.close, _LAST_ROUND_SECONDS)
         await feed.close()
         await figures.close()
         store.client.close()
