@@ -25,6 +25,7 @@ from service.api.routes import (
     job_events,
     job_results,
     jobs,
+    keys,
     labelling,
     metrics_compare,
     metrics_live,
@@ -55,6 +56,7 @@ from service.engine.model_manager import ModelManager
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.http.admission import PREDICT
+from service.http.callers import open_callers
 from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
@@ -72,7 +74,6 @@ from service.models.sample_images import Samples, example_pixels
 from service.observability.home_monitor import watching_home
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import Authenticator, read_keyring
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.shadow.trials import shadowing
@@ -124,6 +125,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feedback.router,
     labelling.router,
     session.router,
+    keys.router,
     monitoring.router,
     *v2.ROUTERS,
     web.router,
@@ -186,7 +188,7 @@ async def _running(
     engine = create_engine(settings, repository, recorded)
     if settings.workers > 1:
         await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-    keyring = read_keyring(settings.api_keys, settings.home)
+    callers = open_callers(settings)
     uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
     limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_body_bytes}
     reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
@@ -195,7 +197,8 @@ async def _running(
     labels = Labelling(settings.home)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
+    watching_keys = callers.authenticator.source.watch(settings.poll_seconds)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), watching_keys, *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
@@ -221,7 +224,8 @@ async def _running(
                 listings=DatasetListings(settings.home),
                 reports=reports,
                 thumbnails=thumbnails,
-                authenticator=Authenticator(keyring),
+                authenticator=callers.authenticator,
+                callers=callers,
                 jobs=jobs,
                 promotions=promotions_service,
                 comparisons=comparisons,
