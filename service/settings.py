@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -21,6 +21,7 @@ from core.repository.manifest import Precision
 from core.schemas.keys import KeyLimits
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
+from service.security.oidc_provider import OidcProvider
 
 MIB = 1024 * 1024
 Origin = Annotated[
@@ -66,6 +67,9 @@ class Settings(BaseSettings):
 
     anonymous_predictions: bool = True
     """Switch for predictions and explanations without a key; without it, they need a key with scope predict."""
+
+    oidc: Annotated[OidcProvider | None, NoDecode] = None
+    """OpenID provider whose access tokens are accepted as keys, as JSON {"issuer": URL, "audience": TEXT}."""
 
     caller_limits: Annotated[KeyLimits, NoDecode] = KeyLimits()
     """Limits of each caller, a key or a network address without one, as JSON such as {"requests_per_second": 20}. A key
@@ -259,10 +263,10 @@ class Settings(BaseSettings):
             raise ValueError("name each execution provider once, or auto alone")
         return names
 
-    @field_validator("gate", "caller_limits", mode="before")
+    @field_validator("gate", "caller_limits", "oidc", mode="before")
     @classmethod
     def _parse_json(cls, value: Any, info: ValidationInfo) -> Any:
-        model: type[BaseModel] = GateThresholds if info.field_name == "gate" else KeyLimits
+        model = {"gate": GateThresholds, "oidc": OidcProvider}.get(str(info.field_name), KeyLimits)
         try:
             return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:
