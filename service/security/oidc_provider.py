@@ -149,10 +149,11 @@ def _public_keys(document: dict[str, Any]) -> dict[str | None, PublicKey]:
     for entry in listed if isinstance(listed, list) else ():
         if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
             continue
-        kind = {"RSA": RSAKey, "EC": ECKey}.get(str(entry.get("kty")))
         try:
-            if kind is not None:
-                found[entry.get("kid")] = kind.import_key(entry)
+            if entry.get("kty") == "RSA":
+                found[entry.get("kid")] = RSAKey.import_key(entry)
+            elif entry.get("kty") == "EC":
+                found[entry.get("kid")] = ECKey.import_key(entry)
         except (JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("a key of the OpenID provider is not valid and is left out: %s", type(error).__name__)
     if not found:
