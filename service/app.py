@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from core.tracing.tracer import Tracer, start_tracer
 from service.api.common.openapi import summarize
 from service.api.routes import (
     builtin_data,
@@ -131,13 +132,16 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     Args:
         settings: settings of the service; by default those of the environment, as `make dev` needs.
         lifecycle: shared with the server, which sets `draining` when it is asked to stop.
+
+    Raises:
+        ConfigurationError: the environment asks for traces that cannot be exported.
     """
     settings = settings or read_settings()
     lifecycle = lifecycle or Lifecycle()
-    recorded = Metrics(release())
+    recorded, tracer = Metrics(release()), start_tracer("api")
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
-        return _running(settings, lifecycle, recorded, predict_route=app.early_route(PREDICT))
+        return _running(settings, lifecycle, recorded, tracer, predict_route=app.early_route(PREDICT))
 
     app = FastPathApp(
         prefix=settings.root_path,
@@ -161,6 +165,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         return RequestMiddleware(
             inner,
             metrics=recorded,
+            tracer=tracer,
             lifecycle=lifecycle,
             deadline_seconds=settings.deadline_seconds,
             hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
@@ -174,7 +179,12 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
 
 @asynccontextmanager
 async def _running(
-    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute | None
+    settings: Settings,
+    lifecycle: Lifecycle,
+    recorded: Metrics,
+    tracer: Tracer | None,
+    *,
+    predict_route: FastRoute | None,
 ) -> AsyncIterator[AppState]:
     """Start the parts of the service, yield them, and stop them."""
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
@@ -203,6 +213,7 @@ async def _running(
                 engine=engine,
                 explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
                 metrics=recorded,
+                tracer=tracer,
                 lifecycle=lifecycle,
                 predict_route=predict_route,
                 body_reader=BodyReader(
@@ -235,6 +246,8 @@ async def _running(
     reports.close()
     thumbnails.close()
     labels.close()
+    if tracer is not None:
+        await asyncio.to_thread(tracer.close)
     recorded.settle()  # other workers still report the metrics of this one
 
 

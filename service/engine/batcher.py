@@ -23,7 +23,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.tracing.spans import active_span
 from service.engine.arrays import Pixels
+from service.engine.batch_spans import record_batch, record_expiry
 from service.engine.postprocess import Outputs
 from service.engine.queue import BatchSlice, DisconnectSource, IdleQueue, Inference, Job, ModelQueue, PendingRequest
 from service.errors import DeadlineExceededError, QueueFullError
@@ -102,7 +104,7 @@ class Batcher:
         if now >= deadline:
             raise _expired()
         future: asyncio.Future[Inference] = loop.create_future()
-        request = PendingRequest(images_NHWC, future, now, deadline, client)
+        request = PendingRequest(images_NHWC, future, now, deadline, client, active_span.get())
         if client is not None:
             client.add(future)
         if not queue.pending and queue not in self._busy_queues:
@@ -155,14 +157,15 @@ class Batcher:
         while self._free_threads and self._busy_queues:
             queue = self._busy_queues.popleft()
             # Pending images are shared between the free threads: two images on two idle cores run in parallel.
-            batch = queue.take(min(self._max_batch, math.ceil(queue.pending / self._free_threads)), clock())
+            now = clock()
+            batch = queue.take(min(self._max_batch, math.ceil(queue.pending / self._free_threads)), now)
             if queue.pending:
                 self._busy_queues.append(queue)
             if not batch:
                 continue  # all of its requests were cancelled
             if self._executor is None:
                 try:
-                    self._run_here(queue, batch)
+                    self._run_here(queue, batch, now)
                 finally:
                     # Send responses and read new requests before the next batch.
                     if self._busy_queues or self._background.pending:
@@ -171,7 +174,7 @@ class Batcher:
                 return
             self._free_threads -= 1
             running = loop.run_in_executor(self._executor, _run, queue, batch)
-            running.add_done_callback(partial(self._finish, queue, batch, loop))
+            running.add_done_callback(partial(self._finish, queue, batch, now, loop))
         self._dispatch_background(loop)
 
     def _dispatch_background(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -197,18 +200,19 @@ class Batcher:
         self._background.finish(job)
         self._dispatch(loop)
 
-    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice]) -> None:
+    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice], started: float) -> None:
         try:
             outputs = _run(queue, batch)
         except Exception as error:  # fails only the requests of this batch
-            _fail(queue, batch, error)
+            _fail(queue, batch, error, started)
         else:
-            self._deliver(queue, batch, outputs)
+            self._deliver(queue, batch, outputs, started)
 
     def _finish(
         self,
         queue: ModelQueue,
         batch: list[BatchSlice],
+        started: float,
         loop: asyncio.AbstractEventLoop,
         running: asyncio.Future[Outputs],
     ) -> None:
@@ -218,11 +222,11 @@ class Batcher:
         self._dispatch(loop)
         error = running.exception()
         if error is not None:
-            _fail(queue, batch, error)
+            _fail(queue, batch, error, started)
         else:
-            self._deliver(queue, batch, running.result())
+            self._deliver(queue, batch, running.result(), started)
 
-    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs) -> None:
+    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs, started: float) -> None:
         now = clock()
         row = 0
         for part in batch:
@@ -231,6 +235,7 @@ class Batcher:
             row += count
         queue.drain_rate.record(row, oldest_queued=min(part.request.queued for part in batch), finished=now)
         self._observe_batch(queue, row)
+        record_batch(queue, batch, started, outputs.started)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fail expired requests and watch the clients of slow ones; not rescheduled when no request is unanswered."""
@@ -238,7 +243,8 @@ class Batcher:
         pending = [request for request in self._unanswered if not request.future.done()]
         for request in pending:
             if now >= request.deadline:
-                request.future.set_exception(_expired())
+                request.future.set_exception(expired := _expired())
+                record_expiry(request, now, expired)
             elif request.client is not None and now - request.queued >= SWEEP_SECONDS:
                 request.client.watch()
         self._unanswered = pending
@@ -252,7 +258,8 @@ def _run(queue: ModelQueue, batch: list[BatchSlice]) -> Outputs:
     return queue.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
-def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException) -> None:
+def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException, started: float) -> None:
+    record_batch(queue, batch, started, clock(), error)
     for part in batch:
         if not part.request.future.done():
             failure = RuntimeError(f"{queue.name} failed on a batch")

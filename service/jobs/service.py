@@ -32,6 +32,7 @@ from service.jobs.event_feed import EventFeed
 from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
+from service.jobs.spans import MESSAGE_ID, sending
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
 from service.jobs.store.indexes import JobQueues
@@ -117,14 +118,17 @@ class JobService:
             checked = check()
             self._check_workers(kind)
             self._check_queue(key_id)
-            record = self.store.create(
-                kind,
-                checked,
-                request_id=context.id,
-                traceparent=context.traceparent,
-                key_id=key_id,
-                reservation=reservation,
-            )
+            with sending(kind) as span:
+                record = self.store.create(
+                    kind,
+                    checked,
+                    request_id=context.id,
+                    traceparent=context.traceparent if span is None else span.traceparent,
+                    key_id=key_id,
+                    reservation=reservation,
+                )
+                if span is not None:
+                    span.set({MESSAGE_ID: record.id})
         self.dispatcher.send(record)
         return record
 
