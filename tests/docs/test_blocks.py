@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from duet.cli import app
-from tests.support.markdown import ANSWERS, PAGES, ROOT, RUN, Block, blocks
+from tests.support.markdown import ANSWERS, PAGES, ROOT, RUN, Block, anchors, blocks
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 
@@ -41,6 +41,17 @@ def test_every_code_fence_is_parsed(page: Path) -> None:
 def test_linked_pages_and_images_exist(page: Path) -> None:
     linked = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
     assert [name for name in linked if not (page.parent / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_linked_sections_exist(page: Path) -> None:
+    linked = re.findall(r"\]\((?!https?:)([^)#\s]*)#([^)\s]+)", page.read_text(encoding="utf-8"))
+    missing = [
+        f"{name}#{anchor}"
+        for name, anchor in linked
+        if (target := page.parent / name if name else page).suffix == ".md" and anchor not in anchors(target)
+    ]
+    assert missing == []
 
 
 def test_every_block_runs_or_names_its_test() -> None:

@@ -52,3 +52,16 @@ def blocks(page: Path) -> list[Block]:
         Block(name, text.count("\n", 0, m.start()) + 1, m[3], m[4], m[1] or "", m[2] or "")
         for m in _FENCE.finditer(text)
     ]
+
+
+def anchors(page: Path) -> set[str]:
+    """Names that links can have after `#`: slugs of the headings as on GitHub, and explicit `<a id="...">`."""
+    text = _FENCE.sub("", page.read_text(encoding="utf-8"))
+    found = set(re.findall(r'<a id="([^"]+)">', text))
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        number = 1
+        while (name := slug if number == 1 else f"{slug}-{number - 1}") in found:
+            number += 1
+        found.add(name)
+    return found
