@@ -102,7 +102,7 @@ def start_tracer(component: Component, environment: Mapping[str, str] = os.envir
     except ImportError as error:
         raise ConfigurationError(
             f"the environment asks for traces ({_asked_by(environment)}), but the package {error.name} is missing: "
-            "install the extra `tracing` (pip install 'duet-vision[tracing]'), or set OTEL_TRACES_EXPORTER=none"
+            "install the extra `tracing` (`pip install 'duet-vision[tracing]'`), or set OTEL_TRACES_EXPORTER=none"
         ) from error
     return Tracer(Pipeline(component))
 
