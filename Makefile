@@ -90,9 +90,11 @@ manifests: .venv-manifests/ready
 	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,backbone,openvino,tracing]'
 	touch $@
 
+# uv downloads and unpacks several packages at a time; torch with the libraries of CUDA takes pip four times as long.
 .venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) uv
+	.venv-dev/bin/uv pip install --quiet --python .venv-dev/bin/python $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
 	touch $@
 
 # Test dependencies are the newest versions that are compatible with the oldest service dependencies.

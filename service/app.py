@@ -37,6 +37,7 @@ from service.api.routes import (
     saliency,
     samples,
     session,
+    shadow,
     traffic,
     train,
     v2,
@@ -75,6 +76,7 @@ from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator, read_keyring
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
+from service.shadow.trials import shadowing
 from service.state import AppState
 from service.traffic.capture import capturing
 from service.web import routes as web
@@ -108,6 +110,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_live.router,
     models.router,
     promotions.router,
+    shadow.router,
     builtin_data.router,
     deletions.router,
     datasets.router,
@@ -206,7 +209,8 @@ async def _running(
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
-            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
+            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as stored,
+            shadowing(settings, repository, engine, stored, promotions_service, recorded.show_trials) as trials,
             watching(settings, repository, recorded.show_live) as live,
             watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
@@ -234,7 +238,8 @@ async def _running(
                 comparisons=comparisons,
                 site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
-                capture=capture,
+                capture=stored.capture,
+                shadow=trials,
                 live=live,
                 labelling=labels,
             )

@@ -28,6 +28,7 @@ from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator
 from service.settings import Settings
+from service.shadow.trials import ShadowTrials
 from service.traffic.capture import Capture
 from service.web.pages import Site
 
@@ -55,6 +56,7 @@ class AppState(TypedDict):
     site: Site
     samples: Samples
     capture: Capture | None
+    shadow: ShadowTrials
     live: LiveMonitor | None
     labelling: Labelling
 

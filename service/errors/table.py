@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from core import errors as core
 from core.gate.report import GateReport, GateThresholds
+from core.trials.errors import NoTrialError, TrialNotPossibleError, TrialRunningError
 from service.errors import base, requests, resources
 
 
@@ -59,6 +60,9 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.NotEvaluatedError: (409, "no-evaluation", "A version has no stored evaluation"),
     resources.GateRefusedError: (409, "gate-refused", "The version did not pass the gate"),
     core.NothingToRollBackError: (409, "nothing-to-roll-back", "There is no earlier champion"),
+    TrialRunningError: (409, "trial-running", "The model has a running shadow trial"),
+    TrialNotPossibleError: (409, "trial-not-possible", "The version cannot be compared with the champion"),
+    NoTrialError: (404, "no-trial", "The model has no shadow trial"),
     base.NotReadyError: (503, "not-ready", "Not ready"),
     base.QueueFullError: (429, "queue-full", "The queue is full"),
     base.TooManyPixelsWaitingError: (429, "too-many-pixels-waiting", "Too many pixels are waiting for decoding"),
@@ -185,6 +189,9 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             core.NotEvaluatedError("cnn@2 has no predictions.npz: publish the version again with `duet export`"),
             resources.GateRefusedError(_GATE_REPORT),
             core.NothingToRollBackError("cnn has no earlier champion to return to"),
+            TrialRunningError("cnn", _JOB),
+            TrialNotPossibleError("cnn@5 is the champion: name another version as the challenger"),
+            NoTrialError("cnn"),
             base.NotReadyError("cnn is still being loaded"),
             base.QueueFullError("cnn@3", 256, 0.64),
             base.TooManyPixelsWaitingError(390_000_000, 400_000_000, 1.5),

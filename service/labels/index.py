@@ -23,15 +23,17 @@ class Entry:
         key: see `service.labels.events.key_of`.
         id: id of the record.
         origin: random capture or shadow trial.
+        trial: id of the shadow trial.
         location: place on disk.
         probability: probability of being chosen; None in a shadow trial, whose images are not a random sample.
-        chosen: True if people are to label the image.
+        chosen: True if people are to label the image; that of a shadow trial while the trial is running.
         position: in the queue, on [0, 1).
     """
 
     key: str
     id: str
     origin: Origin
+    trial: str | None
     location: Location
     probability: float | None
     chosen: bool
@@ -94,6 +96,7 @@ class RecordIndex:
             key=key,
             id=record.id,
             origin=record.origin,
+            trial=record.trial,
             location=record.location,
             probability=probability,
             chosen=probability is None or is_chosen(key, probability),

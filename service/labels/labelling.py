@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from core.trials.store import TrialStore
 from service.labels.book import LabelBook
 from service.labels.claims import Claims
 from service.labels.events import Kind, LabelEvent, LabelledAnswer, Source, key_of_record
@@ -20,7 +21,7 @@ from service.traffic.deletion import Deletions
 from service.traffic.record import CapturedRequest, request_id_of
 
 TRIAL_SHARE = 0.5
-"""Probability with which a person gets a disagreement of a shadow trial, if there is one."""
+"""Probability with which a person gets a disagreement of a running shadow trial, if there is one."""
 
 
 class Task(NamedTuple):
@@ -68,6 +69,7 @@ class Labelling:
         self._lock = threading.Lock()
         self._writer = LabelWriter(home)
         self._deletions = Deletions(home)
+        self._trials = TrialStore(home)
         self._restart()
 
     def close(self) -> None:
@@ -111,10 +113,12 @@ class Labelling:
         """
         with self._lock:
             self._refresh()
+            running = self._running_trials()
             waiting = [
                 entry
                 for entry in self._index.chosen()
-                if not (self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by))
+                if entry.trial in running
+                and not (self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by))
             ]
             first = "trial" if random.random() < TRIAL_SHARE else "capture"
             waiting.sort(key=lambda entry: (entry.origin != first, entry.position))
@@ -177,8 +181,12 @@ class Labelling:
         """Numbers of chosen pictures that are still stored. Raises as `find`."""
         with self._lock:
             self._refresh()
-            done = [self._book.is_done(entry.key) for entry in self._index.chosen()]
-            return Counts(len(done) - sum(done), sum(done))
+            running = self._running_trials()
+            done = [(self._book.is_done(entry.key), entry.trial in running) for entry in self._index.chosen()]
+            return Counts(
+                waiting=sum(not is_done and is_asked for is_done, is_asked in done),
+                labelled=sum(is_done for is_done, _ in done),
+            )
 
     def observations(self) -> list[Observation]:
         """Labelled pictures that were chosen at random, in the order of their labels. Raises as `find`."""
@@ -220,6 +228,10 @@ class Labelling:
                 record = self._index.load(entry) if entry is not None else None
             if record is not None:
                 yield LabelledImage(record, event.label, event.time)
+
+    def _running_trials(self) -> set[str | None]:
+        """Ids of the running shadow trials, and None for pictures that belong to no trial."""
+        return {None, *(trial.id for trial in self._trials.running())}
 
     def _restart(self) -> None:
         self._reader = LabelReader(self._home)

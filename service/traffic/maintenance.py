@@ -41,8 +41,9 @@ class TrafficMaintenance:
         self._thread = threading.Thread(target=self._run, name="traffic-maintenance", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, if it has not started yet."""
+        if not self._thread.is_alive() and not self._stop.is_set():
+            self._thread.start()
 
     def close(self) -> None:
         """Stop the thread after its current round, or without waiting longer than CLOSE_SECONDS."""

@@ -139,7 +139,7 @@ async def test_other_families_answer_later_samples_without_time_left(home: Path)
             return [[each.served.family for each in await asyncio.wrap_future(future)] for future in futures]
 
         assert await families() == [["mlp"], ["mlp"]]
-        others._credit = -1000.0
+        others._runs._credit = -1000.0
         assert await families() == [[], []]
 
 
