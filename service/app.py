@@ -146,7 +146,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     recorded, tracer = Metrics(release()), start_tracer("api")
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
-        return _running(settings, lifecycle, recorded, tracer, predict_route=app.early_route(PREDICT))
+        return _running(settings, lifecycle, recorded, tracer, app.early_route(PREDICT))
 
     app = FastPathApp(
         prefix=settings.root_path,
@@ -184,12 +184,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
 
 @asynccontextmanager
 async def _running(
-    settings: Settings,
-    lifecycle: Lifecycle,
-    recorded: Metrics,
-    tracer: Tracer | None,
-    *,
-    predict_route: FastRoute | None,
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, tracer: Tracer | None, route: FastRoute | None
 ) -> AsyncIterator[AppState]:
     """Start the parts of the service, yield them, and stop them."""
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
@@ -222,7 +217,7 @@ async def _running(
                 metrics=recorded,
                 tracer=tracer,
                 lifecycle=lifecycle,
-                predict_route=predict_route,
+                predict_route=route,
                 body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,
