@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import DuetError
-from duet.commands import datasets, models, study
+from duet.commands import datasets, keys, models, study
 from duet.commands.completion import complete_in_bash
 from duet.commands.delete import archive, delete
 from duet.commands.evaluate import evaluate
@@ -36,6 +36,7 @@ models.app.command("import")(import_model)
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
+app.add_typer(keys.app, name="keys")
 app.command()(serve)
 app.command()(key)
 app.command()(home)

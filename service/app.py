@@ -26,6 +26,7 @@ from service.api.routes import (
     job_events,
     job_results,
     jobs,
+    keys,
     labelling,
     metrics_compare,
     metrics_live,
@@ -56,6 +57,7 @@ from service.engine.model_manager import ModelManager
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.http.admission import PREDICT
+from service.http.callers import open_callers
 from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
@@ -73,7 +75,6 @@ from service.models.sample_images import Samples, example_pixels
 from service.observability.home_monitor import watching_home
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import Authenticator, read_keyring
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.shadow.trials import shadowing
@@ -98,7 +99,6 @@ RETRY_REFUSED_SECONDS = 30.0
 GAUGE_REFRESH_SECONDS = 1.0
 """Maximum age of the gauges of a worker when another worker is scraped."""
 
-DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
     compare.router,
@@ -125,6 +125,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feedback.router,
     labelling.router,
     session.router,
+    keys.router,
     monitoring.router,
     *v2.ROUTERS,
     web.router,
@@ -138,11 +139,9 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         settings: settings of the service; by default those of the environment, as `make dev` needs.
         lifecycle: shared with the server, which sets `draining` when it is asked to stop.
 
-    Raises:
-        ConfigurationError: the environment asks for traces that cannot be exported.
+    Raises ConfigurationError if traces are requested that cannot be exported.
     """
-    settings = settings or read_settings()
-    lifecycle = lifecycle or Lifecycle()
+    settings, lifecycle = settings or read_settings(), lifecycle or Lifecycle()
     recorded, tracer = Metrics(release()), start_tracer("api")
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
@@ -152,7 +151,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         prefix=settings.root_path,
         title="Duet",
         version=release(),
-        description=DESCRIPTION,
+        description="Two families of image classifiers, calibrated, compared and served.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -191,7 +190,7 @@ async def _running(
     engine = create_engine(settings, repository, recorded)
     if settings.workers > 1:
         await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-    keyring = read_keyring(settings.api_keys, settings.home)
+    callers = open_callers(settings)
     uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
     limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_body_bytes}
     reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
@@ -200,13 +199,14 @@ async def _running(
     labels = Labelling(settings.home)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
+    watching_keys = callers.authenticator.source.watch(settings.poll_seconds)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), watching_keys, *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
             capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as stored,
             shadowing(settings, repository, engine, stored, promotions_service, recorded.show_trials) as trials,
-            watching(settings, repository, recorded.show_live) as live,
+            watching(settings, recorded.show_live) as live,
             watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
             yield AppState(
@@ -227,7 +227,8 @@ async def _running(
                 listings=DatasetListings(settings.home),
                 reports=reports,
                 thumbnails=thumbnails,
-                authenticator=Authenticator(keyring),
+                authenticator=callers.authenticator,
+                callers=callers,
                 jobs=jobs,
                 promotions=promotions_service,
                 comparisons=comparisons,

@@ -53,13 +53,20 @@ class Engine:
         self._batcher = batcher
         self._decoder = decoder
         self._observe_answer = observe_answer
-        self._admitted: Counter[ModelQueue] = Counter()
+        self._admitted: Counter[tuple[ModelQueue, str]] = Counter()
 
-    def admit_champion(self, family: str, precision: Precision | None = None) -> ModelVariant | None:
+    def admit_champion(
+        self, family: str, precision: Precision | None = None, *, caller: str = ""
+    ) -> ModelVariant | None:
         """Admit a request for a champion as soon as its head has been read, without waiting.
 
         Requests admitted in the same iteration of the event loop are counted, because many heads are read before the
         first of these requests reaches its queue.
+
+        Args:
+            family: of the champion.
+            precision: None for the preferred one.
+            caller: see `DisconnectSource`.
 
         Returns:
             The champion, or None if it or its graph of this precision is not loaded; `admit` then handles the request.
@@ -72,14 +79,17 @@ class Engine:
         served = champion.opened(precision) if champion is not None else None
         if served is None:
             return None
-        self._batcher.check_capacity(served.queue, self._admitted[served.queue] + 1)
-        if not self._admitted:
-            asyncio.get_running_loop().call_soon(self._admitted.clear)
-        self._admitted[served.queue] += 1
+        queue, admitted = served.queue, self._admitted
+        count = sum(images for (each, _), images in admitted.items() if each is queue) if admitted else 0
+        own = admitted.get((queue, caller), 0)
+        self._batcher.check_capacity(queue, caller, admitted=count, admitted_of_caller=own)
+        if not admitted:
+            asyncio.get_running_loop().call_soon(admitted.clear)
+        admitted[queue, caller] += 1
         return served
 
     async def admit(
-        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
+        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float, caller: str = ""
     ) -> ModelVariant:
         """Same as `loaded`, and checks that the queue of the model has room before an image is decoded.
 
@@ -87,7 +97,7 @@ class Engine:
             QueueFullError, ProblemError: the queue is full; see `loaded` for the others.
         """
         served = await self.loaded(family, version, precision, deadline=deadline)
-        self._batcher.check_capacity(served.queue)
+        self._batcher.check_capacity(served.queue, caller)
         return served
 
     async def loaded(

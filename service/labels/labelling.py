@@ -18,7 +18,7 @@ from service.labels.files import LabelReader, LabelWriter
 from service.labels.index import RecordIndex
 from service.labels.observations import Observation, observations
 from service.traffic.deletion import Deletions
-from service.traffic.record import CapturedRequest, request_id_of
+from service.traffic.record import CapturedRequest, Origin, request_id_of
 
 TRIAL_SHARE = 0.5
 """Probability with which a person gets a disagreement of a running shadow trial, if there is one."""
@@ -58,7 +58,7 @@ class LabelledImage(NamedTuple):
 
 
 class Labelling:
-    """Labels of one home. All methods block and are thread-safe; the first reads all captured traffic.
+    """Labels of one home. All methods block and are thread-safe.
 
     Any number of processes may use a home: each reads what the others have written before it answers.
     """
@@ -113,16 +113,10 @@ class Labelling:
         """
         with self._lock:
             self._refresh()
-            running = self._running_trials()
-            waiting = [
-                entry
-                for entry in self._index.chosen()
-                if entry.trial in running
-                and not (self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by))
-            ]
-            first = "trial" if random.random() < TRIAL_SHARE else "capture"
-            waiting.sort(key=lambda entry: (entry.origin != first, entry.position))
-            for entry in waiting:
+            first: Origin = "trial" if random.random() < TRIAL_SHARE else "capture"
+            for entry in self._index.queue(first, self._running_trials()):
+                if self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by):
+                    continue
                 token = claims.take(entry.key)
                 if token is None:
                     continue
@@ -181,12 +175,8 @@ class Labelling:
         """Numbers of chosen pictures that are still stored. Raises as `find`."""
         with self._lock:
             self._refresh()
-            running = self._running_trials()
-            done = [(self._book.is_done(entry.key), entry.trial in running) for entry in self._index.chosen()]
-            return Counts(
-                waiting=sum(not is_done and is_asked for is_done, is_asked in done),
-                labelled=sum(is_done for is_done, _ in done),
-            )
+            done = (key for key in self._book if self._book.is_done(key))
+            return Counts(*self._index.counts(done, self._running_trials()))
 
     def observations(self) -> list[Observation]:
         """Labelled pictures that were chosen at random, in the order of their labels. Raises as `find`."""
@@ -229,9 +219,8 @@ class Labelling:
             if record is not None:
                 yield LabelledImage(record, event.label, event.time)
 
-    def _running_trials(self) -> set[str | None]:
-        """Ids of the running shadow trials, and None for pictures that belong to no trial."""
-        return {None, *(trial.id for trial in self._trials.running())}
+    def _running_trials(self) -> list[str]:
+        return [trial.id for trial in self._trials.running()]
 
     def _restart(self) -> None:
         self._reader = LabelReader(self._home)

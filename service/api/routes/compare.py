@@ -131,7 +131,13 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     context = state["context"]
     engine = state["engine"]
     versions = [
-        await engine.admit(reference.family, reference.version, query.precision, deadline=context.deadline)
+        await engine.admit(
+            reference.family,
+            reference.version,
+            query.precision,
+            deadline=context.deadline,
+            caller=state["caller"].id,
+        )
         for reference in query.references
     ]
     if query.methods:

@@ -35,7 +35,7 @@ router = APIRouter(tags=["metrics"], route_class=LiveRoute)
     },
 )
 async def live_figures(state: StateDep) -> Response:
-    """Return the figures of captured traffic, which a background thread updates every few seconds.
+    """Return the figures of captured traffic, which a child process updates every few seconds.
 
     Shares and means cover the most recent images. The accuracy is estimated from labels with a known probability, with
     an interval that may be looked at any number of times. `coverage` and `drift` have the evidence of sequential tests,

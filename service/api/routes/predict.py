@@ -59,7 +59,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     engine, context = state["engine"], state["context"]
     # HttpProtocol has already admitted most requests.
     served = state.get("served") or await engine.admit(
-        query.model, query.version, query.precision, deadline=context.deadline
+        query.model, query.version, query.precision, deadline=context.deadline, caller=state["caller"].id
     )
     state["served"] = served
     reader = state["body_reader"]

@@ -110,7 +110,7 @@ class Submission:
             lambda: self.jobs.submit(
                 parameters,
                 self.context,
-                key_id=self.caller.key_id,
+                caller=self.caller,
                 idempotency_key=self.idempotency_key,
                 check=check_all,
             ),

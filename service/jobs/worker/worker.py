@@ -24,7 +24,7 @@ from service.broker.address import broker_folder, embedded_url
 from service.broker.url import configured_url
 from service.jobs.celery_app import WORKER_OPTIONS
 from service.jobs.dispatch import Dispatcher
-from service.jobs.maintenance.loop import run_maintenance
+from service.jobs.maintenance.loop import job_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
@@ -70,17 +70,10 @@ def run_worker(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: runner.stopping.set())
     ended = threading.Event()
-    threads = [
-        threading.Thread(target=heartbeat.run, args=[ended], name="heartbeat", daemon=True),
-        threading.Thread(
-            target=run_maintenance,
-            args=[Reaper(store, dispatcher), Retention(store, repository, settings), ended],
-            name="maintenance",
-            daemon=True,
-        ),
-    ]
-    for thread in threads:
-        thread.start()
+    beating = threading.Thread(target=heartbeat.run, args=[ended], name="heartbeat", daemon=True)
+    maintenance = job_maintenance(Reaper(store, dispatcher), Retention(store, repository, settings))
+    beating.start()
+    maintenance.start()
     try:
         # Consume no messages until the training environment is ready, so that other workers get the jobs.
         while not runner.stopping.is_set() and not heartbeat.can_train.wait(0.2):
@@ -90,8 +83,8 @@ def run_worker(settings: Settings) -> None:
     finally:
         runner.stopping.set()
         ended.set()
-        for thread in threads:
-            thread.join(LAST_ROUND_SECONDS)
+        beating.join(LAST_ROUND_SECONDS)
+        maintenance.close(LAST_ROUND_SECONDS)
         if tracer is not None:
             tracer.close()
     log.info("worker %s has ended", name)

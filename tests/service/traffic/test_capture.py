@@ -69,7 +69,7 @@ async def test_predict_is_stored_with_the_answer_of_the_response_and_of_the_othe
             return bool(stored(home))
 
         await until(is_stored)
-        assert sorted(traffic_threads()) == ["traffic", "traffic-maintenance"]
+        assert sorted(traffic_threads()) == ["traffic", "traffic maintenance"]
     assert traffic_threads() == []
     [record] = stored(home)
     assert (record.id, record.route, record.inclusion_probability) == ("one", "predict", 1.0)

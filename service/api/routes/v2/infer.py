@@ -14,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.tracing.spans import record_step, traced
-from service.api.common.openapi import BINARY, success
+from service.api.common.openapi import BINARY, PREDICTION_CALLER_ERRORS, success
+from service.api.deps import OPTIONAL_KEY
 from service.api.examples import load_example
 from service.api.routes.v2.metadata import MODEL_ERRORS, path_parameters, reference_in
 from service.engine.loaded_model import ModelVariant
@@ -64,6 +65,7 @@ _BODY: dict[str, Any] = {
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     **success(_EXAMPLES["response"], "The requested outputs: JSON, followed by the binary outputs"),
     **error_responses(
+        *PREDICTION_CALLER_ERRORS,
         MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
         InvalidInferenceError,
         BodyTimeoutError,
@@ -87,7 +89,7 @@ def _documented(path: str) -> dict[str, Any]:
         "path": path,
         "response_model": InferenceResponse,
         "responses": _RESPONSES,
-        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path)},
+        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path), **OPTIONAL_KEY},
     }
 
 
@@ -113,11 +115,16 @@ async def _infer(request: Request) -> Response:
     state = state_of(request)
     context = state["context"]
     engine = state["engine"]
-    served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
+    caller = state["caller"].id
+    served = state["served"] = await engine.admit(
+        reference.family, reference.version, deadline=context.deadline, caller=caller
+    )
     with closing(DisconnectWatcher(request.scope, request.receive)) as client:
         call, decode_seconds = await _read(request, served, client)
         if call.precision is not None:
-            served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
+            served = await engine.admit(
+                served.family, served.version, call.precision, deadline=context.deadline, caller=caller
+            )
         deadline = context.deadline
         if call.timeout_seconds is not None:
             deadline = min(deadline, context.started + call.timeout_seconds)

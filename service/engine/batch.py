@@ -1,10 +1,31 @@
-"""Spans of the batcher: the wait in the queue and the run of each batch, for requests that are sampled."""
+"""Batches of the batcher: run, failure, and the spans of requests that are sampled."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from service.engine.postprocess import Outputs
 from service.engine.queue import BatchSlice, ModelQueue, PendingRequest
+
+
+def run_batch(queue: ModelQueue, batch: Sequence[BatchSlice]) -> Outputs:
+    """Run the images of a batch; blocks."""
+    parts = [part.request.images_NHWC[part.start : part.stop] for part in batch]
+    return queue.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
+
+
+def fail_batch(
+    queue: ModelQueue, batch: Sequence[BatchSlice], error: BaseException, started: float, ended: float
+) -> None:
+    """Fail the requests of a batch; see `record_batch` for the times."""
+    record_batch(queue, batch, started, ended, error)
+    for part in batch:
+        if not part.request.future.done():
+            failure = RuntimeError(f"{queue.name} failed on a batch")
+            failure.__cause__ = error
+            part.request.future.set_exception(failure)
 
 
 def record_batch(
@@ -33,9 +54,9 @@ def record_batch(
         span.record("run", started, ended, attributes, error=error)
 
 
-def record_expiry(request: PendingRequest, now: float, error: BaseException) -> None:
-    """Record that a sampled request reached its deadline in the queue."""
-    if request.span is not None and not request.taken:
+def record_drop(request: PendingRequest, now: float, error: BaseException) -> None:
+    """Record that a sampled request left the queue without a run, at its deadline or for another caller."""
+    if request.span is not None and not request.started:
         request.span.record("queue", request.queued, now, error=error)
 
 
