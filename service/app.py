@@ -246,10 +246,8 @@ async def _running(
     promotions_service.close()
     comparisons.close()
     engine.close()
-    uploader.close()
-    reports.close()
-    thumbnails.close()
-    labels.close()
+    for part in (uploader, reports, thumbnails, labels):
+        part.close()
     if tracer is not None:
         await asyncio.to_thread(tracer.close)
     recorded.settle()  # other workers still report the metrics of this one
