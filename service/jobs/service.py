@@ -40,7 +40,7 @@ from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
 from service.jobs.validation import check_home
 from service.observability.logging import RequestContext
-from service.security.authenticator import Caller
+from service.security.caller import Caller
 from service.settings import Settings
 
 Result = TypeVar("Result")
