@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from core.tracing.tracer import Tracer, start_tracer
 from service.api.common.openapi import summarize
 from service.api.routes import (
     builtin_data,
@@ -98,7 +99,6 @@ RETRY_REFUSED_SECONDS = 30.0
 GAUGE_REFRESH_SECONDS = 1.0
 """Maximum age of the gauges of a worker when another worker is scraped."""
 
-DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
     compare.router,
@@ -138,19 +138,20 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     Args:
         settings: settings of the service; by default those of the environment, as `make dev` needs.
         lifecycle: shared with the server, which sets `draining` when it is asked to stop.
+
+    Raises ConfigurationError if traces are requested that cannot be exported.
     """
-    settings = settings or read_settings()
-    lifecycle = lifecycle or Lifecycle()
-    recorded = Metrics(release())
+    settings, lifecycle = settings or read_settings(), lifecycle or Lifecycle()
+    recorded, tracer = Metrics(release()), start_tracer("api")
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
-        return _running(settings, lifecycle, recorded, predict_route=app.early_route(PREDICT))
+        return _running(settings, lifecycle, recorded, tracer, app.early_route(PREDICT))
 
     app = FastPathApp(
         prefix=settings.root_path,
         title="Duet",
         version=release(),
-        description=DESCRIPTION,
+        description="Two families of image classifiers, calibrated, compared and served.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -168,6 +169,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         return RequestMiddleware(
             inner,
             metrics=recorded,
+            tracer=tracer,
             lifecycle=lifecycle,
             deadline_seconds=settings.deadline_seconds,
             hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
@@ -181,7 +183,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
 
 @asynccontextmanager
 async def _running(
-    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute | None
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, tracer: Tracer | None, route: FastRoute | None
 ) -> AsyncIterator[AppState]:
     """Start the parts of the service, yield them, and stop them."""
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
@@ -213,8 +215,9 @@ async def _running(
                 engine=engine,
                 explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
                 metrics=recorded,
+                tracer=tracer,
                 lifecycle=lifecycle,
-                predict_route=predict_route,
+                predict_route=route,
                 body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,
@@ -243,10 +246,10 @@ async def _running(
     promotions_service.close()
     comparisons.close()
     engine.close()
-    uploader.close()
-    reports.close()
-    thumbnails.close()
-    labels.close()
+    for part in (uploader, reports, thumbnails, labels):
+        part.close()
+    if tracer is not None:
+        await asyncio.to_thread(tracer.close)
     recorded.settle()  # other workers still report the metrics of this one
 
 

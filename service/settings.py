@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -19,13 +19,13 @@ from core.jobs.parameters import JobKind
 from core.repository.graph_records import ProviderName
 from core.repository.manifest import Precision
 from core.schemas.keys import KeyLimits
+from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
+from service.security.oidc_provider import OidcProvider
 
 MIB = 1024 * 1024
-Origin = Annotated[
-    str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "an origin is scheme://host[:port] without a path, or *")
-]
+Origin = Annotated[str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "use scheme://host[:port] without a path, or *")]
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
@@ -67,9 +67,11 @@ class Settings(BaseSettings):
     anonymous_predictions: bool = True
     """Switch for predictions and explanations without a key; without it, they need a key with scope predict."""
 
+    oidc: Annotated[OidcProvider | None, NoDecode] = None
+    """OpenID provider whose access tokens are accepted as keys, as JSON {"issuer": URL, "audience": TEXT}."""
+
     caller_limits: Annotated[KeyLimits, NoDecode] = KeyLimits()
-    """Limits of each caller, a key or a network address without one, as JSON such as {"requests_per_second": 20}. A key
-    may have its own limits. Without limits, callers share the models fairly."""
+    """Limits of callers without limits of their own, as JSON such as {"requests_per_second": 20}; default: none."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
@@ -259,10 +261,11 @@ class Settings(BaseSettings):
             raise ValueError("name each execution provider once, or auto alone")
         return names
 
-    @field_validator("gate", "caller_limits", mode="before")
+    @field_validator("gate", "caller_limits", "oidc", mode="before")
     @classmethod
     def _parse_json(cls, value: Any, info: ValidationInfo) -> Any:
-        model: type[BaseModel] = GateThresholds if info.field_name == "gate" else KeyLimits
+        models: dict[str | None, type[StrictModel]] = {"gate": GateThresholds, "oidc": OidcProvider}
+        model = models.get(info.field_name, KeyLimits)
         try:
             return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:

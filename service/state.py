@@ -7,6 +7,7 @@ from typing import NotRequired, TypedDict, cast
 from starlette.requests import HTTPConnection
 
 from core.repository.repository import ModelRepository
+from core.tracing.tracer import Tracer
 from service.datasets.listings import DatasetListings
 from service.datasets.reports import DatasetReports
 from service.datasets.thumbnails import Thumbnails
@@ -41,6 +42,7 @@ class AppState(TypedDict):
     engine: Engine
     explainer: Explainer
     metrics: Metrics
+    tracer: Tracer | None
     lifecycle: Lifecycle
     predict_route: FastRoute | None
     body_reader: BodyReader

@@ -23,7 +23,7 @@ from service.errors import (
 from service.http.callers import address_of
 from service.jobs.service import JobService
 from service.models.catalog import ModelCatalog
-from service.security.authenticator import Caller
+from service.security.caller import Caller
 from service.security.keys import Scope
 from service.security.sessions import COOKIE
 from service.state import RequestState, state_of

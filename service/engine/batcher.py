@@ -21,9 +21,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
+from core.tracing.spans import active_span
 from service.engine.arrays import Pixels
+from service.engine.batch import fail_batch, record_batch, record_drop, run_batch
 from service.engine.fair_share import FairShare
 from service.engine.idle_queue import IdleQueue, Job
 from service.engine.postprocess import Outputs
@@ -120,9 +120,10 @@ class Batcher:
         while queue.pending + len(images_NHWC) > self._queue_size:
             displaced = queue.displace()
             if not displaced.future.done():
-                displaced.future.set_exception(self._full(queue))
+                displaced.future.set_exception(full := self._full(queue))
+                record_drop(displaced, now, full)
         future: asyncio.Future[Inference] = loop.create_future()
-        request = PendingRequest(images_NHWC, future, now, deadline, client)
+        request = PendingRequest(images_NHWC, future, now, deadline, client, active_span.get())
         self._share.arrive(caller, now)
         if client is not None:
             client.add(future)
@@ -179,14 +180,15 @@ class Batcher:
             queue = self._next_queue()
             # Pending images are shared between the free threads: two images on two idle cores run in parallel.
             max_images = min(self._max_batch, math.ceil(queue.pending / self._free_threads))
-            batch = queue.take(max_images, clock(), self._share)
+            now = clock()
+            batch = queue.take(max_images, now, self._share)
             if queue.pending:
                 self._busy_queues.append(queue)
             if not batch:
                 continue  # all of its requests were cancelled
             if self._executor is None:
                 try:
-                    self._run_here(queue, batch)
+                    self._run_here(queue, batch, now)
                 finally:
                     # Send responses and read new requests before the next batch.
                     if self._busy_queues or self._background.pending:
@@ -194,8 +196,8 @@ class Batcher:
                         self._schedule(loop)
                 return
             self._free_threads -= 1
-            running = loop.run_in_executor(self._executor, _run, queue, batch)
-            running.add_done_callback(partial(self._finish, queue, batch, loop))
+            running = loop.run_in_executor(self._executor, run_batch, queue, batch)
+            running.add_done_callback(partial(self._finish, queue, batch, now, loop))
         self._dispatch_background(loop)
 
     def _next_queue(self) -> ModelQueue:
@@ -233,18 +235,19 @@ class Batcher:
         self._background.finish(job)
         self._dispatch(loop)
 
-    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice]) -> None:
+    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice], started: float) -> None:
         try:
-            outputs = _run(queue, batch)
+            outputs = run_batch(queue, batch)
         except Exception as error:  # fails only the requests of this batch
-            _fail(queue, batch, error)
+            fail_batch(queue, batch, error, started, clock())
         else:
-            self._deliver(queue, batch, outputs)
+            self._deliver(queue, batch, outputs, started)
 
     def _finish(
         self,
         queue: ModelQueue,
         batch: list[BatchSlice],
+        started: float,
         loop: asyncio.AbstractEventLoop,
         running: asyncio.Future[Outputs],
     ) -> None:
@@ -254,11 +257,11 @@ class Batcher:
         self._dispatch(loop)
         error = running.exception()
         if error is not None:
-            _fail(queue, batch, error)
+            fail_batch(queue, batch, error, started, clock())
         else:
-            self._deliver(queue, batch, running.result())
+            self._deliver(queue, batch, running.result(), started)
 
-    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs) -> None:
+    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs, started: float) -> None:
         now = clock()
         row = 0
         for part in batch:
@@ -267,6 +270,7 @@ class Batcher:
             row += count
         queue.drain_rate.record(row, oldest_queued=min(part.request.queued for part in batch), finished=now)
         self._observe_batch(queue, row)
+        record_batch(queue, batch, started, outputs.started)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fail expired requests and watch the clients of slow ones; not rescheduled when no request is unanswered."""
@@ -274,26 +278,14 @@ class Batcher:
         pending = [request for request in self._unanswered if not request.future.done()]
         for request in pending:
             if now >= request.deadline:
-                request.future.set_exception(_expired())
+                request.future.set_exception(expired := _expired())
+                record_drop(request, now, expired)
             elif request.client is not None and now - request.queued >= SWEEP_SECONDS:
                 request.client.watch()
         self._unanswered = pending
         for queue in self._busy_queues:
             queue.sweep()
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if pending else None
-
-
-def _run(queue: ModelQueue, batch: list[BatchSlice]) -> Outputs:
-    parts = [part.request.images_NHWC[part.start : part.stop] for part in batch]
-    return queue.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
-
-def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException) -> None:
-    for part in batch:
-        if not part.request.future.done():
-            failure = RuntimeError(f"{queue.name} failed on a batch")
-            failure.__cause__ = error
-            part.request.future.set_exception(failure)
 
 
 def _expired() -> DeadlineExceededError:

@@ -16,6 +16,7 @@ from core.images.limits import megapixels
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
 from core.repository.graph_records import Calibration
 from core.repository.manifest import Precision
+from core.tracing.spans import record_step, traced
 from service.engine.arrays import Pixels
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder, Upload
@@ -153,10 +154,10 @@ class Engine:
         calibration = served.calibration_of_averages if tta else served.calibration
         decode = partial(self._decoder.decode, inputs=[served.input], deadline=deadline, client=client, crop=crop)
         if len(uploads) == 1:
-            images = await decode(uploads[0], 0)
+            images = await traced("decode", decode(uploads[0], 0))
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
-            images = await self._decode_all(decode, uploads)
+            images = await traced("decode", self._decode_all(decode, uploads))
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         if tta:
@@ -183,6 +184,7 @@ class Engine:
             render_prediction(served, outputs, row, upload.filename, image.notes + tta_notes, top_k, calibration)
             for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
         ]
+        record_step("postprocess", outputs.started)
         return predictions, Timings(decode_seconds, inference.queue_seconds, inference.run_seconds)
 
     async def infer(
@@ -226,7 +228,8 @@ class Engine:
             InvalidParametersError: the crop is not within the image.
             QueueFullError, DeadlineExceededError: see `Decoder.decode`.
         """
-        [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, client=client, crop=crop)
+        work = self._decoder.decode(upload, 0, [served.input], deadline=deadline, client=client, crop=crop)
+        [image] = await traced("decode", work)
         return image
 
     async def parse(
@@ -254,7 +257,8 @@ class Engine:
         """Predictions of several models for one image; see `predict` for arguments and errors."""
         started = time.perf_counter()
         inputs = [served.input for served in versions]
-        images = await self._decoder.decode(upload, 0, inputs, deadline=deadline, client=client, crop=crop)
+        work = self._decoder.decode(upload, 0, inputs, deadline=deadline, client=client, crop=crop)
+        images = await traced("decode", work)
         decode_seconds = time.perf_counter() - started
         inferences = await self._infer_all(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
@@ -276,6 +280,7 @@ class Engine:
             divergence=divergence_bits(versions, [inference.outputs for inference in inferences]),
             images=images,
         )
+        record_step("postprocess", max(inference.outputs.started for inference in inferences))
         queue = max(inference.queue_seconds for inference in inferences)
         run = max(inference.run_seconds for inference in inferences)
         return comparison, Timings(decode_seconds, queue, run)

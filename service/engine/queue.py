@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from core.repository.manifest import Precision
+from core.tracing.spans import Span
 from service.engine.arrays import Pixels
 from service.engine.fair_share import FairShare
 from service.engine.postprocess import Outputs, RunBatch
@@ -50,7 +51,9 @@ class DisconnectSource(Protocol):
 class PendingRequest:
     """The images of one request in a queue. A request may be split over several batches."""
 
-    __slots__ = ("_answered", "_parts", "client", "deadline", "future", "images_NHWC", "queued", "started", "taken")
+    __slots__ = (
+        *("_answered", "_parts", "client", "deadline", "future", "images_NHWC", "queued", "span", "started", "taken"),
+    )
 
     def __init__(
         self,
@@ -59,12 +62,15 @@ class PendingRequest:
         queued: float,
         deadline: float,
         client: DisconnectSource | None,
+        span: Span | None = None,
     ) -> None:
+        """`span` is that of the HTTP request, if it is sampled."""
         self.images_NHWC = images_NHWC
         self.future = future
         self.queued = queued
         self.deadline = deadline
         self.client = client
+        self.span = span
         self.started = 0.0
         self.taken = 0
         self._answered = 0

@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from service.errors import PROBLEM_MEDIA_TYPE, CallerLimitError, Problem, ProblemError, QueueFullError, problem_of
 from service.http.middleware import DEFAULT_HEADERS, REQUEST_ID_HEADER, TRACEPARENT_HEADER, finish, read_context
 from service.observability.logging import RequestContext, current_request
+from service.observability.request_spans import end_request_span, start_request_span
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -263,6 +264,9 @@ class HttpProtocol(HttpToolsProtocol):
     def _reject(self, error: QueueFullError | CallerLimitError) -> None:
         metrics, deadline_seconds = self.app_state["metrics"], self.app_state["settings"].deadline_seconds
         context = read_context(self.headers, now=time.perf_counter(), deadline_seconds=deadline_seconds)
+        tracer, span = self.app_state["tracer"], None
+        if tracer is not None:
+            context, span = start_request_span(tracer, context, "POST")
         token = current_request.set(context)
         try:
             self.cycle = cast(RequestResponseCycle, _RejectedCycle())
@@ -273,6 +277,9 @@ class HttpProtocol(HttpToolsProtocol):
             metrics.observe_problem(problem.type.slug, model, version)
             client = self.client[0] if self.client else None
             finish(metrics, context, "POST", PREDICT, PREDICT, problem.type.status, client)
+            if span is not None:
+                scope = {"path": PREDICT, "scheme": self.scheme, "client": self.client}
+                end_request_span(span, context, scope, "POST", PREDICT, problem.type.status)
         finally:
             current_request.reset(token)
 

@@ -13,11 +13,13 @@ from starlette.types import Scope
 from core.schemas.keys import KeyLimits
 from service.errors import CrossOriginError, KeyRefusedError, KeyRequiredError, ScopeRequiredError
 from service.security.addresses import client_network
-from service.security.authenticator import Authenticator, Caller
+from service.security.authenticator import Authenticator
+from service.security.caller import Caller
 from service.security.caller_limits import CallerLimits
 from service.security.key_source import KeySource
 from service.security.keys import NO_LIMITS
 from service.security.sessions import COOKIE
+from service.security.tokens import TokenVerifier
 from service.settings import Settings
 
 
@@ -63,8 +65,8 @@ class CallerAdmission:
         key, cookie = presented(headers)
         if key is None:
             return self._admitted(self._of_cookie(headers, cookie), address)
-        found = self.authenticator.known_key(key)
-        return None if found is None else self._admitted(Caller.with_key(found), address)
+        found = self.authenticator.known_caller(key)
+        return None if found is None else self._admitted(found, address)
 
     async def admit(self, scope: Scope) -> AdmittedCaller:
         """Admit a request before its body is read.
@@ -79,8 +81,7 @@ class CallerAdmission:
         key, cookie = presented(headers)
         if key is None:
             return self._admitted(self._of_cookie(headers, cookie), address)
-        caller = await self.authenticator.caller(Headers(raw=headers), key, None, address)
-        return self._admitted(caller, address)
+        return self._admitted(await self.authenticator.caller_of_key(key, address), address)
 
     @contextmanager
     def running(self, caller: AdmittedCaller) -> Iterator[None]:
@@ -118,9 +119,11 @@ def open_callers(settings: Settings) -> CallerAdmission:
     """Read the keys, and create the checks of callers.
 
     Raises:
-        ConfigurationError: the generated key cannot be stored, or the stored keys are not valid.
+        ConfigurationError: the generated key cannot be stored, or the stored keys are not valid, or the extra `oidc` is
+            not installed.
     """
-    authenticator = Authenticator(KeySource(settings.api_keys, settings.home))
+    tokens = None if settings.oidc is None else TokenVerifier(settings.oidc)
+    authenticator = Authenticator(KeySource(settings.api_keys, settings.home), tokens)
     limits = CallerLimits(settings.caller_limits)
     return CallerAdmission(authenticator, limits, anonymous=settings.anonymous_predictions)
 

@@ -32,6 +32,7 @@ from service.jobs.figures import JobFiguresReader
 from service.jobs.maintenance.loop import job_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
+from service.jobs.spans import MESSAGE_ID, sending
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
 from service.jobs.store.indexes import JobQueues
@@ -39,7 +40,7 @@ from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
 from service.jobs.validation import check_home
 from service.observability.logging import RequestContext
-from service.security.authenticator import Caller
+from service.security.caller import Caller
 from service.settings import Settings
 
 Result = TypeVar("Result")
@@ -119,14 +120,17 @@ class JobService:
             checked = check()
             self._check_workers(kind)
             self._check_queue(caller)
-            record = self.store.create(
-                kind,
-                checked,
-                request_id=context.id,
-                traceparent=context.traceparent,
-                key_id=caller.key_id,
-                reservation=reservation,
-            )
+            with sending(kind) as span:
+                record = self.store.create(
+                    kind,
+                    checked,
+                    request_id=context.id,
+                    traceparent=context.traceparent if span is None else span.traceparent,
+                    key_id=caller.key_id,
+                    reservation=reservation,
+                )
+                if span is not None:
+                    span.set({MESSAGE_ID: record.id})
         self.dispatcher.send(record)
         return record
 

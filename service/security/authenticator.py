@@ -8,43 +8,14 @@ from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers
 
-from core.schemas.keys import KeyLimits
 from service.errors import KeyRefusedError
+from service.security.caller import Caller
 from service.security.key_source import KeySource
-from service.security.keys import NO_LIMITS, ApiKey, Scope
+from service.security.keys import ApiKey
 from service.security.origins import check_same_origin
 from service.security.sessions import Session, read_token
+from service.security.tokens import TokenVerifier
 from service.security.wrong_keys import WrongKeys
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The authenticated caller of a request.
-
-    Attributes:
-        key_id: public id of the key.
-        scopes: granted scopes.
-        name: of the key; empty if it has none.
-        limits: of the key.
-        session: set if the caller used a cookie.
-    """
-
-    key_id: str
-    scopes: tuple[Scope, ...]
-    name: str = ""
-    limits: KeyLimits = NO_LIMITS
-    session: Session | None = None
-
-    @classmethod
-    def with_key(cls, key: ApiKey, session: Session | None = None) -> Caller:
-        """The caller that presents a key, or a cookie of it."""
-        return cls(key.id, key.scopes, key.name, key.limits, session)
-
-    @property
-    def actor(self) -> str:
-        """Name for audit trails."""
-        named = f"{self.name} " if self.name else ""
-        return f"key {named}{self.key_id[:8]} ({self.scopes[-1]})"
 
 
 @dataclass(frozen=True)
@@ -52,6 +23,7 @@ class Authenticator:
     """Checks requests against the keys of this service; responses to many wrong keys of one address are delayed."""
 
     source: KeySource
+    tokens: TokenVerifier | None = None
     wrong_keys: WrongKeys = field(default_factory=WrongKeys)
 
     async def caller(self, headers: Headers, key: str | None, cookie: str | None, address: str) -> Caller | None:
@@ -69,7 +41,7 @@ class Authenticator:
             CrossOriginError: the cookie came from a page of another origin.
         """
         if key is not None:
-            return Caller.with_key(await self.find_key(key, address))
+            return await self.caller_of_key(key, address)
         return None if cookie is None else self.caller_of_cookie(headers, cookie)
 
     def caller_of_cookie(self, headers: Headers, cookie: str) -> Caller:
@@ -84,6 +56,32 @@ class Authenticator:
         if session is None:
             raise KeyRefusedError.ended_session()
         return Caller.with_key(session.key, session)
+
+    def known_caller(self, key: str) -> Caller | None:
+        """The caller with this key or token, None if it is unknown or was not checked recently.
+
+        Raises:
+            KeyRefusedError: the key has expired.
+        """
+        found = self.known_key(key)
+        if found is not None:
+            return Caller.with_key(found)
+        return self.tokens.known(key) if self.tokens is not None else None
+
+    async def caller_of_key(self, key: str, address: str) -> Caller:
+        """The caller that presents this key, or this token of the OpenID provider.
+
+        Raises:
+            KeyRefusedError, TooManyWrongKeysError: as `caller`.
+            NotReadyError: the keys of the provider cannot be read.
+        """
+        if self.tokens is None or key.count(".") != 2 or self.known_key(key) is not None:
+            return Caller.with_key(await self.find_key(key, address))
+        try:
+            return await self.tokens.verify(key)
+        except KeyRefusedError:
+            await asyncio.sleep(self.wrong_keys.delay(address))
+            raise
 
     def known_key(self, key: str) -> ApiKey | None:
         """The key, None if it is unknown.

@@ -7,6 +7,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from core.tracing.tracer import check_tracing
 from service.engine.memory import limit_free_memory
 from service.engine.provider_policy import provider_groups
 from service.observability.logging import configure_logging, log_settings
@@ -25,11 +26,13 @@ def serve(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: the address is not available, the key cannot be stored, the stored keys are not valid, the
-            broker cannot be started, or an execution provider is not installed.
+            broker cannot be started, an execution provider is not installed, or traces are requested that cannot be
+            exported.
     """
     limit_free_memory()
     configure_logging(settings.log_level, settings.log_format)
     KeySource(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+    check_tracing()  # fails early, before the processes that need it
     if settings.providers != ("auto",):
         provider_groups(settings.providers)  # fails early if one is missing
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker

@@ -54,7 +54,7 @@ from service.errors import (
     responses,
 )
 from service.http.request_body import check_encoding
-from service.security.authenticator import Caller
+from service.security.caller import Caller
 from service.state import RequestState
 
 _Found = TypeVar("_Found")

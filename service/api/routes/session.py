@@ -69,7 +69,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
 async def get_session(request: Request, key: PresentedKey, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Return the scopes of the caller, so that a page can show a form or ask for a key."""
     if key is not None:
-        found = await state["authenticator"].find_key(key, address_of(request.scope))
+        found = await state["authenticator"].caller_of_key(key, address_of(request.scope))
         return SessionAnswer(scopes=found.scopes, expires_at=None)
     session = state["authenticator"].session(cookie) if cookie is not None else None
     return NO_SESSION if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from core.tracing.spans import record_step, traced
 from service.api.common.openapi import BINARY, PREDICTION_CALLER_ERRORS, success
 from service.api.deps import OPTIONAL_KEY
 from service.api.examples import load_example
@@ -136,7 +137,9 @@ async def _infer(request: Request) -> Response:
             client=client,
             request_id=context.id,
         )
-    return _response(answer_of(call, served, inference.outputs))
+    response = _response(answer_of(call, served, inference.outputs))
+    record_step("postprocess", inference.outputs.started)
+    return response
 
 
 async def _read(request: Request, served: ModelVariant, client: DisconnectWatcher) -> tuple[Call, float]:
@@ -144,7 +147,9 @@ async def _read(request: Request, served: ModelVariant, client: DisconnectWatche
     state, headers = state_of(request), request.scope["headers"]
     framing = read_framing(headers)
     deadline = state["context"].deadline
-    body = await state["body_reader"].read_whole(headers, request.receive, deadline=deadline, compressed=True)
+    body = await traced(
+        "receive", state["body_reader"].read_whole(headers, request.receive, deadline=deadline, compressed=True)
+    )
     started = time.perf_counter()
     shape_HWC = (*served.size, served.manifest.input.channels)
     parse = partial(_parsed, body, framing, shape_HWC, state["settings"])
@@ -152,6 +157,7 @@ async def _read(request: Request, served: ModelVariant, client: DisconnectWatche
         call = parse()
     else:
         call = await state["engine"].parse(parse, deadline=deadline, client=client)
+    record_step("decode", started)
     return call, time.perf_counter() - started
 
 
