@@ -16,7 +16,7 @@ from benchmarks.common.inputs import CPU, Engine
 from benchmarks.common.open_loop import Outcome
 from benchmarks.common.report import BenchmarkError, SkippedError, check_goals
 from benchmarks.common.wrk import Load
-from benchmarks.serving import capture
+from benchmarks.serving import capture, tracing
 from benchmarks.serving.bench import Plan, client_count, make_plan
 from benchmarks.serving.overload import retry_after_ms, summarize
 from benchmarks.serving.process import arrangements
@@ -104,6 +104,15 @@ def test_race_has_the_default_of_users_and_the_same_engine() -> None:
         "duet with default settings / mosec on cpu fp32: 32 clients": pytest.approx(5.5),
         "duet / mosec on the same engine: cpu fp32, 32 clients": pytest.approx(1.1),
         "duet / mosec on the same engine: openvino bf16, 32 clients": pytest.approx(1.1),
+    }
+
+
+def test_tracing_ratios_compare_throughput_and_cpu_time() -> None:
+    traced = [(load(98), 5.0), (load(100), 5.0)]
+    without = [(load(99), 4.9), (load(101), 5.1)]
+    assert tracing.ratios(traced, without) == {
+        tracing.THROUGHPUT: pytest.approx(0.99),
+        tracing.CPU: pytest.approx((10 / 990) / (10 / 1000)),
     }
 
 
