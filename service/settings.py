@@ -25,7 +25,7 @@ from service.security.keys import parse_keys
 from service.security.oidc_provider import OidcProvider
 
 MIB = 1024 * 1024
-Origin = Annotated[str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "use scheme://host[:port] without a path, or *")]
+Origin = Annotated[str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "not an origin: use https://host[:port] or *")]
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
