@@ -5,8 +5,8 @@ python docs/examples/live_stream.py URL label PICTURES        label pictures of 
 python docs/examples/live_stream.py URL watch                 print the live figures and alarms
 python docs/examples/live_stream.py URL trial NOISE           send images with feedback until the shadow trial ends
 
-NOISE is the standard deviation of Gaussian noise, for pixels in [0, 1]. The images are those of DUET_DATA_DIR, or else the
-twenty that ship. The API key is read from DUET_API_KEY. True classes are kept in live_stream.json.
+NOISE is the standard deviation of Gaussian noise, for pixels in [0, 1]. The images are those of DUET_DATA_DIR, or else
+the twenty that ship. The API key is read from DUET_API_KEY. True classes are kept in live_stream.json.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Stream:
             ]
         self._client = client
         self._noise = noise
-        self.known: dict[str, str] = json.loads(KNOWN.read_text()) if KNOWN.exists() else {}
+        self.known: dict[str, str] = json.loads(KNOWN.read_text(encoding="utf-8")) if KNOWN.exists() else {}
         self._random = np.random.default_rng(len(self.known))
         self.sent: list[tuple[float, str]] = []
         self.right = 0
@@ -68,11 +68,12 @@ class Stream:
 
     def save(self) -> None:
         """Store the true classes, and print the accuracy, which only a simulation knows."""
-        KNOWN.write_text(json.dumps(self.known))
+        KNOWN.write_text(json.dumps(self.known), encoding="utf-8")
         print(f"{len(self.sent)} images sent, {self.right / len(self.sent):.1%} of the answers of {FAMILY} are right")
 
 
 def send(client: Client, images: int, noise: float) -> None:
+    """Send a number of images."""
     stream = Stream(client, noise)
     for _ in range(images):
         stream.send()
@@ -80,7 +81,8 @@ def send(client: Client, images: int, noise: float) -> None:
 
 
 def label(client: Client, pictures: int) -> None:
-    known = json.loads(KNOWN.read_text())
+    """Label pictures of the queue until it is empty, at most `pictures`."""
+    known = json.loads(KNOWN.read_text(encoding="utf-8"))
     done = 0
     while done < pictures and (task := client.next_picture().task) is not None:
         client.label_picture(task.id, "label", label=known[task.record], claim=task.claim)
@@ -89,7 +91,7 @@ def label(client: Client, pictures: int) -> None:
 
 
 def watch(url: str) -> None:
-    """The figures follow requests within seconds, so wait until they have stopped changing."""
+    """Print the figures when they have stopped changing, because they follow requests within seconds."""
     before, deadline = None, time.monotonic() + WAIT_SECONDS
     while (figures := httpx.get(f"{url}/metrics/live").json()) != before or not figures["images"]:
         if time.monotonic() > deadline:
@@ -111,6 +113,7 @@ def watch(url: str) -> None:
 
 
 def trial(client: Client, noise: float) -> None:
+    """Send images, and later their true classes as feedback, until the running shadow trial ends."""
     stream = Stream(client, noise)
     told = 0
     while (found := client.shadow(FAMILY)).running:
@@ -131,6 +134,7 @@ def trial(client: Client, noise: float) -> None:
 
 
 def main(url: str, what: str, *numbers: str) -> None:
+    """Run one of the commands."""
     with Client(url, api_key=os.environ.get("DUET_API_KEY")) as client:
         match what:
             case "send":
