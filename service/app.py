@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from core.tracing.tracer import Tracer, start_tracer
 from service.api.common.openapi import summarize
 from service.api.routes import (
     builtin_data,
@@ -25,6 +26,7 @@ from service.api.routes import (
     job_events,
     job_results,
     jobs,
+    keys,
     labelling,
     metrics_compare,
     metrics_live,
@@ -55,6 +57,7 @@ from service.engine.model_manager import ModelManager
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.http.admission import PREDICT
+from service.http.callers import open_callers
 from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
@@ -72,7 +75,6 @@ from service.models.sample_images import Samples, example_pixels
 from service.observability.home_monitor import watching_home
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import Authenticator, read_keyring
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
 from service.shadow.trials import shadowing
@@ -97,7 +99,6 @@ RETRY_REFUSED_SECONDS = 30.0
 GAUGE_REFRESH_SECONDS = 1.0
 """Maximum age of the gauges of a worker when another worker is scraped."""
 
-DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
     compare.router,
@@ -124,6 +125,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feedback.router,
     labelling.router,
     session.router,
+    keys.router,
     monitoring.router,
     *v2.ROUTERS,
     web.router,
@@ -136,19 +138,20 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     Args:
         settings: settings of the service; by default those of the environment, as `make dev` needs.
         lifecycle: shared with the server, which sets `draining` when it is asked to stop.
+
+    Raises ConfigurationError if traces are requested that cannot be exported.
     """
-    settings = settings or read_settings()
-    lifecycle = lifecycle or Lifecycle()
-    recorded = Metrics(release())
+    settings, lifecycle = settings or read_settings(), lifecycle or Lifecycle()
+    recorded, tracer = Metrics(release()), start_tracer("api")
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
-        return _running(settings, lifecycle, recorded, predict_route=app.early_route(PREDICT))
+        return _running(settings, lifecycle, recorded, tracer, app.early_route(PREDICT))
 
     app = FastPathApp(
         prefix=settings.root_path,
         title="Duet",
         version=release(),
-        description=DESCRIPTION,
+        description="Two families of image classifiers, calibrated, compared and served.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -166,6 +169,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         return RequestMiddleware(
             inner,
             metrics=recorded,
+            tracer=tracer,
             lifecycle=lifecycle,
             deadline_seconds=settings.deadline_seconds,
             hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
@@ -179,14 +183,14 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
 
 @asynccontextmanager
 async def _running(
-    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute | None
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, tracer: Tracer | None, route: FastRoute | None
 ) -> AsyncIterator[AppState]:
     """Start the parts of the service, yield them, and stop them."""
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     engine = create_engine(settings, repository, recorded)
     if settings.workers > 1:
         await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-    keyring = read_keyring(settings.api_keys, settings.home)
+    callers = open_callers(settings)
     uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
     limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_body_bytes}
     reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
@@ -195,7 +199,8 @@ async def _running(
     labels = Labelling(settings.home)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
+    watching_keys = callers.authenticator.source.watch(settings.poll_seconds)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), watching_keys, *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
@@ -210,8 +215,9 @@ async def _running(
                 engine=engine,
                 explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
                 metrics=recorded,
+                tracer=tracer,
                 lifecycle=lifecycle,
-                predict_route=predict_route,
+                predict_route=route,
                 body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,
@@ -221,7 +227,8 @@ async def _running(
                 listings=DatasetListings(settings.home),
                 reports=reports,
                 thumbnails=thumbnails,
-                authenticator=Authenticator(keyring),
+                authenticator=callers.authenticator,
+                callers=callers,
                 jobs=jobs,
                 promotions=promotions_service,
                 comparisons=comparisons,
@@ -239,10 +246,10 @@ async def _running(
     promotions_service.close()
     comparisons.close()
     engine.close()
-    uploader.close()
-    reports.close()
-    thumbnails.close()
-    labels.close()
+    for part in (uploader, reports, thumbnails, labels):
+        part.close()
+    if tracer is not None:
+        await asyncio.to_thread(tracer.close)
     recorded.settle()  # other workers still report the metrics of this one
 
 

@@ -10,9 +10,17 @@ from core.errors import DuetError
 
 
 class PeriodicThread:
-    """Thread that calls a function every `every_seconds`; the first call is made after that time."""
+    """Thread that calls a function every `every_seconds`."""
 
-    def __init__(self, name: str, call: Callable[[], object], *, every_seconds: float, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        name: str,
+        call: Callable[[], object],
+        *,
+        every_seconds: float,
+        log: logging.Logger,
+        at_once: bool = False,
+    ) -> None:
         """Create the thread; `start` starts it.
 
         Args:
@@ -21,11 +29,13 @@ class PeriodicThread:
             every_seconds: time between two rounds.
             log: receives the first of several equal failures: errors of the project and of the system as warnings,
                 others with a traceback.
+            at_once: make the first call at the start instead of after `every_seconds`.
         """
         self._name = name
         self._call = call
         self._every_seconds = every_seconds
         self._log = log
+        self._at_once = at_once
         self._failure: type[Exception] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -53,6 +63,8 @@ class PeriodicThread:
             self._failure = None
 
     def _run(self) -> None:
+        if self._at_once:
+            self.run_once()
         while not self._stop.wait(self._every_seconds):
             self.run_once()
 

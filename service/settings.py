@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -19,11 +18,14 @@ from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
 from core.repository.graph_records import ProviderName
 from core.repository.manifest import Precision
+from core.schemas.keys import KeyLimits
+from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
+from service.security.oidc_provider import OidcProvider
 
 MIB = 1024 * 1024
-_ORIGIN = re.compile(r"https?://[^/\s,@]+")
+Origin = Annotated[str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "use scheme://host[:port] without a path, or *")]
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
@@ -59,14 +61,23 @@ class Settings(BaseSettings):
     `home` is found without this setting."""
 
     api_keys: SecretStr | None = None
-    """API keys with their scopes, as `jobs:KEY,admin:KEY2`. If unset, a key with all scopes is generated and stored in
-    `home`."""
+    """API keys with their scopes, as `jobs:KEY,admin:KEY2`, beside those of `duet keys add`. If unset, a key with all
+    scopes is generated and stored in `home`."""
+
+    anonymous_predictions: bool = True
+    """Switch for predictions and explanations without a key; without it, they need a key with scope predict."""
+
+    oidc: Annotated[OidcProvider | None, NoDecode] = None
+    """OpenID provider whose access tokens are accepted as keys, as JSON {"issuer": URL, "audience": TEXT}."""
+
+    caller_limits: Annotated[KeyLimits, NoDecode] = KeyLimits()
+    """Limits of callers without limits of their own, as JSON such as {"requests_per_second": 20}; default: none."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
     name of the machine are always accepted; requests for other names are rejected with 403."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
     need a key for changing requests."""
 
@@ -236,14 +247,6 @@ class Settings(BaseSettings):
     def _split_names(cls, names: Any) -> Any:
         return tuple(name.strip() for name in names.split(",") if name.strip()) if isinstance(names, str) else names
 
-    @field_validator("cors_origins")
-    @classmethod
-    def _check_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
-        if wrong:
-            raise ValueError(f"{wrong[0]!r} is not an origin: write scheme://host[:port] without a path, or *")
-        return origins
-
     @field_validator("providers", mode="before")
     @classmethod
     def _check_providers(cls, providers: Any) -> Any:
@@ -258,11 +261,13 @@ class Settings(BaseSettings):
             raise ValueError("name each execution provider once, or auto alone")
         return names
 
-    @field_validator("gate", mode="before")
+    @field_validator("gate", "caller_limits", "oidc", mode="before")
     @classmethod
-    def _parse_gate(cls, thresholds: Any) -> Any:
+    def _parse_json(cls, value: Any, info: ValidationInfo) -> Any:
+        models: dict[str | None, type[StrictModel]] = {"gate": GateThresholds, "oidc": OidcProvider}
+        model = models.get(info.field_name, KeyLimits)
         try:
-            return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
+            return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:
             raise ValueError(explain(error)) from None
 

@@ -37,7 +37,7 @@ from benchmarks.serving.servers import (
 )
 from core.files.home import shipped_models
 
-PARTS = ("load", "overload", "cores", "start", "memory", "capture")
+PARTS = ("load", "overload", "cores", "start", "memory", "capture", "shadow")
 FULL_CORE = 95.0
 _BATCH, _IMAGES = 32, 256
 
@@ -149,6 +149,7 @@ def measure(plan: Plan, setup: Setup, engines: Sequence[Engine]) -> Results:
         ("start", plan.starts, lambda number: process.start_figures(setup, setup.folder / f"start-{number}")),
         ("memory", 1, lambda _: process.memory_figures(setup, plan.seconds)),
         ("capture", plan.rounds, lambda number: capture.capture_figures(setup, plan.seconds, number)),
+        ("shadow", plan.rounds, lambda number: capture.shadow_figures(setup, plan.seconds, number)),
     )
     for part, rounds, call in costs:
         for number in range(rounds if part in plan.parts else 0):

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from core.repository.manifest import Precision
 from core.schemas.api import ResponseModel
+from core.schemas.shadow import ShadowTrial
 from core.sequential.coverage import CoverageWatch
 from core.sequential.drift import RateDrift
 from core.statistics.intervals import ConfidenceInterval
@@ -116,3 +117,4 @@ class LiveFigures(ResponseModel):
     models: tuple[LiveModel, ...] = ()
     disagreements: tuple[LiveDisagreement, ...] = ()
     alarms: tuple[LiveAlarm, ...] = Field((), description="newest first")
+    trials: tuple[ShadowTrial, ...] = Field((), description="the newest shadow trial of each model that has one")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from core import errors as core
 from core.gate.report import GateReport, GateThresholds
 from core.trials.errors import NoTrialError, TrialNotPossibleError, TrialRunningError
-from service.errors import base, requests, resources
+from service.errors import base, keys, requests, resources
 
 
 class ProblemType(NamedTuple):
@@ -78,10 +78,15 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     requests.TooManyExplanationsError: (429, "too-many-explanations", "Too many simultaneous explanations"),
     requests.TooManyEvaluationsError: (422, "too-many-evaluations", "Too many evaluations of models"),
     requests.NotAcceptableError: (406, "not-acceptable", "No acceptable media type"),
-    requests.KeyRequiredError: (401, "key-required", "A key is required"),
-    requests.KeyRefusedError: (401, "key-refused", "The key is not valid"),
-    requests.TooManyWrongKeysError: (429, "too-many-wrong-keys", "Too many wrong keys"),
-    requests.ScopeRequiredError: (403, "scope-required", "The key lacks the required scope"),
+    keys.KeyRequiredError: (401, "key-required", "A key is required"),
+    keys.KeyRefusedError: (401, "key-refused", "The key is not valid"),
+    keys.TooManyWrongKeysError: (429, "too-many-wrong-keys", "Too many wrong keys"),
+    keys.ScopeRequiredError: (403, "scope-required", "The key lacks the required scope"),
+    keys.CallerLimitError: (429, "caller-limit", "A limit of the caller is reached"),
+    keys.DatasetQuotaError: (413, "dataset-quota", "The quota of the key is reached"),
+    keys.UnknownKeyError: (404, "unknown-key", "There is no such key"),
+    keys.KeyNameTakenError: (409, "key-name-taken", "The name of the key is taken"),
+    keys.KeyStoreError: (503, "key-store", "The stored keys cannot be changed"),
     requests.HostNotAllowedError: (403, "host-not-allowed", "The host name is not allowed"),
     requests.InvalidHostError: (400, "invalid-host", "The Host header is missing or repeated"),
     requests.CrossOriginError: (403, "cross-origin", "The request comes from a page of another origin"),
@@ -207,10 +212,15 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             requests.TooManyExplanationsError(8, 0.2),
             requests.TooManyEvaluationsError(384, 220),
             requests.NotAcceptableError("text/html", ["image/png", "application/x-npy", "application/json"]),
-            requests.KeyRequiredError(),
-            requests.KeyRefusedError.wrong_key(),
-            requests.TooManyWrongKeysError(1.0),
-            requests.ScopeRequiredError("admin", ("jobs",)),
+            keys.KeyRequiredError(),
+            keys.KeyRefusedError.wrong_key(),
+            keys.TooManyWrongKeysError(1.0),
+            keys.ScopeRequiredError("admin", ("jobs",)),
+            keys.CallerLimitError("requests_per_second", 20, 0.05),
+            keys.DatasetQuotaError(1_040_000_000, 1_073_741_824),
+            keys.UnknownKeyError("ci", ["labelling", "phone"]),
+            keys.KeyNameTakenError("ci"),
+            keys.KeyStoreError("cannot write DUET_HOME/keys.json (Read-only file system): make DUET_HOME writable"),
             requests.HostNotAllowedError("models.example.org"),
             requests.InvalidHostError(repeated=False),
             requests.CrossOriginError("https://elsewhere.example"),

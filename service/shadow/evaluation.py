@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from core.repository.repository import ModelRepository
 from core.schemas.shadow import ShadowTrial, TrialEnded
@@ -18,6 +20,16 @@ BY = "duet"
 """Name of the caller for an end without a request."""
 
 
+INTERVAL_SECONDS = 5.0
+"""Age at which the interval of the difference is computed again without new labels; it takes some 10 ms of one core."""
+
+
+class _Known(NamedTuple):
+    scores: list[int]
+    result: TrialResult
+    computed: float
+
+
 class TrialEvaluation:
     """Evaluates the trials of a home. All methods block and are thread-safe; any number of processes may do so."""
 
@@ -27,28 +39,28 @@ class TrialEvaluation:
         self._scores = TrialScores(home)
         self._lock = threading.Lock()
         self._followed: dict[str, Trial] | None = None
-        self._results: dict[str, tuple[list[int], Compared, TrialResult]] = {}
+        self._results: dict[str, _Known] = {}
 
     def evaluate(self) -> list[tuple[Trial, ShadowTrial]]:
         """End the trials that have a reason to end; returns the running ones and those that have ended since.
 
-        A trial is also returned while its promotion is due, so that one that a kill has interrupted is found.
+        A trial is also returned while its promotion is due. The first call returns the newest trial of each family, so
+        that a promotion that a kill has interrupted is found.
 
         Raises:
             RepositoryError: an alias file is damaged.
             OSError: a file cannot be read or written.
         """
         with self._lock:
-            followed = {trial.id: trial for trial in self._store.all()} if self._followed is None else self._followed
-            trials = followed | {trial.id: trial for trial in self._store.running()}
-            if not trials:
-                self._followed = {}
-                return []
-            self._scores.refresh()
+            if self._followed is None:
+                newest = {trial.family: trial for trial in self._store.all()}
+                self._followed = {trial.id: trial for trial in newest.values()}
+            trials = self._followed | {trial.id: trial for trial in self._store.running()}
+            if trials:
+                self._scores.refresh()
             found = [(trial, self._ended_if_due(trial)) for trial in trials.values()]
-            is_first = self._followed is None
             self._followed = {trial.id: trial for trial, each in found if _is_followed(each)}
-            return [(trial, each) for trial, each in found if not is_first or _is_followed(each)]
+            return found
 
     def status(self, trial: Trial) -> ShadowTrial:
         """A trial with its evidence.
@@ -123,12 +135,15 @@ class TrialEvaluation:
         )
 
     def _result(self, trial: Trial, scores: list[int], compared: Compared) -> TrialResult:
-        """The result, computed again only if labels or counts have changed."""
+        """The result. Without new labels, only its counts are new, and its interval every INTERVAL_SECONDS."""
         known = self._results.get(trial.id)
-        if known is not None and known[:2] == (scores, compared):
-            return known[2]
+        if known is not None and known.scores == scores:
+            counts = known.result.counts
+            is_same = (counts.agreements, counts.disagreements) == (compared.agreements, compared.disagreements)
+            if is_same or time.monotonic() - known.computed < INTERVAL_SECONDS:
+                return _with_counts(known.result, compared)
         result = trial.test.first_result(scores, agreements=compared.agreements, disagreements=compared.disagreements)
-        self._results[trial.id] = scores, compared, result
+        self._results[trial.id] = _Known(scores, result, time.monotonic())
         return result
 
 
@@ -144,6 +159,13 @@ def sentence(trial: Trial, verdict: TrialVerdict) -> str:
             return f"the accuracies of {old} and {new} differ by less than {trial.plan.margin:g}"
         case "undecided":
             return f"neither {old} nor {new} is known to be more accurate"
+
+
+def _with_counts(result: TrialResult, compared: Compared) -> TrialResult:
+    counts = result.counts
+    unlabelled = max(0, compared.disagreements - counts.labelled)
+    changed = counts.model_copy(update={"agreements": compared.agreements, "unlabelled": unlabelled})
+    return result.model_copy(update={"counts": changed})
 
 
 def promotion_is_due(status: ShadowTrial) -> bool:

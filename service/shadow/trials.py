@@ -71,12 +71,18 @@ class ShadowTrials:
         self._evaluation = TrialEvaluation(home, repository, self._store)
         self._runners: dict[str, tuple[ShadowRunner, TrialCounter]] = {}
         self._refused: set[str] = set()
+        self._newest: dict[str, ShadowTrial] = {}
         self._polling = asyncio.Lock()
 
     @property
     def is_running(self) -> bool:
         """True if this process compares requests."""
         return bool(self._runners)
+
+    @property
+    def newest(self) -> tuple[ShadowTrial, ...]:
+        """The newest trial of each family at the last poll, by family."""
+        return tuple(self._newest[family] for family in sorted(self._newest))
 
     async def start(self, family: str, plan: TrialPlan, *, by: str) -> ShadowTrial:
         """Start a trial; this process begins at once.
@@ -140,10 +146,12 @@ class ShadowTrials:
                 if trial.id not in self._runners:
                     await self._begin(trial)
             if trials:
+                self._newest |= {trial.family: each for trial, each in trials}
                 self._publish([each for _, each in trials])
             for trial, each in trials:
                 if promotion_is_due(each):
                     await promote_pending(self._store, self._repository, self._promotions, trial)
+                    self._newest[trial.family] = await asyncio.to_thread(self._evaluation.status, trial)
 
     async def watch(self) -> None:
         """Poll until cancelled; errors are logged and do not end the task."""

@@ -81,3 +81,11 @@ def test_close_returns_while_a_round_hangs() -> None:
     assert began.wait(60)
     thread.close(0.01)
     release.set()
+
+
+def test_first_round_is_made_at_once_on_request() -> None:
+    done = threading.Event()
+    thread = PeriodicThread("work", done.set, every_seconds=3600, log=log, at_once=True)
+    thread.start()
+    assert done.wait(60)
+    thread.close(60)

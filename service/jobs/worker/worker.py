@@ -19,6 +19,7 @@ from celery.worker import state
 from core.errors import ConfigurationError
 from core.files.home import ensure_home
 from core.repository.repository import MODELS_NAME, ModelRepository
+from core.tracing.tracer import start_tracer
 from service.broker.address import broker_folder, embedded_url
 from service.broker.url import configured_url
 from service.jobs.celery_app import WORKER_OPTIONS
@@ -45,18 +46,20 @@ def run_worker(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT, then stop them at their checkpoints and queue them again.
 
     Raises:
-        ConfigurationError: DUET_HOME has no broker or cannot be created, or the broker's URL is invalid.
+        ConfigurationError: DUET_HOME has no broker or cannot be created, the broker's URL is invalid, or traces are
+            requested that cannot be exported.
     """
     url = _broker_url(settings)
     configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("celery").setLevel(logging.WARNING)
     log_settings(log, settings)
+    tracer = start_tracer("worker")
     store = JobStore.open(url)
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     dispatcher = Dispatcher(url)
     name = f"{socket.gethostname()}:{os.getpid()}"
     promote = partial(promote_published, repository, settings.gate)
-    runner = JobRunner(store, dispatcher.send, promote, settings, worker=name)
+    runner = JobRunner(store, dispatcher.send, promote, settings, worker=name, tracer=tracer)
     heartbeat = HeartbeatThread(
         Heartbeats(store.client),
         TrainingEnvironment(training_python(settings)),
@@ -82,6 +85,8 @@ def run_worker(settings: Settings) -> None:
         ended.set()
         beating.join(LAST_ROUND_SECONDS)
         maintenance.close(LAST_ROUND_SECONDS)
+        if tracer is not None:
+            tracer.close()
     log.info("worker %s has ended", name)
 
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from core.records.base import write_report
 from core.records.lookup import report_path
 from core.repository.repository import ModelRepository
+from core.trials.store import TrialStore
 from tests.support.browser import (
     NARROW,
     Scheme,
@@ -29,7 +30,9 @@ from tests.support.live import (
     write_labels,
     write_live_home,
 )
+from tests.support.onnx_models import write_onnx_version
 from tests.support.service import ServiceProcess, service_process
+from tests.support.shadow import end, plan
 from tests.support.traffic import captured, write_segment
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -131,3 +134,22 @@ def test_an_error_is_shown_and_the_figures_stay(browser: Browser, site: ServiceP
         expect(page.get_by_role("heading", name="Classes")).to_be_visible()
         page.unroute("**/metrics/live")
         expect(page.get_by_text("The service does not respond")).to_have_count(0)
+
+
+def test_shadow_trials_are_shown_with_their_evidence(browser: Browser, tmp_path: Path) -> None:
+    write_onnx_version(write_live_home(tmp_path) / "cnn" / "2", "cnn", 2)
+    store = TrialStore(tmp_path)
+    with service_process(tmp_path) as service, visiting(browser, service.url) as visit:
+        page = visit.open("/ui/live")
+        page.get_by_text("Capture is off: the service stores no requests.").wait_for()
+        trial = store.start("cnn", 1, plan(version=2, share=0.2), by="ann")
+        card = page.get_by_role("region", name="Trial of cnn@2")
+        expect(card).to_contain_text("cnn@2 against cnn@1")
+        expect(card).to_contain_text("Running")
+        assert store.end(trial, end())
+        expect(card).to_contain_text("cnn@2 is more accurate than cnn@1.")
+        expect(card).to_contain_text("Verdict")
+        expect(card.get_by_role("row", name="Only cnn@2 is right")).to_contain_text("40")
+        expect(card).to_contain_text("decisive at 40")
+        assert_accessible(page)
+        assert_fits(page)
