@@ -87,12 +87,14 @@ manifests: .venv-manifests/ready
 .venv-training/ready: pyproject.toml constraints.txt
 	rm -f $@
 	$(PYTHON) -m venv .venv-training
-	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,backbone,openvino]'
+	.venv-training/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[training,backbone,openvino,tracing]'
 	touch $@
 
+# uv downloads and unpacks several packages at a time; torch with the libraries of CUDA takes pip four times as long.
 .venv-dev/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-dev
-	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
+	.venv-dev/bin/python -m pip install $(PIP_QUIET) $(LOCKED) uv
+	.venv-dev/bin/uv pip install --quiet --python .venv-dev/bin/python $(LOCKED) --editable '.[serve,training,backbone,openvino,dev]'
 	touch $@
 
 # Test dependencies are the newest versions that are compatible with the oldest service dependencies.
@@ -118,9 +120,9 @@ constraints:
 	grep -vE '$(OF_TORCH)' .venv-constraints/newest.txt > constraints.txt
 	$(COMPILE) --extra serve --resolution lowest-direct --no-deps --output-file .venv-constraints/oldest.txt
 	cp .venv-constraints/oldest.txt constraints-oldest.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --output-file .venv-constraints/serve.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --output-file .venv-constraints/serve.txt
 	cp .venv-constraints/serve.txt requirements-serve.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --extra training --output-file .venv-constraints/worker.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra training --output-file .venv-constraints/worker.txt
 	$(WITHOUT_TORCH) .venv-constraints/worker.txt > requirements-worker.txt
 	printf '%s\n' 'cyclonedx-bom>=7.5,<8' > .venv-constraints/sbom.in
 	$(HASHED) .venv-constraints/sbom.in --output-file .venv-constraints/sbom.txt

@@ -1,4 +1,4 @@
-# Image of the API: the extras `serve` and `openvino`, and the shipped champions, without torch.
+# Image of the API: the extras `serve`, `openvino` and `tracing`, and the shipped champions, without torch.
 # Build from the root of the repository; the second image has no OpenVINO plugin and is 103 MB smaller:
 #   docker build -f docker/service.Dockerfile -t duet-service .
 #   docker build -f docker/service.Dockerfile -t duet-service:cpu --build-arg OPENVINO=0 .
@@ -54,7 +54,7 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --no-b
 # Bytecode of the modules imported at start, including the standard library (the base image has none): the service
 # starts faster, and its file system can stay read-only. -P excludes the packages in the current folder.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.server.main, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
+RUN /opt/duet/venv/bin/python -P -c "import core.tracing.export, duet.cli, service.server.main, service.jobs.celery_app, anyio._backends._asyncio, uvicorn.lifespan.on, uvicorn.protocols.http.httptools_impl"
 COPY docker/ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 COPY docker/champions.py ./

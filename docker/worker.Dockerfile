@@ -37,7 +37,7 @@ RUN pip --python /opt/duet/venv/bin/python install --no-compile --no-deps --no-b
 # Bytecode of the modules that a job imports: jobs start faster, and the file system can stay read-only. -P excludes the
 # packages in the current folder.
 ENV PYTHONPYCACHEPREFIX=/opt/duet/pycache
-RUN /opt/duet/venv/bin/python -P -c "import duet.cli, service.jobs.worker.worker, training.jobs.main, training.pipeline.train, torchvision, sklearn"
+RUN /opt/duet/venv/bin/python -P -c "import core.tracing.export, duet.cli, service.jobs.worker.worker, training.jobs.main, training.pipeline.train, torchvision, sklearn"
 COPY docker/worker_ready.py /opt/duet/ready.py
 COPY models /opt/duet/models
 COPY docker/champions.py ./

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import DuetError
-from duet.commands import datasets, models, study
+from duet.commands import datasets, keys, models, shadow, study
 from duet.commands.completion import complete_in_bash
 from duet.commands.delete import archive, delete
 from duet.commands.evaluate import evaluate
@@ -36,9 +36,11 @@ models.app.command()(archive)
 models.app.command("import")(import_model)
 models.app.command()(push)
 models.app.command()(pull)
+models.app.add_typer(shadow.app, name="shadow")
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
+app.add_typer(keys.app, name="keys")
 app.command()(serve)
 app.command()(key)
 app.command()(home)

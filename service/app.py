@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from core.records.lookup import REPORTS_NAME
 from core.release import release
 from core.repository.repository import MODELS_NAME, ModelRepository
+from core.tracing.tracer import Tracer, start_tracer
 from service.api.common.openapi import summarize
 from service.api.routes import (
     builtin_data,
@@ -25,6 +26,7 @@ from service.api.routes import (
     job_events,
     job_results,
     jobs,
+    keys,
     labelling,
     metrics_compare,
     metrics_live,
@@ -36,6 +38,7 @@ from service.api.routes import (
     saliency,
     samples,
     session,
+    shadow,
     traffic,
     train,
     v2,
@@ -54,6 +57,7 @@ from service.engine.model_manager import ModelManager
 from service.engine.provider_measurements import MeasurementStore
 from service.engine.provider_policy import ProviderPolicy, provider_groups
 from service.http.admission import PREDICT
+from service.http.callers import open_callers
 from service.http.cors import CrossOriginAccess
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.middleware import Lifecycle, RequestMiddleware
@@ -71,9 +75,9 @@ from service.models.sample_images import Samples, example_pixels
 from service.observability.home_monitor import watching_home
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
-from service.security.authenticator import Authenticator, read_keyring
 from service.security.origins import HostCheck, own_names
 from service.settings import Settings, read_settings
+from service.shadow.trials import shadowing
 from service.state import AppState
 from service.traffic.capture import capturing
 from service.web import routes as web
@@ -96,7 +100,6 @@ RETRY_REFUSED_SECONDS = 30.0
 GAUGE_REFRESH_SECONDS = 1.0
 """Maximum age of the gauges of a worker when another worker is scraped."""
 
-DESCRIPTION = "Two families of image classifiers, calibrated, compared and served."
 ROUTERS: tuple[APIRouter, ...] = (
     predict.router,
     compare.router,
@@ -108,6 +111,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics_live.router,
     models.router,
     promotions.router,
+    shadow.router,
     builtin_data.router,
     deletions.router,
     datasets.router,
@@ -122,6 +126,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     feedback.router,
     labelling.router,
     session.router,
+    keys.router,
     monitoring.router,
     *v2.ROUTERS,
     web.router,
@@ -134,19 +139,20 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
     Args:
         settings: settings of the service; by default those of the environment, as `make dev` needs.
         lifecycle: shared with the server, which sets `draining` when it is asked to stop.
+
+    Raises ConfigurationError if traces are requested that cannot be exported.
     """
-    settings = settings or read_settings()
-    lifecycle = lifecycle or Lifecycle()
-    recorded = Metrics(release())
+    settings, lifecycle = settings or read_settings(), lifecycle or Lifecycle()
+    recorded, tracer = Metrics(release()), start_tracer("api")
 
     def lifespan(_: FastAPI) -> AbstractAsyncContextManager[AppState]:
-        return _running(settings, lifecycle, recorded, predict_route=app.early_route(PREDICT))
+        return _running(settings, lifecycle, recorded, tracer, app.early_route(PREDICT))
 
     app = FastPathApp(
         prefix=settings.root_path,
         title="Duet",
         version=release(),
-        description=DESCRIPTION,
+        description="Two families of image classifiers, calibrated, compared and served.",
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -164,6 +170,7 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
         return RequestMiddleware(
             inner,
             metrics=recorded,
+            tracer=tracer,
             lifecycle=lifecycle,
             deadline_seconds=settings.deadline_seconds,
             hosts=HostCheck(own_names(settings.allowed_hosts, settings.host)),
@@ -177,14 +184,14 @@ def create_app(settings: Settings | None = None, lifecycle: Lifecycle | None = N
 
 @asynccontextmanager
 async def _running(
-    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, *, predict_route: FastRoute | None
+    settings: Settings, lifecycle: Lifecycle, recorded: Metrics, tracer: Tracer | None, route: FastRoute | None
 ) -> AsyncIterator[AppState]:
     """Start the parts of the service, yield them, and stop them."""
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     engine = create_engine(settings, repository, recorded)
     if settings.workers > 1:
         await engine.models.poll()  # otherwise this worker would receive requests before it can serve them
-    keyring = read_keyring(settings.api_keys, settings.home)
+    callers = open_callers(settings)
     uploader = DatasetUploader(settings.home, limits_of(settings), max_uploads=MAX_UPLOADS)
     limits = {"max_pixels": settings.max_pixels, "max_bytes": settings.max_body_bytes}
     reports, thumbnails = DatasetReports(settings.home, **limits), Thumbnails(settings.home, **limits)
@@ -193,12 +200,14 @@ async def _running(
     labels = Labelling(settings.home)
     promotions_service = Promotions(repository, engine.models, settings.gate)
     refreshing = [_refresh_gauges(recorded)] if settings.workers > 1 else []
-    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), *refreshing)
+    watching_keys = callers.authenticator.source.watch(settings.poll_seconds)
+    background = asyncio.gather(engine.models.watch(), return_memory_regularly(), watching_keys, *refreshing)
     loop = asyncio.get_running_loop()
     async with open_job_service(settings, repository, lambda: lifecycle.draining) as jobs:
         with (
-            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
-            watching(settings, repository, recorded.show_live) as live,
+            capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as stored,
+            shadowing(settings, repository, engine, stored, promotions_service, recorded.show_trials) as trials,
+            watching(settings, recorded.show_live) as live,
             sending_webhooks(settings, repository, lambda: live.figures.alarms if live else (), recorded.count_webhook),
             watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
@@ -208,8 +217,9 @@ async def _running(
                 engine=engine,
                 explainer=Explainer(engine.run_background, max_explanations=MAX_EXPLANATIONS),
                 metrics=recorded,
+                tracer=tracer,
                 lifecycle=lifecycle,
-                predict_route=predict_route,
+                predict_route=route,
                 body_reader=BodyReader(
                     max_body_bytes=settings.max_body_bytes,
                     max_files=settings.max_files,
@@ -219,13 +229,15 @@ async def _running(
                 listings=DatasetListings(settings.home),
                 reports=reports,
                 thumbnails=thumbnails,
-                authenticator=Authenticator(keyring),
+                authenticator=callers.authenticator,
+                callers=callers,
                 jobs=jobs,
                 promotions=promotions_service,
                 comparisons=comparisons,
                 site=read_site(settings.root_path),
                 samples=Samples(settings.data_dir, settings.home / "datasets" / "cifar10"),
-                capture=capture,
+                capture=stored.capture,
+                shadow=trials,
                 live=live,
                 labelling=labels,
             )
@@ -233,13 +245,10 @@ async def _running(
     background.cancel()
     with suppress(asyncio.CancelledError):
         await background
-    promotions_service.close()
-    comparisons.close()
-    engine.close()
-    uploader.close()
-    reports.close()
-    thumbnails.close()
-    labels.close()
+    for part in (promotions_service, comparisons, engine, uploader, reports, thumbnails, labels):
+        part.close()
+    if tracer is not None:
+        await asyncio.to_thread(tracer.close)
     recorded.settle()  # other workers still report the metrics of this one
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -16,13 +15,17 @@ from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
-from core.repository.graph_records import ProviderName
+from core.repository.graph_records import ProviderName, check_provider_names
 from core.repository.manifest import Precision
+from core.schemas.keys import KeyLimits
+from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
-from service.security.setting_checks import check_origins, check_receivers, check_signing_secret
+from service.security.oidc_provider import OidcProvider
+from service.security.webhook_settings import check_receivers, check_signing_secret
 
 MIB = 1024 * 1024
+Origin = Annotated[str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "not an origin: use https://host[:port] or *")]
 MAX_FILES = 64
 """Maximum number of images per request."""
 DRAIN_SECONDS = 30
@@ -58,14 +61,23 @@ class Settings(BaseSettings):
     `home` is found without this setting."""
 
     api_keys: SecretStr | None = None
-    """API keys with their scopes, as `jobs:KEY,admin:KEY2`. If unset, a key with all scopes is generated and stored in
-    `home`."""
+    """API keys with their scopes, as `jobs:KEY,admin:KEY2`, beside those of `duet keys add`. If unset, a key with all
+    scopes is generated and stored in `home`."""
+
+    anonymous_predictions: bool = True
+    """Switch for predictions and explanations without a key; without it, they need a key with scope predict."""
+
+    oidc: Annotated[OidcProvider | None, NoDecode] = None
+    """OpenID provider whose access tokens are accepted as keys, as JSON {"issuer": URL, "audience": TEXT}."""
+
+    caller_limits: Annotated[KeyLimits, NoDecode] = KeyLimits()
+    """Limits of callers without limits of their own, as JSON such as {"requests_per_second": 20}; default: none."""
 
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names, separated by commas, under which clients reach the service. IP addresses, localhost, `host` and the
     name of the machine are always accepted; requests for other names are rejected with 403."""
 
-    cors_origins: Annotated[tuple[str, ...], NoDecode, AfterValidator(check_origins)] = ()
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     """Origins, separated by commas, whose pages may call the API, such as https://pages.example.org; * allows all. They
     need a key for changing requests."""
 
@@ -251,28 +263,17 @@ class Settings(BaseSettings):
     @field_validator("providers", mode="before")
     @classmethod
     def _check_providers(cls, providers: Any) -> Any:
-        known = ("auto", *get_args(ProviderName))
-        names = tuple(cls._split_names(providers))
-        for name in names:
-            if name not in known:
-                raise ValueError(
-                    f"unknown execution provider {name!r}{did_you_mean(name, known)}: use {_listed(known)}"
-                )
-        if not names or len(set(names)) < len(names) or ("auto" in names and len(names) > 1):
-            raise ValueError("name each execution provider once, or auto alone")
-        return names
+        return check_provider_names(cls._split_names(providers))
 
-    @field_validator("gate", mode="before")
+    @field_validator("gate", "caller_limits", "oidc", mode="before")
     @classmethod
-    def _parse_gate(cls, thresholds: Any) -> Any:
+    def _parse_json(cls, value: Any, info: ValidationInfo) -> Any:
+        models: dict[str | None, type[StrictModel]] = {"gate": GateThresholds, "oidc": OidcProvider}
+        model = models.get(info.field_name, KeyLimits)
         try:
-            return GateThresholds.model_validate_json(thresholds) if isinstance(thresholds, str) else thresholds
+            return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:
             raise ValueError(explain(error)) from None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -62,26 +62,36 @@ def poisson_arrivals(per_second: float, seconds: float, *, seed: int) -> npt.NDA
 
 
 def open_load(
-    port: int, requests: Sequence[bytes], due: npt.NDArray[np.float64], *, probe: Callable[[], float] | None = None
+    port: int,
+    requests: Sequence[bytes],
+    due: npt.NDArray[np.float64],
+    *,
+    probe: Callable[[], float] | None = None,
+    connections: int = OPENED_CONNECTIONS,
 ) -> OpenRun:
     """Send one request at each due time over keep-alive connections; more are opened when all are busy.
 
-    `requests` are sent in turn; `due` are ascending seconds from the start; `probe` is called every SAMPLE_SECONDS.
+    `requests` are sent in turn; `due` are ascending seconds from the start; `probe` is called every SAMPLE_SECONDS;
+    `connections` are opened before the start.
     """
     gc.collect()
     gc.disable()  # a collection would delay requests
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(port, requests, due, probe))
+            return runner.run(_run(port, requests, due, probe, connections))
     finally:
         gc.enable()
 
 
 async def _run(
-    port: int, requests: Sequence[bytes], due: npt.NDArray[np.float64], probe: Callable[[], float] | None
+    port: int,
+    requests: Sequence[bytes],
+    due: npt.NDArray[np.float64],
+    probe: Callable[[], float] | None,
+    connections: int,
 ) -> OpenRun:
     run = OpenRun([Outcome(float(moment)) for moment in due])
-    idle = list(await asyncio.gather(*(Connection.open(port) for _ in range(OPENED_CONNECTIONS))))
+    idle = list(await asyncio.gather(*(Connection.open(port) for _ in range(connections))))
     busy: set[asyncio.Task[None]] = set()
     started = time.perf_counter()
 

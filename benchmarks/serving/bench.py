@@ -22,7 +22,7 @@ from benchmarks.common.reference import measure_reference
 from benchmarks.common.report import BenchmarkError, SkippedError, append, choose, split
 from benchmarks.common.server import Server, cpu_seconds
 from benchmarks.common.wrk import Load, warm_up, wrk_load, wrk_version
-from benchmarks.serving import capture, overload, process
+from benchmarks.serving import capture, overload, process, tracing
 from benchmarks.serving.results import Cell, Loads, Results, cell_figures, goal_figures, race_figures, tables
 from benchmarks.serving.servers import (
     BODIES,
@@ -37,7 +37,7 @@ from benchmarks.serving.servers import (
 )
 from core.files.home import shipped_models
 
-PARTS = ("load", "overload", "cores", "start", "memory", "capture")
+PARTS = ("load", "overload", "cores", "start", "memory", "capture", "shadow", "tracing")
 FULL_CORE = 95.0
 _BATCH, _IMAGES = 32, 256
 
@@ -149,6 +149,8 @@ def measure(plan: Plan, setup: Setup, engines: Sequence[Engine]) -> Results:
         ("start", plan.starts, lambda number: process.start_figures(setup, setup.folder / f"start-{number}")),
         ("memory", 1, lambda _: process.memory_figures(setup, plan.seconds)),
         ("capture", plan.rounds, lambda number: capture.capture_figures(setup, plan.seconds, number)),
+        ("shadow", plan.rounds, lambda number: capture.shadow_figures(setup, plan.seconds, number)),
+        ("tracing", plan.rounds, lambda _: tracing.tracing_figures(setup, plan.seconds)),
     )
     for part, rounds, call in costs:
         for number in range(rounds if part in plan.parts else 0):

@@ -9,7 +9,7 @@ from benchmarks.common import report as reports
 from benchmarks.common.inputs import CPU, Engine
 from benchmarks.common.report import Figures, Goal, TextTable
 from benchmarks.common.wrk import Load
-from benchmarks.serving import capture, overload, process
+from benchmarks.serving import capture, overload, process, tracing
 from benchmarks.serving.process import Arrangement
 from benchmarks.serving.servers import Body, ServerName
 
@@ -28,6 +28,7 @@ GOALS = (
     *overload.GOALS,
     *process.GOALS,
     *capture.GOALS,
+    *tracing.GOALS,
 )
 
 Cell = tuple[Engine, int, ServerName, Body]

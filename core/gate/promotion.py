@@ -18,6 +18,8 @@ from core.gate.shared_images import pair
 from core.repository.alias_files import Promotion
 from core.repository.champions import promote
 from core.repository.repository import ModelRepository
+from core.trials.records import evidence_of
+from core.trials.store import TrialStore
 
 log = logging.getLogger("duet.gate")
 
@@ -126,6 +128,7 @@ def promote_on_evidence(
     """Compare a version with the champion, and promote it if policy and report allow.
 
     If another promotion happens meanwhile, the version is compared again with the new champion. Takes about a second.
+    The result of a shadow trial of the version against the champion is recorded beside the report, and decides nothing.
 
     The policy `if_better` follows the gate, `always` promotes in any case, `never` only makes the report. With `force`
     the version is promoted even if the gate refuses, which is logged; it has no effect with `never`. Actor and reason
@@ -141,6 +144,9 @@ def promote_on_evidence(
         if policy == "never" or not (report.passed or force or policy == "always"):
             return Decision(report, None)
         evidence = {"policy": policy, "forced": not report.passed, "gate": report.model_dump(mode="json")}
+        trial = TrialStore(repository.home_models.parent).ended(family, report.champion, version)
+        if trial is not None:
+            evidence["trial"] = evidence_of(*trial)
         try:
             promotion = promote(
                 repository, family, version, actor=actor, reason=reason, evidence=evidence, over=report.champion

@@ -19,6 +19,7 @@ from pathlib import Path
 from core.errors import DuetError
 from core.jobs.events import Failed
 from core.jobs.parameters import JobKind
+from core.jobs.spans import job_spans
 from core.jobs.worker_channel import (
     JobCancelledError,
     NotPermittedError,
@@ -75,14 +76,20 @@ def run_child(
     job = _parse(arguments, program, kinds)
     follow_parent(job.parent)
     cancel_on_sigterm()
-    channel = WorkerChannel(events=job.events, answers=sys.stdin.fileno())
     try:
-        channel.listen()
-        run(job, channel)
+        with job_spans(job.id, job.kind) as spans:
+            channel = WorkerChannel(events=job.events, answers=sys.stdin.fileno(), observe=spans.observe)
+            return _run(job, run, channel)
     except JobCancelledError:
         return ExitStatus.CANCELLED
     except NotPermittedError:
         return ExitStatus.NOT_PERMITTED
+
+
+def _run(job: JobArguments, run: Callable[[JobArguments, WorkerChannel], None], channel: WorkerChannel) -> ExitStatus:
+    try:
+        channel.listen()
+        run(job, channel)
     except Exception as error:
         channel.send(Failed(error=type(error).__name__, message=_message(error)))
         with suppress(OSError):  # the disk may be full

@@ -11,6 +11,7 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 from typing import Literal, NoReturn
 
@@ -64,9 +65,17 @@ class WorkerChannel:
     Args:
         events: file descriptor to write to.
         answers: file descriptor to read from.
+        observe: called with each event before it is sent.
     """
 
-    def __init__(self, *, events: int, answers: int) -> None:
+    def __init__(
+        self,
+        *,
+        events: int,
+        answers: int,
+        observe: Callable[[ReportedEvent | Permit], None] = lambda _: None,
+    ) -> None:
+        self._observe = observe
         self._events = events
         self._answers = answers
         self._cancelled = threading.Event()
@@ -79,6 +88,7 @@ class WorkerChannel:
 
     def send(self, event: ReportedEvent | Permit) -> None:
         """Send an event to the worker."""
+        self._observe(event)
         rest = to_line(event)
         try:
             while rest:

@@ -17,6 +17,8 @@ from core.files.durable import sync
 from core.repository.alias_files import Promotion, read_aliases, read_trail, record
 from core.repository.champions import alias_lock, require_texts
 from core.repository.repository import ModelRepository
+from core.trials.errors import TrialRunningError
+from core.trials.store import TrialStore
 
 _REMOVED = ".removed-"
 
@@ -28,6 +30,7 @@ def delete_version(repository: ModelRepository, family: str, version: int, *, ac
         UnknownFamilyError, UnknownVersionError: there is no such version.
         ChampionDeletionError: it is the champion.
         ShippedVersionError: it ships with the project.
+        TrialRunningError: it is the challenger of a running shadow trial.
         RepositoryError: actor or reason is empty, an alias file is damaged, or a file cannot be removed.
     """
     require_texts(actor=actor, reason=reason)
@@ -62,6 +65,9 @@ def check_deletable(repository: ModelRepository, family: str, version: int) -> N
         )
     if layer == "shipped":
         raise ShippedVersionError(f"{family}@{version} ships with the project and cannot be deleted")
+    trial = TrialStore(repository.home_models.parent).running_of(family)
+    if trial is not None and trial.challenger == version:
+        raise TrialRunningError(family, trial.id)
 
 
 def remove_version(family_folder: Path, version: int) -> None:

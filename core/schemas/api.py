@@ -248,7 +248,9 @@ class Liveness(ResponseModel):
 class SessionAnswer(ResponseModel):
     """Response of /session: scopes of the API key or session cookie."""
 
-    scopes: tuple[Literal["feedback", "jobs", "admin"], ...] = Field(description="empty without a key or session")
+    scopes: tuple[Literal["predict", "feedback", "jobs", "admin"], ...] = Field(
+        description="empty without a key or session"
+    )
     expires_at: datetime | None = Field(description="end of the session; null for a key, and without a session")
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from core.repository.manifest import Precision
 from core.schemas.api import ResponseModel
+from core.schemas.shadow import ShadowTrial
 from core.sequential.coverage import CoverageWatch
 from core.sequential.drift import RateDrift
 from core.statistics.intervals import ConfidenceInterval
@@ -36,6 +37,20 @@ class LiveDrift(ResponseModel):
     result: RateDrift
 
 
+class LiveLabelFree(ResponseModel):
+    """Accuracy of a version estimated without labels, from its answers and those of a version of another family.
+
+    The estimate is a logistic regression that was fitted on corrupted holdout images. Its error was measured on
+    corrupted and rotated test images; under other changes of the traffic it may be larger.
+    """
+
+    accuracy: float
+    other: str = Field(description="version of another family whose answers are used, such as mlp@4")
+    images: int = Field(description="recent images that both have answered")
+    error: float = Field(description="mean absolute error over the corruptions")
+    largest_error: float = Field(description="largest absolute error over corruptions and rotations")
+
+
 class LiveModel(ResponseModel):
     """Figures of one version in one precision; means and shares are weighted by the capture probability."""
 
@@ -56,6 +71,8 @@ class LiveModel(ResponseModel):
     accuracy: ConfidenceInterval | None = Field(
         description="estimate with an interval that holds at every look with 95 %; null without labels"
     )
+    label_free: LiveLabelFree | None = Field(None, description="estimate without labels; null: see the reason")
+    label_free_reason: str | None = Field(None, description="reason why there is no estimate without labels")
     coverage: CoverageWatch | None = Field(description="alarm of the prediction sets; null without labels")
     drift: tuple[LiveDrift, ...] = Field(description="answers without averaging over views; empty without a holdout")
 
@@ -100,3 +117,4 @@ class LiveFigures(ResponseModel):
     models: tuple[LiveModel, ...] = ()
     disagreements: tuple[LiveDisagreement, ...] = ()
     alarms: tuple[LiveAlarm, ...] = Field((), description="newest first")
+    trials: tuple[ShadowTrial, ...] = Field((), description="the newest shadow trial of each model that has one")

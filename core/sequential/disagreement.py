@@ -78,7 +78,11 @@ class CorrectnessModel(StrictModel):
 
     def accuracy_of(self, values_NF: Floats) -> float:
         """Like `accuracy`, from `input_values`."""
-        return float(_logistic(_with_constant(values_NF) @ np.array(self.weights)).mean())
+        return float(self.correct(values_NF).mean())
+
+    def correct(self, values_NF: Floats) -> Floats:
+        """Probability that each answer is correct, float64 [N], from `input_values`."""
+        return _logistic(_with_constant(values_NF) @ np.array(self.weights))
 
 
 def input_values(inputs: Inputs, own_NK: Probabilities, other_NK: Probabilities) -> Floats:

@@ -11,6 +11,7 @@ bounded random variables by betting").
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -113,6 +114,32 @@ class SequentialMcNemar:
             evidence_champion=math.exp(min(champion, 700.0)),
             decisive_evidence=2 / self.error_rate,
             difference=difference,
+        )
+
+    def first_result(self, scores: Sequence[int], *, agreements: int, disagreements: int) -> TrialResult:
+        """Verdict and evidence at the first label at which a model is declared better, or at the last label.
+
+        The result is that of looking after every label, however many labels arrive between two looks.
+
+        Args:
+            scores: of the labelled disagreements in the order of their labels: 1, -1 or 0.
+            agreements: number of images with the same answer of both models.
+            disagreements: number of images with different answers, labelled or not.
+        """
+        scores_N = np.asarray(scores, np.int64)
+        won_N, lost_N, neither_N = (np.cumsum(scores_N == score) for score in (1, -1, 0))
+        limit = math.log(2 / self.error_rate)
+        decided_N = np.maximum(log_evidence(won_N, lost_N, neither_N), log_evidence(lost_N, won_N, neither_N)) >= limit
+        used = int(decided_N.argmax()) + 1 if decided_N.any() else len(scores_N)
+        won, lost, neither = (int(np.count_nonzero(scores_N[:used] == score)) for score in (1, -1, 0))
+        return self.result(
+            TrialCounts(
+                agreements=agreements,
+                unlabelled=max(0, disagreements - used),
+                challenger_right=won,
+                champion_right=lost,
+                neither=neither,
+            )
         )
 
     def _difference(self, counts: TrialCounts) -> ConfidenceInterval:

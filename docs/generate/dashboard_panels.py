@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 _VERSION = "{{model}}@{{version}}"
+_TRIAL = "{{model}}@{{challenger}}"
 _PUBLIC = 'job="$job", route!~"/livez|/readyz|/metrics|/v2/health/.*"'
 
 
@@ -169,7 +170,30 @@ _LIVE = (
         "percentunit",
     ),
     _gauge("Recent images", _VERSION, 'max by (model, version) (duet_live_images{job="$job"})'),
+    Panel(
+        "Accuracy estimated without labels",
+        {
+            _VERSION: 'max by (model, version) (duet_live_label_free_accuracy{job="$job"})',
+            f"{_VERSION} error": 'max by (model, version) (duet_live_label_free_error{job="$job"})',
+        },
+        "percentunit",
+        description="Empty without an estimate; the live page has the reason.",
+    ),
     _rate("Captured images", "outcome", 'duet_captured_records_total{job="$job"}'),
+)
+_SHADOW = (
+    _gauge("Running trials", _TRIAL, 'max by (model, champion, challenger) (duet_shadow_running{job="$job"})'),
+    _gauge(
+        "Images by outcome",
+        f"{_TRIAL} {{{{outcome}}}}",
+        'max by (model, champion, challenger, outcome) (duet_shadow_images{job="$job"})',
+    ),
+    _gauge(
+        "Evidence",
+        f"{_TRIAL} {{{{better}}}}",
+        'max by (model, champion, challenger, better) (duet_shadow_evidence{job="$job"})',
+        description="That the challenger or the champion is better; 40 is decisive.",
+    ),
 )
 _JOBS = (
     _gauge("Queued jobs", "{{kind}}", 'job_kind_state:duet_jobs:max{job="$job", state="queued"}'),
@@ -231,6 +255,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
     ("Requests", _REQUESTS),
     ("Models", _MODELS),
     ("Live traffic", _LIVE),
+    ("Shadow trials", _SHADOW),
     ("Jobs and workers", _JOBS),
     ("Home", _HOME),
 )

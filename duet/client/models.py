@@ -16,6 +16,7 @@ from core.schemas.models import (
     PromotionPage,
     VersionDetail,
 )
+from core.schemas.shadow import ShadowTrial
 from duet.client.connection import Methods, drop_none, parsed
 
 
@@ -76,6 +77,45 @@ class ModelMethods(Methods):
         """Restore the previous champion, one step further back per call; the request is not retried."""
         path = f"{_path(name)}/rollback"
         return self._connection.post(path, Move, repeatable=False, json=drop_none({"reason": reason}))
+
+    def start_shadow(
+        self,
+        name: str,
+        version: int,
+        *,
+        share: float,
+        label_budget: int,
+        margin: float | None = None,
+        max_days: float | None = None,
+        promote: bool = False,
+        use_feedback: bool = False,
+    ) -> ShadowTrial:
+        """Start a shadow trial of a version against the champion; needs a key with scope admin.
+
+        Args:
+            name: name of the model.
+            version: the challenger.
+            share: share of the live requests that it answers too, in (0, 1].
+            label_budget: number of labelled disagreements after which the trial ends.
+            margin: difference in accuracy that does not matter; 0.01 by default.
+            max_days: time after which the trial ends; 14 by default.
+            promote: promote the challenger through the gate, if the verdict is that it is better.
+            use_feedback: count labels of `feedback` too; valid only if they do not depend on the answers.
+
+        Raises:
+            ConflictError: the model has a running trial, or the version cannot be compared with the champion.
+        """
+        body = drop_none({"margin": margin, "max_days": max_days, "promote": promote, "use_feedback": use_feedback})
+        body |= {"version": version, "share": share, "label_budget": label_budget}
+        return self._connection.post(f"{_path(name)}/shadow", ShadowTrial, repeatable=False, json=body)
+
+    def shadow(self, name: str) -> ShadowTrial:
+        """Return the running or else the newest shadow trial of a model, with its evidence."""
+        return self._connection.get(f"{_path(name)}/shadow", ShadowTrial)
+
+    def end_shadow(self, name: str, *, reason: str | None = None) -> ShadowTrial:
+        """End the running shadow trial of a model; one that has ended already does not change."""
+        return self._connection.post(f"{_path(name)}/shadow/end", ShadowTrial, json=drop_none({"reason": reason}))
 
     def archive(self, name: str, *, reason: str | None = None) -> Move:
         """Stop serving a model: it has no champion until a version is promoted; its versions stay."""

@@ -20,9 +20,10 @@ from service.errors import (
     TooManyEvaluationsError,
     TooManyWrongKeysError,
 )
+from service.http.callers import address_of
 from service.jobs.service import JobService
 from service.models.catalog import ModelCatalog
-from service.security.authenticator import Caller
+from service.security.caller import Caller
 from service.security.keys import Scope
 from service.security.sessions import COOKIE
 from service.state import RequestState, state_of
@@ -49,13 +50,8 @@ BearerKey = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 CookieSession = Annotated[str | None, Security(_COOKIE)]
 
 
-def client_address(request: Request) -> str:
-    """Address of the client; empty if it is not known."""
-    return request.client.host if request.client else ""
-
-
 OPTIONAL_KEY: dict[str, Any] = {"security": [{}, {"key": []}, {"bearer": []}, {"session": []}]}
-"""OpenAPI fragment of a route on which a key raises a limit."""
+"""OpenAPI fragment of routes for predictions and explanations, which need a key only if the settings say so."""
 MAX_EVALUATIONS = 220
 """Limit of model evaluations of a request without a key; they take about a second of one core for the shipped `cnn`."""
 
@@ -71,7 +67,7 @@ async def check_evaluations(request: Request, evaluations: int) -> None:
         return
     key = await _presented(await _HEADER(request), await _BEARER(request))
     authenticator = state_of(request)["authenticator"]
-    caller = await authenticator.caller(request.headers, key, await _COOKIE(request), client_address(request))
+    caller = await authenticator.caller(request.headers, key, await _COOKIE(request), address_of(request.scope))
     if caller is None:
         raise TooManyEvaluationsError(evaluations, MAX_EVALUATIONS)
 
@@ -106,7 +102,7 @@ PresentedKey = Annotated[str | None, Depends(_presented)]
 
 def _needs(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     async def check(request: Request, state: StateDep, key: PresentedKey, cookie: CookieSession) -> Caller:
-        caller = await state["authenticator"].caller(request.headers, key, cookie, client_address(request))
+        caller = await state["authenticator"].caller(request.headers, key, cookie, address_of(request.scope))
         if caller is None:
             raise KeyRequiredError
         if scope not in caller.scopes:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from core.images.folder_layouts import Part
 from service.settings import MIB, Settings
+
+_SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF", ".webp"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
 
 
 class Candidate(NamedTuple):
@@ -89,3 +92,13 @@ def limits_of(settings: Settings) -> Limits:
         seconds=UPLOAD_SECONDS,
         decoding_seconds=DECODING_SECONDS,
     )
+
+
+def stored_name(content: bytes) -> str:
+    """File name of an uploaded image: the sha256 of its content, and the suffix of its format."""
+    return hashlib.sha256(content).hexdigest() + _suffix(content)
+
+
+def _suffix(content: bytes) -> str:
+    """File name suffix of the image format."""
+    return next((suffix for signature, suffix in _SUFFIXES if content.startswith(signature)), ".tif")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +19,8 @@ from core.images.decode import decode_image
 from core.images.labelled_folders import LabelledFolder, changing, dataset_names
 from service.datasets.archive import other_archive, read_archive
 from service.datasets.body import read_images, spool, write_single_file
-from service.datasets.files import Candidate, Limits, Skipped, too_large
+from service.datasets.files import Candidate, Limits, Skipped, stored_name, too_large
+from service.datasets.quota import Owner
 from service.datasets.staging import Staging, bytes_of_all, labels_of_contents
 from service.errors import (
     DatasetMediaTypeError,
@@ -40,7 +40,6 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _PROBE_SIDE = 8
 """Size to which images are decoded for validation; a small size is cheap for JPEG."""
-_SUFFIXES = ((b"\x89PNG", ".png"), (b"\xff\xd8", ".jpg"), (b"RIFF", ".webp"), (b"GIF8", ".gif"), (b"BM", ".bmp"))
 
 _Result = TypeVar("_Result")
 log = logging.getLogger("duet.datasets")
@@ -66,7 +65,15 @@ class DatasetUploader:
         self._threads = ThreadPoolExecutor(max_uploads, thread_name_prefix="uploads")
 
     async def add(
-        self, name: str, label: str | None, content_type: str, length: int | None, receive: Receive, *, started: float
+        self,
+        name: str,
+        label: str | None,
+        content_type: str,
+        length: int | None,
+        receive: Receive,
+        *,
+        started: float,
+        owner: Owner,
     ) -> tuple[LabelledFolder, UploadSummary]:
         """Add the images of a request to the data set `name`, which may be new.
 
@@ -77,6 +84,7 @@ class DatasetUploader:
             length: Content-Length, if any.
             receive: of the request, whose body has not been read.
             started: time of the request's head, on the clock of `time.perf_counter`.
+            owner: the key of the request.
 
         Raises:
             ProblemError: the request is rejected; nothing of it is stored.
@@ -87,7 +95,7 @@ class DatasetUploader:
             raise TooManyUploadsError(self._running)
         self._running += 1
         try:
-            staging = await self._in_thread(self._open_staging)
+            staging = await self._in_thread(lambda: self._open_staging(owner))
             try:
                 staging.require_free(length or 0, self._limits)
                 await spool(receive, staging.body, self._threads, self._limits, length=length, started=started)
@@ -101,13 +109,14 @@ class DatasetUploader:
             self._running -= 1
 
     async def add_files(
-        self, name: str, files: Callable[[], Iterable[Candidate]]
+        self, name: str, files: Callable[[], Iterable[Candidate]], *, owner: Owner
     ) -> tuple[LabelledFolder, UploadSummary]:
         """Add images that the service already has to the data set `name`, which may be new.
 
         Args:
             name: of the data set, validated.
             files: returns the images; called and read in another thread.
+            owner: the key of the request.
 
         Raises:
             ProblemError: the data set would be too large or has another layout, or no image can be used; nothing is
@@ -117,7 +126,7 @@ class DatasetUploader:
             raise TooManyUploadsError(self._running)
         self._running += 1
         try:
-            return await asyncio.shield(self._in_thread(lambda: self._add_files(name, files())))
+            return await asyncio.shield(self._in_thread(lambda: self._add_files(name, files(), owner)))
         except OSError as error:
             raise storage_problem(error) from error
         finally:
@@ -127,9 +136,9 @@ class DatasetUploader:
         """Wait for running uploads and end the threads."""
         self._threads.shutdown()
 
-    def _open_staging(self) -> Staging:
+    def _open_staging(self, owner: Owner) -> Staging:
         try:
-            return Staging(self._home)
+            return Staging(self._home, owner)
         except OSError as error:
             raise storage_problem(error) from error
         except ConfigurationError as error:
@@ -145,8 +154,8 @@ class DatasetUploader:
             raise NoUsableImageError(summary.skipped)
         return staging.install(name, self._limits), summary
 
-    def _add_files(self, name: str, files: Iterable[Candidate]) -> tuple[LabelledFolder, UploadSummary]:
-        staging = self._open_staging()
+    def _add_files(self, name: str, files: Iterable[Candidate], owner: Owner) -> tuple[LabelledFolder, UploadSummary]:
+        staging = self._open_staging(owner)
         try:
             summary = self._stage(staging, name, files, self._limits.upload_bytes)
             if summary.added == 0 and name not in dataset_names(self._home):
@@ -181,6 +190,7 @@ class DatasetUploader:
         summary, staged_bytes = UploadSummary(), 0
         with changing(self._home):
             room = self._limits.all_bytes - bytes_of_all(self._home)
+            staging.require_quota(0)
         budget = _DecodingBudget(self._limits, uploaded_bytes)
         for file in files:
             if isinstance(file, Skipped):
@@ -279,13 +289,3 @@ def _single_file(body: Path, label: str, limits: Limits) -> Candidate | Skipped:
     if body.stat().st_size > limits.image_bytes:
         return Skipped("the body", too_large(limits.image_bytes))
     return Candidate("the body", label, body.read_bytes())
-
-
-def stored_name(content: bytes) -> str:
-    """File name of an uploaded image: the sha256 of its content, and the suffix of its format."""
-    return hashlib.sha256(content).hexdigest() + _suffix(content)
-
-
-def _suffix(content: bytes) -> str:
-    """File name suffix of the image format."""
-    return next((suffix for signature, suffix in _SUFFIXES if content.startswith(signature)), ".tif")

@@ -1,8 +1,8 @@
 """Batcher: runs the queues of all loaded graphs on a few threads, without waiting to fill a batch.
 
-As soon as a thread is free, it runs the pending images of the next queue, up to the largest batch size. Queues take
-turns, so that a busy model cannot starve the others. All state belongs to the event loop; only the models run on
-threads.
+As soon as a thread is free, it runs the pending images of the next queue, up to the largest batch size. The queue of
+the caller that has received the least model time is next, and queues of the same caller take turns. All state belongs
+to the event loop; only the models run on threads.
 
 With one thread, models run on the event loop itself. This saves the hand-over of each request to another thread, and
 requests that arrive during a run wait in the socket buffers and form the next batch.
@@ -21,11 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-
+from core.tracing.spans import active_span
 from service.engine.arrays import Pixels
+from service.engine.batch import fail_batch, record_batch, record_drop, run_batch
+from service.engine.fair_share import FairShare
+from service.engine.idle_queue import IdleQueue, Job
 from service.engine.postprocess import Outputs
-from service.engine.queue import BatchSlice, DisconnectSource, IdleQueue, Inference, Job, ModelQueue, PendingRequest
+from service.engine.queue import BatchSlice, DisconnectSource, Inference, ModelQueue, PendingRequest
 from service.errors import DeadlineExceededError, QueueFullError
 
 clock = time.perf_counter
@@ -58,28 +60,41 @@ class Batcher:
         self._queue_size = queue_size
         self._observe_batch = observe_batch
         self._busy_queues: deque[ModelQueue] = deque()
+        self._share = FairShare()
         self._background = IdleQueue(max_running=max(1, threads - 1))
         self._turns_to_wait = 0
         self._dispatch_is_due = False
         self._unanswered: list[PendingRequest] = []
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def check_capacity(self, queue: ModelQueue, images: int = 1) -> None:
-        """Check that a queue has room for a number of images.
+    def check_capacity(
+        self, queue: ModelQueue, caller: str = "", images: int = 1, *, admitted: int = 0, admitted_of_caller: int = 0
+    ) -> None:
+        """Check that a queue has room for the images of a caller.
+
+        In a full queue, a caller that would have less than the largest share displaces requests of other callers.
+
+        Args:
+            queue: queue of the graph.
+            caller: see `DisconnectSource`.
+            images: number of images to queue.
+            admitted: number of images that are not queued yet, but were admitted before these.
+            admitted_of_caller: number of them that the caller sends.
 
         Raises:
             QueueFullError: it has too little room.
         """
-        if queue.pending + images <= self._queue_size:
+        if queue.pending + admitted + images <= self._queue_size:
             return
         # A sweep may free places, but it costs more than the rest of a refusal, so sweeps are limited in rate.
         now = clock()
         if now - queue.last_sweep >= FULL_SWEEP_SECONDS:
             queue.last_sweep = now
             queue.sweep()
-            if queue.pending + images <= self._queue_size:
-                return
-        raise QueueFullError(queue.name, queue.pending, queue.drain_rate.seconds_for(queue.pending))
+        missing = queue.pending + admitted + images - self._queue_size
+        if missing <= 0 or missing <= queue.room_for(caller, queue.pending_of(caller) + admitted_of_caller + images):
+            return
+        raise self._full(queue)
 
     def submit(
         self, queue: ModelQueue, images_NHWC: Pixels, deadline: float, client: DisconnectSource | None = None
@@ -96,13 +111,20 @@ class Batcher:
             QueueFullError: the queue has no room for the images.
             DeadlineExceededError: the deadline has already passed.
         """
-        self.check_capacity(queue, len(images_NHWC))
+        caller = "" if client is None else client.caller
+        self.check_capacity(queue, caller, len(images_NHWC))
         loop = asyncio.get_running_loop()
         now = clock()
         if now >= deadline:
             raise _expired()
+        while queue.pending + len(images_NHWC) > self._queue_size:
+            displaced = queue.displace()
+            if not displaced.future.done():
+                displaced.future.set_exception(full := self._full(queue))
+                record_drop(displaced, now, full)
         future: asyncio.Future[Inference] = loop.create_future()
-        request = PendingRequest(images_NHWC, future, now, deadline, client)
+        request = PendingRequest(images_NHWC, future, now, deadline, client, active_span.get())
+        self._share.arrive(caller, now)
         if client is not None:
             client.add(future)
         if not queue.pending and queue not in self._busy_queues:
@@ -138,11 +160,13 @@ class Batcher:
         """Dispatch in a later turn of the loop, so that requests that arrive in the same turn share a batch.
 
         If models run on the loop, it turns a few more times first: new connections are accepted in one turn, requests
-        are read in the next and admitted or refused in the one after. None of them should wait for another batch.
+        are read in the next and admitted or refused in the one after. None of them should wait for another batch. With
+        several callers, it turns until all of them are in the queue: the batch may not have the oldest images.
         """
         if not self._dispatch_is_due:
             self._dispatch_is_due = True
-            self._turn(loop, 0 if self._executor else READING_TURNS)
+            turns = ARRIVAL_TURNS if self._share.is_shared(clock()) else READING_TURNS
+            self._turn(loop, 0 if self._executor else turns)
 
     def _turn(self, loop: asyncio.AbstractEventLoop, left: int) -> None:
         if left:
@@ -153,16 +177,18 @@ class Batcher:
     def _dispatch(self, loop: asyncio.AbstractEventLoop) -> None:
         self._dispatch_is_due = False
         while self._free_threads and self._busy_queues:
-            queue = self._busy_queues.popleft()
+            queue = self._next_queue()
             # Pending images are shared between the free threads: two images on two idle cores run in parallel.
-            batch = queue.take(min(self._max_batch, math.ceil(queue.pending / self._free_threads)), clock())
+            max_images = min(self._max_batch, math.ceil(queue.pending / self._free_threads))
+            now = clock()
+            batch = queue.take(max_images, now, self._share)
             if queue.pending:
                 self._busy_queues.append(queue)
             if not batch:
                 continue  # all of its requests were cancelled
             if self._executor is None:
                 try:
-                    self._run_here(queue, batch)
+                    self._run_here(queue, batch, now)
                 finally:
                     # Send responses and read new requests before the next batch.
                     if self._busy_queues or self._background.pending:
@@ -170,9 +196,21 @@ class Batcher:
                         self._schedule(loop)
                 return
             self._free_threads -= 1
-            running = loop.run_in_executor(self._executor, _run, queue, batch)
-            running.add_done_callback(partial(self._finish, queue, batch, loop))
+            running = loop.run_in_executor(self._executor, run_batch, queue, batch)
+            running.add_done_callback(partial(self._finish, queue, batch, now, loop))
         self._dispatch_background(loop)
+
+    def _next_queue(self) -> ModelQueue:
+        """Remove and return the queue of the caller with the lowest virtual time; equal ones take turns."""
+        queues = self._busy_queues
+        if len(queues) == 1:
+            return queues.popleft()
+        queue = min(queues, key=lambda each: each.virtual_time(self._share))
+        queues.remove(queue)
+        return queue
+
+    def _full(self, queue: ModelQueue) -> QueueFullError:
+        return QueueFullError(queue.name, queue.pending, queue.drain_rate.seconds_for(queue.pending))
 
     def _dispatch_background(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._executor is None:
@@ -197,18 +235,19 @@ class Batcher:
         self._background.finish(job)
         self._dispatch(loop)
 
-    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice]) -> None:
+    def _run_here(self, queue: ModelQueue, batch: list[BatchSlice], started: float) -> None:
         try:
-            outputs = _run(queue, batch)
+            outputs = run_batch(queue, batch)
         except Exception as error:  # fails only the requests of this batch
-            _fail(queue, batch, error)
+            fail_batch(queue, batch, error, started, clock())
         else:
-            self._deliver(queue, batch, outputs)
+            self._deliver(queue, batch, outputs, started)
 
     def _finish(
         self,
         queue: ModelQueue,
         batch: list[BatchSlice],
+        started: float,
         loop: asyncio.AbstractEventLoop,
         running: asyncio.Future[Outputs],
     ) -> None:
@@ -218,11 +257,11 @@ class Batcher:
         self._dispatch(loop)
         error = running.exception()
         if error is not None:
-            _fail(queue, batch, error)
+            fail_batch(queue, batch, error, started, clock())
         else:
-            self._deliver(queue, batch, running.result())
+            self._deliver(queue, batch, running.result(), started)
 
-    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs) -> None:
+    def _deliver(self, queue: ModelQueue, batch: list[BatchSlice], outputs: Outputs, started: float) -> None:
         now = clock()
         row = 0
         for part in batch:
@@ -231,6 +270,7 @@ class Batcher:
             row += count
         queue.drain_rate.record(row, oldest_queued=min(part.request.queued for part in batch), finished=now)
         self._observe_batch(queue, row)
+        record_batch(queue, batch, started, outputs.started)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         """Fail expired requests and watch the clients of slow ones; not rescheduled when no request is unanswered."""
@@ -238,26 +278,14 @@ class Batcher:
         pending = [request for request in self._unanswered if not request.future.done()]
         for request in pending:
             if now >= request.deadline:
-                request.future.set_exception(_expired())
+                request.future.set_exception(expired := _expired())
+                record_drop(request, now, expired)
             elif request.client is not None and now - request.queued >= SWEEP_SECONDS:
                 request.client.watch()
         self._unanswered = pending
         for queue in self._busy_queues:
             queue.sweep()
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if pending else None
-
-
-def _run(queue: ModelQueue, batch: list[BatchSlice]) -> Outputs:
-    parts = [part.request.images_NHWC[part.start : part.stop] for part in batch]
-    return queue.run(parts[0] if len(parts) == 1 else np.concatenate(parts))
-
-
-def _fail(queue: ModelQueue, batch: list[BatchSlice], error: BaseException) -> None:
-    for part in batch:
-        if not part.request.future.done():
-            failure = RuntimeError(f"{queue.name} failed on a batch")
-            failure.__cause__ = error
-            part.request.future.set_exception(failure)
 
 
 def _expired() -> DeadlineExceededError:

@@ -142,8 +142,8 @@ class Decoder:
             DeadlineExceededError: the deadline passed before the call returned.
         """
         queued = time.perf_counter()
-        address = client.address if client is not None else ""
-        job = DecoderCall(call, address, pixels, asyncio.get_running_loop().create_future())
+        caller = client.caller if client is not None else ""
+        job = DecoderCall(call, caller, pixels, asyncio.get_running_loop().create_future())
         self._queue.put(job)
         self._start()
         if client is not None:

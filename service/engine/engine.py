@@ -16,6 +16,7 @@ from core.images.limits import megapixels
 from core.images.tta_views import VIEW_WEIGHTS, averaged, views
 from core.repository.graph_records import Calibration
 from core.repository.manifest import Precision
+from core.tracing.spans import record_step, traced
 from service.engine.arrays import Pixels
 from service.engine.batcher import Batcher
 from service.engine.decoder import Decoder, Upload
@@ -52,13 +53,20 @@ class Engine:
         self._batcher = batcher
         self._decoder = decoder
         self._observe_answer = observe_answer
-        self._admitted: Counter[ModelQueue] = Counter()
+        self._admitted: Counter[tuple[ModelQueue, str]] = Counter()
 
-    def admit_champion(self, family: str, precision: Precision | None = None) -> ModelVariant | None:
+    def admit_champion(
+        self, family: str, precision: Precision | None = None, *, caller: str = ""
+    ) -> ModelVariant | None:
         """Admit a request for a champion as soon as its head has been read, without waiting.
 
         Requests admitted in the same iteration of the event loop are counted, because many heads are read before the
         first of these requests reaches its queue.
+
+        Args:
+            family: of the champion.
+            precision: None for the preferred one.
+            caller: see `DisconnectSource`.
 
         Returns:
             The champion, or None if it or its graph of this precision is not loaded; `admit` then handles the request.
@@ -71,14 +79,17 @@ class Engine:
         served = champion.opened(precision) if champion is not None else None
         if served is None:
             return None
-        self._batcher.check_capacity(served.queue, self._admitted[served.queue] + 1)
-        if not self._admitted:
-            asyncio.get_running_loop().call_soon(self._admitted.clear)
-        self._admitted[served.queue] += 1
+        queue, admitted = served.queue, self._admitted
+        count = sum(images for (each, _), images in admitted.items() if each is queue) if admitted else 0
+        own = admitted.get((queue, caller), 0)
+        self._batcher.check_capacity(queue, caller, admitted=count, admitted_of_caller=own)
+        if not admitted:
+            asyncio.get_running_loop().call_soon(admitted.clear)
+        admitted[queue, caller] += 1
         return served
 
     async def admit(
-        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float
+        self, family: str, version: int | None, precision: Precision | None = None, *, deadline: float, caller: str = ""
     ) -> ModelVariant:
         """Same as `loaded`, and checks that the queue of the model has room before an image is decoded.
 
@@ -86,7 +97,7 @@ class Engine:
             QueueFullError, ProblemError: the queue is full; see `loaded` for the others.
         """
         served = await self.loaded(family, version, precision, deadline=deadline)
-        self._batcher.check_capacity(served.queue)
+        self._batcher.check_capacity(served.queue, caller)
         return served
 
     async def loaded(
@@ -143,10 +154,10 @@ class Engine:
         calibration = served.calibration_of_averages if tta else served.calibration
         decode = partial(self._decoder.decode, inputs=[served.input], deadline=deadline, client=client, crop=crop)
         if len(uploads) == 1:
-            images = await decode(uploads[0], 0)
+            images = await traced("decode", decode(uploads[0], 0))
             images_NHWC = images[0].pixels_HWC[np.newaxis]
         else:
-            images = await self._decode_all(decode, uploads)
+            images = await traced("decode", self._decode_all(decode, uploads))
             images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         if tta:
@@ -173,6 +184,7 @@ class Engine:
             render_prediction(served, outputs, row, upload.filename, image.notes + tta_notes, top_k, calibration)
             for row, (upload, image) in enumerate(zip(uploads, images, strict=True))
         ]
+        record_step("postprocess", outputs.started)
         return predictions, Timings(decode_seconds, inference.queue_seconds, inference.run_seconds)
 
     async def infer(
@@ -216,7 +228,8 @@ class Engine:
             InvalidParametersError: the crop is not within the image.
             QueueFullError, DeadlineExceededError: see `Decoder.decode`.
         """
-        [image] = await self._decoder.decode(upload, 0, [served.input], deadline=deadline, client=client, crop=crop)
+        work = self._decoder.decode(upload, 0, [served.input], deadline=deadline, client=client, crop=crop)
+        [image] = await traced("decode", work)
         return image
 
     async def parse(
@@ -244,7 +257,8 @@ class Engine:
         """Predictions of several models for one image; see `predict` for arguments and errors."""
         started = time.perf_counter()
         inputs = [served.input for served in versions]
-        images = await self._decoder.decode(upload, 0, inputs, deadline=deadline, client=client, crop=crop)
+        work = self._decoder.decode(upload, 0, inputs, deadline=deadline, client=client, crop=crop)
+        images = await traced("decode", work)
         decode_seconds = time.perf_counter() - started
         inferences = await self._infer_all(list(zip(versions, images, strict=True)), deadline, client)
         for served, inference in zip(versions, inferences, strict=True):
@@ -266,6 +280,7 @@ class Engine:
             divergence=divergence_bits(versions, [inference.outputs for inference in inferences]),
             images=images,
         )
+        record_step("postprocess", max(inference.outputs.started for inference in inferences))
         queue = max(inference.queue_seconds for inference in inferences)
         run = max(inference.run_seconds for inference in inferences)
         return comparison, Timings(decode_seconds, queue, run)

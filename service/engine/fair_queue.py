@@ -15,16 +15,16 @@ class DecoderCall:
 
     Attributes:
         run: blocking function.
-        address: network address of the client.
+        caller: see `DisconnectSource` in service/engine/queue.py.
         pixels: number of pixels of the image to decode; 0 for other calls.
         result: completed early if the request has failed.
     """
 
-    __slots__ = ("address", "pixels", "result", "run")
+    __slots__ = ("caller", "pixels", "result", "run")
 
-    def __init__(self, run: Callable[[], Any], address: str, pixels: int, result: asyncio.Future[Any]) -> None:
+    def __init__(self, run: Callable[[], Any], caller: str, pixels: int, result: asyncio.Future[Any]) -> None:
         self.run = run
-        self.address = address
+        self.caller = caller
         self.pixels = pixels
         self.result = result
 
@@ -63,27 +63,27 @@ class FairQueue:
         while self._admitted and self._pixels() + call.pixels > self._max_pixels:
             self._displace(call, lambda each: each.pixels, self._too_many_pixels())
         self._admitted.add(call)
-        self._waiting.setdefault(call.address, deque()).append(call)
+        self._waiting.setdefault(call.caller, deque()).append(call)
 
     def take(self) -> DecoderCall | None:
         """Return the next waiting call, with clients in turn; None if none waits."""
         if not self._waiting:
             return None
-        address = next(iter(self._waiting))
-        calls = self._waiting.pop(address)
+        caller = next(iter(self._waiting))
+        calls = self._waiting.pop(caller)
         call = calls.popleft()
         if calls:
-            self._waiting[address] = calls
+            self._waiting[caller] = calls
         return call
 
     def remove(self, call: DecoderCall) -> None:
         """Remove a completed or failed call; no effect if it was removed before."""
         self._admitted.discard(call)
-        calls = self._waiting.get(call.address, ())
+        calls = self._waiting.get(call.caller, ())
         if call in calls:
-            self._waiting[call.address].remove(call)
+            self._waiting[call.caller].remove(call)
             if not calls:
-                del self._waiting[call.address]
+                del self._waiting[call.caller]
 
     def _pixels(self) -> int:
         return sum(call.pixels for call in self._admitted)
@@ -95,7 +95,7 @@ class FairQueue:
             return sum(map(cost, calls))
 
         largest = max(self._waiting.values(), key=waiting_cost, default=deque[DecoderCall]())
-        if waiting_cost(largest) <= waiting_cost(self._waiting.get(new.address, deque())) + cost(new):
+        if waiting_cost(largest) <= waiting_cost(self._waiting.get(new.caller, deque())) + cost(new):
             raise error
         rejected = largest[-1]
         self.remove(rejected)

@@ -7,6 +7,7 @@ Tests compare the dictionaries with the models.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -38,6 +39,7 @@ class Outputs:
         order: classes, most probable first.
         set_sizes: number of classes of `order` in the prediction set, at least 1.
         energies: out-of-distribution scores, -logsumexp(logits).
+        started: time when the logits were ready and postprocessing began, on the clock of `time.perf_counter`.
     """
 
     logits_NK: Floats
@@ -45,6 +47,7 @@ class Outputs:
     order: list[list[int]]
     set_sizes: list[int]
     energies: list[float]
+    started: float
 
     def rows(self, start: int, stop: int) -> Outputs:
         """Outputs of images start..stop."""
@@ -54,6 +57,7 @@ class Outputs:
             self.order[start:stop],
             self.set_sizes[start:stop],
             self.energies[start:stop],
+            self.started,
         )
 
     @classmethod
@@ -67,6 +71,7 @@ class Outputs:
             [row for part in parts for row in part.order],
             [size for part in parts for size in part.set_sizes],
             [score for part in parts for score in part.energies],
+            max(part.started for part in parts),
         )
 
 
@@ -89,6 +94,7 @@ def postprocess(logits_NK: Floats, calibration: Calibration) -> Outputs:
     The results equal those of `softmax`, `energy` and `prediction_set_mask` of core.statistics. The steps are shared
     here because for one image the number of numpy calls determines the time.
     """
+    started = time.perf_counter()
     logits = logits_NK.astype(np.float64)
     greatest_N1 = np.maximum.reduce(logits, axis=1, keepdims=True)
     centered_NK = logits - greatest_N1
@@ -103,6 +109,7 @@ def postprocess(logits_NK: Floats, calibration: Calibration) -> Outputs:
         order=(-probabilities_NK).argsort(axis=1, kind="stable").tolist(),
         set_sizes=[size or 1 for size in np.add.reduce(in_set_NK, axis=1, dtype=np.intp).tolist()],
         energies=(-(greatest_N1 + normalizer_N1)).ravel().tolist(),
+        started=started,
     )
 
 

@@ -1,19 +1,19 @@
-"""Queues of the batcher: one per graph for predictions, and one for background jobs."""
+"""Queue of one graph for predictions, which callers share fairly, and its requests."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 from core.repository.manifest import Precision
+from core.tracing.spans import Span
 from service.engine.arrays import Pixels
+from service.engine.fair_share import FairShare
 from service.engine.postprocess import Outputs, RunBatch
 
-Result = TypeVar("Result")
 NEWEST_WEIGHT = 0.2
 
 
@@ -36,10 +36,10 @@ class DisconnectSource(Protocol):
     """The client connection of a request. Watching it costs a task, so the batcher starts it only for slow requests.
 
     Attributes:
-        address: network address of the client.
+        caller: id of the API key, or the network address without one; callers share the models fairly.
     """
 
-    address: str
+    caller: str
 
     def add(self, future: asyncio.Future[Any]) -> None:
         """Register a future of the request; it fails when the client disconnects."""
@@ -51,7 +51,9 @@ class DisconnectSource(Protocol):
 class PendingRequest:
     """The images of one request in a queue. A request may be split over several batches."""
 
-    __slots__ = ("_answered", "_parts", "client", "deadline", "future", "images_NHWC", "queued", "started", "taken")
+    __slots__ = (
+        *("_answered", "_parts", "client", "deadline", "future", "images_NHWC", "queued", "span", "started", "taken"),
+    )
 
     def __init__(
         self,
@@ -60,16 +62,24 @@ class PendingRequest:
         queued: float,
         deadline: float,
         client: DisconnectSource | None,
+        span: Span | None = None,
     ) -> None:
+        """`span` is that of the HTTP request, if it is sampled."""
         self.images_NHWC = images_NHWC
         self.future = future
         self.queued = queued
         self.deadline = deadline
         self.client = client
+        self.span = span
         self.started = 0.0
         self.taken = 0
         self._answered = 0
         self._parts: list[tuple[int, Outputs]] = []
+
+    @property
+    def caller(self) -> str:
+        """See `DisconnectSource`; empty without a client."""
+        return "" if self.client is None else self.client.caller
 
     @property
     def pending(self) -> int:
@@ -120,8 +130,51 @@ class DrainRate:
         return images * self._seconds_per_image
 
 
+class CallerQueue:
+    """Requests of one caller in a queue, first in, first out; `pending` is their number of images."""
+
+    __slots__ = ("pending", "requests")
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self.requests: deque[PendingRequest] = deque()
+
+    def take(self, max_images: int, now: float, batch: list[BatchSlice]) -> int:
+        """Move the oldest images to the batch, at most `max_images`; return their number."""
+        requests, left = self.requests, max_images
+        while left > 0 and requests:
+            request = requests[0]
+            count = request.pending
+            if request.future.done():  # cancelled or failed
+                self.pending -= count
+                request.taken += count
+                requests.popleft()
+                continue
+            if count > left:
+                count = left
+            else:
+                requests.popleft()
+            if not request.taken:
+                request.started = now
+            batch.append(BatchSlice(request, request.taken, request.taken + count))
+            request.taken += count
+            self.pending -= count
+            left -= count
+        return max_images - left
+
+    def sweep(self) -> None:
+        """Remove requests whose future is done."""
+        requests, self.requests = self.requests, deque()
+        for request in requests:
+            if request.future.done():
+                self.pending -= request.pending
+                request.taken = len(request.images_NHWC)
+            else:
+                self.requests.append(request)
+
+
 class ModelQueue:
-    """First-in, first-out queue of one graph.
+    """Queue of one graph, which callers share fairly.
 
     Attributes:
         family, version, precision: the graph.
@@ -141,106 +194,77 @@ class ModelQueue:
         self.pending = 0
         self.last_sweep = -math.inf
         self.drain_rate = DrainRate(seconds_per_image)
-        self._requests: deque[PendingRequest] = deque()
+        self._callers: dict[str, CallerQueue] = {}
 
     @property
     def name(self) -> str:
         """Reference of the version, such as `cnn@3`."""
         return f"{self.family}@{self.version}"
 
+    def pending_of(self, caller: str) -> int:
+        """Number of images of a caller in the queue."""
+        own = self._callers.get(caller)
+        return 0 if own is None else own.pending
+
+    def virtual_time(self, share: FairShare) -> float:
+        """Lowest virtual time of the callers with requests in the queue."""
+        return min(map(share.virtual_time, self._callers), default=math.inf)
+
     def put(self, request: PendingRequest) -> None:
         """Queue a request."""
+        caller = request.caller
+        own = self._callers.get(caller)
+        if own is None:
+            own = self._callers[caller] = CallerQueue()
         self.pending += request.pending
-        self._requests.append(request)
+        own.pending += request.pending
+        own.requests.append(request)
 
-    def take(self, max_images: int, now: float) -> list[BatchSlice]:
-        """Remove and return the oldest images, at most `max_images`, in order; empty if the queue is empty."""
+    def take(self, max_images: int, now: float, share: FairShare) -> list[BatchSlice]:
+        """Remove and return up to `max_images`, first those of the callers that have received the least model time.
+
+        The images of each caller are in order. Empty if the queue is empty.
+        """
         batch: list[BatchSlice] = []
-        requests = self._requests
-        while max_images > 0 and requests:
-            request = requests[0]
-            count = request.pending
-            if request.future.done():  # cancelled or failed
-                self.pending -= count
-                request.taken += count
-                requests.popleft()
-                continue
-            if count > max_images:
-                count = max_images
-            else:
-                requests.popleft()
-            if not request.taken:
-                request.started = now
-            batch.append(BatchSlice(request, request.taken, request.taken + count))
-            request.taken += count
-            self.pending -= count
-            max_images -= count
+        seconds = self.drain_rate.seconds_for(1)
+        per_caller = share.images_per_turn(seconds, max_images, now)
+        callers = list(self._callers) if len(self._callers) < 2 else sorted(self._callers, key=share.virtual_time)
+        for caller in callers:
+            if max_images <= 0 or (batch and share.is_ahead(caller)):
+                break
+            own = self._callers[caller]
+            before = own.pending
+            if not batch:
+                share.advance(caller)
+            taken = own.take(min(per_caller, max_images), now, batch)
+            share.charge(caller, taken * seconds)
+            self.pending -= before - own.pending
+            max_images -= taken
+            if not own.requests:
+                del self._callers[caller]
         return batch
+
+    def room_for(self, caller: str, images: int) -> int:
+        """Number of images that `displace` would remove for a caller that would have `images` in the queue."""
+        others = (own.pending for name, own in self._callers.items() if name != caller)
+        return sum(max(0, pending - images) for pending in others)
+
+    def displace(self) -> PendingRequest:
+        """Remove and return the newest request of the caller with the most images."""
+        largest = max(self._callers, key=lambda name: self._callers[name].pending)
+        own = self._callers[largest]
+        request = own.requests.pop()
+        own.pending -= request.pending
+        self.pending -= request.pending
+        request.taken = len(request.images_NHWC)
+        if not own.requests:
+            del self._callers[largest]
+        return request
 
     def sweep(self) -> None:
         """Remove requests whose future is done (cancelled, expired or disconnected)."""
-        requests, self._requests = self._requests, deque()
-        for request in requests:
-            if request.future.done():
-                self.pending -= request.pending
-                request.taken = len(request.images_NHWC)
-            else:
-                self._requests.append(request)
-
-
-class Job(Generic[Result]):
-    """A short call and the future of its result."""
-
-    def __init__(self, call: Callable[[], Result], future: asyncio.Future[Result]) -> None:
-        self.future = future
-        self._call = call
-        self._results: list[Result] = []
-        self._error: Exception | None = None
-
-    def run(self) -> None:
-        """Run the call on the current thread; blocks."""
-        try:
-            self._results.append(self._call())
-        except Exception as error:  # any error is raised where the future is awaited
-            self._error = error
-
-    def deliver(self) -> None:
-        """Resolve the future if it is still pending; call it on the event loop."""
-        if self.future.done():
-            return
-        if self._error is not None:
-            self.future.set_exception(self._error)
-        else:
-            self.future.set_result(self._results[0])
-
-
-class IdleQueue:
-    """First-in, first-out queue of background jobs with a limit on concurrent jobs."""
-
-    def __init__(self, *, max_running: int) -> None:
-        self._max_running = max_running
-        self._running = 0
-        self._jobs: deque[Job[Any]] = deque()
-
-    @property
-    def pending(self) -> bool:
-        """True if a job is queued and fewer than `max_running` jobs run."""
-        return bool(self._jobs) and self._running < self._max_running
-
-    def put(self, job: Job[Result]) -> None:
-        """Queue a job; it is skipped if its future is done before it starts."""
-        self._jobs.append(job)
-
-    def take(self) -> Job[Any] | None:
-        """Remove and return the oldest job with a pending future, or None; call `finish` after it has run."""
-        while self.pending:
-            job = self._jobs.popleft()
-            if not job.future.done():
-                self._running += 1
-                return job
-        return None
-
-    def finish(self, job: Job[Any]) -> None:
-        """Deliver the result of a job that has run."""
-        self._running -= 1
-        job.deliver()
+        for caller, own in list(self._callers.items()):
+            own.sweep()
+            if not own.requests:
+                del self._callers[caller]
+        self.pending = sum(own.pending for own in self._callers.values())

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Literal
 
 from service.errors.base import ProblemError, TooManyRequestsError
 
 CLOSE = {"Connection": "close"}
-_CHALLENGE = 'Bearer realm="duet"'
 
 
 class InvalidParametersError(ProblemError):
@@ -177,52 +176,6 @@ class NotAcceptableError(ProblemError):
         super().__init__(
             f"no response matches Accept {accept!r}: send one of {', '.join(available)}, or choose with `format`",
             available=list(available),
-        )
-
-
-class KeyRequiredError(ProblemError):
-    """The route needs an API key, and the request has none."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "this route needs a key: send one of DUET_API_KEYS or, if that is unset, the generated key that `duet key` "
-            "shows, as `X-API-Key: ...` or `Authorization: Bearer ...`",
-            headers={"WWW-Authenticate": _CHALLENGE},
-        )
-
-
-class KeyRefusedError(ProblemError):
-    """The key is unknown, or the session has expired."""
-
-    def __init__(self, detail: str) -> None:
-        super().__init__(detail, headers={"WWW-Authenticate": f'{_CHALLENGE}, error="invalid_token"'})
-
-    @classmethod
-    def wrong_key(cls) -> Self:
-        """The error for an unknown key."""
-        return cls("this key is unknown: use one of DUET_API_KEYS or, if that is unset, the key that `duet key` shows")
-
-    @classmethod
-    def ended_session(cls) -> Self:
-        """The error for a session that has expired, or whose key is no longer known."""
-        return cls("the session has ended: send the key to POST /session again")
-
-
-class TooManyWrongKeysError(TooManyRequestsError):
-    """The address has sent too many wrong keys; correct keys are still accepted."""
-
-    def __init__(self, retry_after_seconds: float) -> None:
-        super().__init__("this key is unknown, and so were many others from this address", retry_after_seconds)
-
-
-class ScopeRequiredError(ProblemError):
-    """The key is valid, but lacks the scope of the route."""
-
-    def __init__(self, required: str, granted: tuple[str, ...]) -> None:
-        super().__init__(
-            f"this route needs a key of scope {required}, and this key has {', '.join(granted)}: send another key",
-            required=required,
-            granted=list(granted),
         )
 
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from core import errors as core
 from core.gate.report import GateReport, GateThresholds
-from service.errors import base, requests, resources
+from core.trials.errors import NoTrialError, TrialNotPossibleError, TrialRunningError
+from service.errors import base, keys, requests, resources
 
 
 class ProblemType(NamedTuple):
@@ -59,6 +60,9 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     core.NotEvaluatedError: (409, "no-evaluation", "A version has no stored evaluation"),
     resources.GateRefusedError: (409, "gate-refused", "The version did not pass the gate"),
     core.NothingToRollBackError: (409, "nothing-to-roll-back", "There is no earlier champion"),
+    TrialRunningError: (409, "trial-running", "The model has a running shadow trial"),
+    TrialNotPossibleError: (409, "trial-not-possible", "The version cannot be compared with the champion"),
+    NoTrialError: (404, "no-trial", "The model has no shadow trial"),
     base.NotReadyError: (503, "not-ready", "Not ready"),
     base.QueueFullError: (429, "queue-full", "The queue is full"),
     base.TooManyPixelsWaitingError: (429, "too-many-pixels-waiting", "Too many pixels are waiting for decoding"),
@@ -74,10 +78,15 @@ _TABLE: dict[type[core.DuetError], tuple[int, str, str]] = {
     requests.TooManyExplanationsError: (429, "too-many-explanations", "Too many simultaneous explanations"),
     requests.TooManyEvaluationsError: (422, "too-many-evaluations", "Too many evaluations of models"),
     requests.NotAcceptableError: (406, "not-acceptable", "No acceptable media type"),
-    requests.KeyRequiredError: (401, "key-required", "A key is required"),
-    requests.KeyRefusedError: (401, "key-refused", "The key is not valid"),
-    requests.TooManyWrongKeysError: (429, "too-many-wrong-keys", "Too many wrong keys"),
-    requests.ScopeRequiredError: (403, "scope-required", "The key lacks the required scope"),
+    keys.KeyRequiredError: (401, "key-required", "A key is required"),
+    keys.KeyRefusedError: (401, "key-refused", "The key is not valid"),
+    keys.TooManyWrongKeysError: (429, "too-many-wrong-keys", "Too many wrong keys"),
+    keys.ScopeRequiredError: (403, "scope-required", "The key lacks the required scope"),
+    keys.CallerLimitError: (429, "caller-limit", "A limit of the caller is reached"),
+    keys.DatasetQuotaError: (413, "dataset-quota", "The quota of the key is reached"),
+    keys.UnknownKeyError: (404, "unknown-key", "There is no such key"),
+    keys.KeyNameTakenError: (409, "key-name-taken", "The name of the key is taken"),
+    keys.KeyStoreError: (503, "key-store", "The stored keys cannot be changed"),
     requests.HostNotAllowedError: (403, "host-not-allowed", "The host name is not allowed"),
     requests.InvalidHostError: (400, "invalid-host", "The Host header is missing or repeated"),
     requests.CrossOriginError: (403, "cross-origin", "The request comes from a page of another origin"),
@@ -185,6 +194,9 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             core.NotEvaluatedError("cnn@2 has no predictions.npz: publish the version again with `duet export`"),
             resources.GateRefusedError(_GATE_REPORT),
             core.NothingToRollBackError("cnn has no earlier champion to return to"),
+            TrialRunningError("cnn", _JOB),
+            TrialNotPossibleError("cnn@5 is the champion: name another version as the challenger"),
+            NoTrialError("cnn"),
             base.NotReadyError("cnn is still being loaded"),
             base.QueueFullError("cnn@3", 256, 0.64),
             base.TooManyPixelsWaitingError(390_000_000, 400_000_000, 1.5),
@@ -200,10 +212,15 @@ EXAMPLES: Mapping[type[core.DuetError], core.DuetError] = MappingProxyType(
             requests.TooManyExplanationsError(8, 0.2),
             requests.TooManyEvaluationsError(384, 220),
             requests.NotAcceptableError("text/html", ["image/png", "application/x-npy", "application/json"]),
-            requests.KeyRequiredError(),
-            requests.KeyRefusedError.wrong_key(),
-            requests.TooManyWrongKeysError(1.0),
-            requests.ScopeRequiredError("admin", ("jobs",)),
+            keys.KeyRequiredError(),
+            keys.KeyRefusedError.wrong_key(),
+            keys.TooManyWrongKeysError(1.0),
+            keys.ScopeRequiredError("admin", ("jobs",)),
+            keys.CallerLimitError("requests_per_second", 20, 0.05),
+            keys.DatasetQuotaError(1_040_000_000, 1_073_741_824),
+            keys.UnknownKeyError("ci", ["labelling", "phone"]),
+            keys.KeyNameTakenError("ci"),
+            keys.KeyStoreError("cannot write DUET_HOME/keys.json (Read-only file system): make DUET_HOME writable"),
             requests.HostNotAllowedError("models.example.org"),
             requests.InvalidHostError(repeated=False),
             requests.CrossOriginError("https://elsewhere.example"),

@@ -1,4 +1,5 @@
-"""Admission control in uvicorn's HTTP protocol: rejects `/predict` with 429 while the queue of the model is full.
+"""Admission control in uvicorn's HTTP protocol: rejects `/predict` with 429 if the queue of the model is full for the
+caller, or a limit of the caller is reached.
 
 At five times the capacity of the service, four of five requests are rejected, so their cost reduces the throughput of
 the rest. A rejection by a route needs a task, an ASGI scope and a pass through the framework. A rejection here needs a
@@ -16,9 +17,10 @@ import httptools
 import orjson
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from service.errors import PROBLEM_MEDIA_TYPE, Problem, ProblemError, QueueFullError, problem_of
+from service.errors import PROBLEM_MEDIA_TYPE, CallerLimitError, Problem, ProblemError, QueueFullError, problem_of
 from service.http.middleware import DEFAULT_HEADERS, REQUEST_ID_HEADER, TRACEPARENT_HEADER, finish, read_context
 from service.observability.logging import RequestContext, current_request
+from service.observability.request_spans import end_request_span, start_request_span
 
 if TYPE_CHECKING:
     from uvicorn._types import ASGI3Application
@@ -157,8 +159,8 @@ class HttpProtocol(HttpToolsProtocol):
         if self.url.startswith(_PREDICT_URL) and self.parser.get_method() == b"POST" and self._can_respond():
             try:
                 self._admit()
-            except QueueFullError as full:
-                self._reject(full.with_traceback(None))
+            except (QueueFullError, CallerLimitError) as error:
+                self._reject(error.with_traceback(None))
                 return
             except ProblemError:
                 pass  # the route raises it again
@@ -211,12 +213,14 @@ class HttpProtocol(HttpToolsProtocol):
     def _admit(self) -> None:
         """Match, parse and admit the request; the route finds the results in the scope.
 
-        Requests for a particular version, or for a champion that is not loaded, are admitted by the route. So are all
-        requests of an app to which middleware was added, because it must see them first.
+        Requests for a particular version, or for a champion that is not loaded, are admitted by the route. So are
+        requests with an unknown key, and all requests of an app to which middleware was added, because it must see them
+        first.
 
         Raises:
             QueueFullError: the queue of the champion is full.
-            ProblemError: the query does not validate, or the model has no such precision.
+            CallerLimitError: a limit of the caller is reached.
+            ProblemError: the query does not validate, the key is refused, or the model has no such precision.
         """
         path, _, query_string = self.url.partition(b"?")
         state = self.app_state
@@ -224,10 +228,15 @@ class HttpProtocol(HttpToolsProtocol):
         if path != _PREDICT_URL or route is None:
             return
         query = route.parse_query(query_string)
-        served = state["engine"].admit_champion(query.model, query.precision) if query.version is None else None
-        if served is not None:
-            self.scope.update(route=route, query=query)  # type: ignore[call-arg]
-            self.scope["state"]["served"] = served
+        caller = state["callers"].admit_known(self.headers, self.client[0] if self.client else "")
+        if caller is None:
+            return
+        self.scope["state"]["caller"] = caller
+        if query.version is None:
+            served = state["engine"].admit_champion(query.model, query.precision, caller=caller.id)
+            if served is not None:
+                self.scope.update(route=route, query=query)  # type: ignore[call-arg]
+                self.scope["state"]["served"] = served
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._response = CoalescingTransport(self.transport, self.loop)
@@ -252,18 +261,25 @@ class HttpProtocol(HttpToolsProtocol):
         stays_open = self.parser.should_keep_alive() and self.parser.get_http_version() != "1.0"
         return stays_open and not self.app_state["lifecycle"].draining and not self.flow.write_paused
 
-    def _reject(self, full: QueueFullError) -> None:
+    def _reject(self, error: QueueFullError | CallerLimitError) -> None:
         metrics, deadline_seconds = self.app_state["metrics"], self.app_state["settings"].deadline_seconds
         context = read_context(self.headers, now=time.perf_counter(), deadline_seconds=deadline_seconds)
+        tracer, span = self.app_state["tracer"], None
+        if tracer is not None:
+            context, span = start_request_span(tracer, context, "POST")
         token = current_request.set(context)
         try:
             self.cycle = cast(RequestResponseCycle, _RejectedCycle())
-            problem = problem_of(full)
+            problem = problem_of(error)
             self._write(_response_bytes(problem, context, self.server_state.default_headers))
             self.on_response_complete()
-            metrics.observe_problem(problem.type.slug, full.model, full.version)
+            model, version = (error.model, error.version) if isinstance(error, QueueFullError) else ("", "")
+            metrics.observe_problem(problem.type.slug, model, version)
             client = self.client[0] if self.client else None
             finish(metrics, context, "POST", PREDICT, PREDICT, problem.type.status, client)
+            if span is not None:
+                scope = {"path": PREDICT, "scheme": self.scheme, "client": self.client}
+                end_request_span(span, context, scope, "POST", PREDICT, problem.type.status)
         finally:
             current_request.reset(token)
 

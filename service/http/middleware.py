@@ -15,11 +15,14 @@ from itertools import count
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core.tracing.spans import active_span
+from core.tracing.tracer import Tracer
 from service.errors import InternalServiceError, ProblemError, problem_of
 from service.http.cors import CrossOriginAccess
 from service.http.problem_handlers import problem_for, problem_response
 from service.observability.logging import RequestContext, current_request, log_access
 from service.observability.metrics import Metrics
+from service.observability.request_spans import UNMATCHED, end_request_span, start_request_span
 from service.security.origins import HostCheck
 
 log = logging.getLogger("duet.service")
@@ -55,6 +58,7 @@ class RequestMiddleware:
     """ASGI middleware around every request; plain ASGI, because Starlette's base class is slower.
 
     Args:
+        tracer: records spans of sampled requests; None for none.
         hosts: check of the Host header.
         cors: access for pages of other origins; None for none.
     """
@@ -66,6 +70,7 @@ class RequestMiddleware:
         metrics: Metrics,
         lifecycle: Lifecycle,
         deadline_seconds: float,
+        tracer: Tracer | None,
         hosts: HostCheck,
         cors: CrossOriginAccess | None = None,
     ) -> None:
@@ -73,6 +78,7 @@ class RequestMiddleware:
         self._metrics = metrics
         self._lifecycle = lifecycle
         self._deadline_seconds = deadline_seconds
+        self._tracer = tracer
         self._hosts = hosts
         self._cors = cors
 
@@ -82,6 +88,10 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         context = read_context(scope["headers"], now=time.perf_counter(), deadline_seconds=self._deadline_seconds)
+        span = None
+        if self._tracer is not None and scope["path"] not in QUIET_ROUTES:
+            context, span = start_request_span(self._tracer, context, scope["method"])
+            span_token = active_span.set(span)
         scope.setdefault("state", {})["context"] = context
         token = current_request.set(context)
         self._metrics.in_progress += 1
@@ -116,12 +126,14 @@ class RequestMiddleware:
                 self._metrics.observe_problem(problem.type.slug)
                 if status == 0:
                     await problem_response(problem, context.id, scope["path"])(scope, receive, send_response)
-            route = getattr(scope.get("route"), "path", "unmatched")
             client = scope.get("client")
-            finish(self._metrics, context, method, route, scope["path"], status, client[0] if client else None)
+            finish(self._metrics, context, method, _route(scope), scope["path"], status, client[0] if client else None)
         finally:
             self._metrics.in_progress -= 1
             current_request.reset(token)
+            if span is not None:
+                active_span.reset(span_token)
+                end_request_span(span, context, scope, method, _route(scope), status)
 
     def _refuse(self, context: RequestContext, scope: Scope) -> Response | None:
         """The response to a request with a Host that is not accepted, otherwise None."""
@@ -143,6 +155,11 @@ class RequestMiddleware:
         response = Response(status_code=204)
         response.raw_headers += granted
         return response
+
+
+def _route(scope: Scope) -> str:
+    """Path template of the matched route."""
+    return getattr(scope.get("route"), "path", UNMATCHED)
 
 
 def _without_body(send: Send) -> Send:

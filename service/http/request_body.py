@@ -174,10 +174,10 @@ class DisconnectWatcher:
     waited for a while.
     """
 
-    __slots__ = ("_futures", "_receive", "_watcher", "address")
+    __slots__ = ("_futures", "_receive", "_watcher", "caller")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
-        self.address: str = (scope.get("client") or ("", 0))[0]
+        self.caller: str = scope["state"]["caller"].id
         self._receive = receive
         self._futures: list[asyncio.Future[Any]] = []
         self._watcher: asyncio.Task[None] | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -30,9 +29,10 @@ from service.jobs.data_sets import has_cifar10
 from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
 from service.jobs.figures import JobFiguresReader
-from service.jobs.maintenance.loop import run_maintenance
+from service.jobs.maintenance.loop import job_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
+from service.jobs.spans import MESSAGE_ID, sending
 from service.jobs.store.heartbeats import Heartbeats
 from service.jobs.store.idempotency import IdempotencyKeys
 from service.jobs.store.indexes import JobQueues
@@ -40,12 +40,13 @@ from service.jobs.store.redis_client import connect_async
 from service.jobs.store.store import JobStore
 from service.jobs.validation import check_home
 from service.observability.logging import RequestContext
+from service.security.caller import Caller
 from service.settings import Settings
 
 Result = TypeVar("Result")
 _THREADS = 16
 MAX_QUEUED_JOBS = 200
-"""Maximum number of queued jobs; at most half of them may come from one API key."""
+"""Maximum number of queued jobs; at most half of them may come from one API key without a limit of its own."""
 IDEMPOTENCY_SECONDS = 24 * 3600.0
 """Time for which an Idempotency-Key is remembered after its job was created."""
 _LAST_ROUND_SECONDS = 5.0
@@ -91,7 +92,7 @@ class JobService:
         parameters: JobParameters,
         context: RequestContext,
         *,
-        key_id: str,
+        caller: Caller,
         idempotency_key: str | None,
         check: Callable[[], JobParameters],
     ) -> JobRecord:
@@ -100,7 +101,7 @@ class JobService:
         Args:
             parameters: of the job.
             context: of the request.
-            key_id: id of the caller's API key, whose share of the queue is limited.
+            caller: key of the request, whose share of the queue is limited.
             idempotency_key: if it already has a job, that job is returned.
             check: raises if a new job could not run, and returns the parameters to record.
 
@@ -108,7 +109,7 @@ class JobService:
             JobError: from the store or the key.
             NotReadyError: DUET_HOME was removed or emptied.
             TrainingNotReadyError: workers are alive, but none can run such a job.
-            TooManyQueuedJobsError: the queue is full, or the key's half of it.
+            TooManyQueuedJobsError: the queue is full, or the share of the key.
         """
         kind = kind_of(parameters)
         reserved = self.idempotency.reserve(idempotency_key, kind, parameters) if idempotency_key else nullcontext()
@@ -118,26 +119,29 @@ class JobService:
             self.check_home()
             checked = check()
             self._check_workers(kind)
-            self._check_queue(key_id)
-            record = self.store.create(
-                kind,
-                checked,
-                request_id=context.id,
-                traceparent=context.traceparent,
-                key_id=key_id,
-                reservation=reservation,
-            )
+            self._check_queue(caller)
+            with sending(kind) as span:
+                record = self.store.create(
+                    kind,
+                    checked,
+                    request_id=context.id,
+                    traceparent=context.traceparent if span is None else span.traceparent,
+                    key_id=caller.key_id,
+                    reservation=reservation,
+                )
+                if span is not None:
+                    span.set({MESSAGE_ID: record.id})
         self.dispatcher.send(record)
         return record
 
-    def retry(self, job_id: str, *, key_id: str) -> JobRecord:
+    def retry(self, job_id: str, *, caller: Caller) -> JobRecord:
         """Queue a job again and wake a worker. Raises as `submit` and `require_data`, and JobNotRetryableError."""
         self.check_home()
         job = self.store.get(job_id)
         if job.kind != "download":
             self.require_data(str(job.parameters["data"]))
         self._check_workers(job.kind)
-        self._check_queue(key_id)
+        self._check_queue(caller)
         record = self.store.retry(job_id)
         self.dispatcher.send(record)
         return record
@@ -158,22 +162,24 @@ class JobService:
         """
         return has_cifar10(self.settings) or any(worker.cifar10 for worker in self.heartbeats.all())
 
-    def download(self, context: RequestContext, *, key_id: str) -> JobRecord:
+    def download(self, context: RequestContext, *, caller: Caller) -> JobRecord:
         """Return the download job that is queued or running, or submit one. Raises as `submit`."""
         for state in _LIVE:
             if found := self.store.list(kind="download", state=state, limit=1).records:
                 return found[0]
         return self.submit(
-            DownloadParameters(), context, key_id=key_id, idempotency_key=None, check=lambda: DownloadParameters()
+            DownloadParameters(), context, caller=caller, idempotency_key=None, check=lambda: DownloadParameters()
         )
 
-    def _check_queue(self, key_id: str) -> None:
+    def _check_queue(self, caller: Caller) -> None:
         """Reject a job if the queue is full. Simultaneous requests may exceed the limit by a few jobs."""
-        queued, own = JobQueues(self.store.client).queued(key_id)
+        queued, own = JobQueues(self.store.client).queued(caller.key_id)
         if queued >= MAX_QUEUED_JOBS:
             raise TooManyQueuedJobsError(queued, MAX_QUEUED_JOBS)
-        if own >= MAX_QUEUED_JOBS // 2:
-            raise TooManyQueuedJobsError(own, MAX_QUEUED_JOBS // 2, of_key=True)
+        limits = caller.limits.queued_jobs, self.settings.caller_limits.queued_jobs, MAX_QUEUED_JOBS // 2
+        limit = next(limit for limit in limits if limit is not None)
+        if own >= limit:
+            raise TooManyQueuedJobsError(own, limit, of_key=True)
 
     def _check_workers(self, kind: JobKind) -> None:
         """Reject a job that no live worker can run. Without live workers the job is queued."""
@@ -222,15 +228,12 @@ async def open_job_service(
         figures=figures,
         check_home=partial(check_home, settings),
     )
-    stop = threading.Event()
-    reaper, retention = Reaper(store, dispatcher), Retention(store, repository, settings)
-    maintenance = threading.Thread(target=run_maintenance, args=(reaper, retention, stop), name="jobs", daemon=True)
+    maintenance = job_maintenance(Reaper(store, dispatcher), Retention(store, repository, settings))
     maintenance.start()
     try:
         yield job_service
     finally:
-        stop.set()
-        await asyncio.to_thread(maintenance.join, _LAST_ROUND_SECONDS)
+        await asyncio.to_thread(maintenance.close, _LAST_ROUND_SECONDS)
         await feed.close()
         await figures.close()
         store.client.close()

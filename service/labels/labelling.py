@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from core.trials.store import TrialStore
 from service.labels.book import LabelBook
 from service.labels.claims import Claims
 from service.labels.events import Kind, LabelEvent, LabelledAnswer, Source, key_of_record
@@ -17,10 +18,10 @@ from service.labels.files import LabelReader, LabelWriter
 from service.labels.index import RecordIndex
 from service.labels.observations import Observation, observations
 from service.traffic.deletion import Deletions
-from service.traffic.record import CapturedRequest, request_id_of
+from service.traffic.record import CapturedRequest, Origin, request_id_of
 
 TRIAL_SHARE = 0.5
-"""Probability with which a person gets a disagreement of a shadow trial, if there is one."""
+"""Probability with which a person gets a disagreement of a running shadow trial, if there is one."""
 
 
 class Task(NamedTuple):
@@ -57,7 +58,7 @@ class LabelledImage(NamedTuple):
 
 
 class Labelling:
-    """Labels of one home. All methods block and are thread-safe; the first reads all captured traffic.
+    """Labels of one home. All methods block and are thread-safe.
 
     Any number of processes may use a home: each reads what the others have written before it answers.
     """
@@ -68,6 +69,7 @@ class Labelling:
         self._lock = threading.Lock()
         self._writer = LabelWriter(home)
         self._deletions = Deletions(home)
+        self._trials = TrialStore(home)
         self._restart()
 
     def close(self) -> None:
@@ -111,14 +113,10 @@ class Labelling:
         """
         with self._lock:
             self._refresh()
-            waiting = [
-                entry
-                for entry in self._index.chosen()
-                if not (self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by))
-            ]
-            first = "trial" if random.random() < TRIAL_SHARE else "capture"
-            waiting.sort(key=lambda entry: (entry.origin != first, entry.position))
-            for entry in waiting:
+            first: Origin = "trial" if random.random() < TRIAL_SHARE else "capture"
+            for entry in self._index.queue(first, self._running_trials()):
+                if self._book.is_done(entry.key) or self._book.skipped_by(entry.key, by):
+                    continue
                 token = claims.take(entry.key)
                 if token is None:
                     continue
@@ -177,8 +175,8 @@ class Labelling:
         """Numbers of chosen pictures that are still stored. Raises as `find`."""
         with self._lock:
             self._refresh()
-            done = [self._book.is_done(entry.key) for entry in self._index.chosen()]
-            return Counts(len(done) - sum(done), sum(done))
+            done = (key for key in self._book if self._book.is_done(key))
+            return Counts(*self._index.counts(done, self._running_trials()))
 
     def observations(self) -> list[Observation]:
         """Labelled pictures that were chosen at random, in the order of their labels. Raises as `find`."""
@@ -220,6 +218,9 @@ class Labelling:
                 record = self._index.load(entry) if entry is not None else None
             if record is not None:
                 yield LabelledImage(record, event.label, event.time)
+
+    def _running_trials(self) -> list[str]:
+        return [trial.id for trial in self._trials.running()]
 
     def _restart(self) -> None:
         self._reader = LabelReader(self._home)

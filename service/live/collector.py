@@ -1,11 +1,10 @@
 """Collector of live figures: reads new records and labels, updates the tests, and stores figures, alarms and state.
 
-One process at a time collects for all that share a home; the others read the figures that it stores.
+It runs in a process of its own, see `service.live.collector_process`; the API processes read the figures.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -16,10 +15,12 @@ from pathlib import Path
 from core.files.durable import atomic_replace
 from core.repository.repository import ModelRepository
 from core.schemas.live import LiveFigures
+from service.labels.index_files import IndexWriter
 from service.labels.observations import Observation, ObservationReader
 from service.live.alarms import AlarmLog
 from service.live.drift import DriftTests
 from service.live.figures import disagreements, model_figures
+from service.live.label_free import LabelFreeEstimates
 from service.live.labelled import LabelledAnswers, labelled_answers
 from service.live.reference import read_reference
 from service.live.rows import ModelKey, TrafficRow
@@ -34,7 +35,8 @@ WINDOW_IMAGES = 2_000
 READ_RECORDS = 128
 """Number of records between two pauses."""
 PAUSE_PER_SECOND = 4.0
-"""Length of a pause, relative to the work before it, so that reading a long history leaves the CPU to requests."""
+"""Length of a pause, relative to the work before it: reading a long history takes a fifth of one core. The low priority
+of the process alone would not limit it in a container whose CPU time has a quota."""
 
 
 def live_folder(home: Path) -> Path:
@@ -48,23 +50,20 @@ def figures_path(home: Path) -> Path:
 
 
 class Collector:
-    """Collects the figures of a home. Create it with the lock of the folder held, and use it in one thread."""
+    """Collects the figures of a home. Only one may exist for a home at a time; use it in one thread."""
 
-    def __init__(self, home: Path, repository: ModelRepository, *, capturing: bool, stop: threading.Event) -> None:
+    def __init__(self, home: Path, repository: ModelRepository, reports: Sequence[Path]) -> None:
         """Continue from the stored state.
 
         Args:
             home: the home of the service.
             repository: for the holdout references.
-            capturing: whether the service stores requests now.
-            stop: ends a long read.
+            reports: folders of records, in order of precedence.
 
         Raises:
             OSError: a file cannot be read.
         """
         self._home = home
-        self._capturing = capturing
-        self._stop = stop
         self._reader = TrafficReader(home)
         self._observation_reader = ObservationReader(home)
         self._deletions = Deletions(home)
@@ -72,7 +71,9 @@ class Collector:
         state = load_state(self._state_path)
         self._seen = dict(state.position)
         self._reference_of = cache(lambda key: read_reference(repository, key))
+        self._index = IndexWriter(home)
         self._drift = DriftTests(self._reference_of, state.drift)
+        self._label_free = LabelFreeEstimates(repository, reports)
         self._window: deque[TrafficRow] = deque(maxlen=WINDOW_IMAGES)
         self._observed: Sequence[Observation] = ()
         self._labelled: Mapping[ModelKey, LabelledAnswers] = {}
@@ -80,24 +81,22 @@ class Collector:
         self._changed = True
         self._figures: LiveFigures | None = None
 
-    def collect(self) -> LiveFigures | None:
-        """Read what is new, and return the figures; they are stored if they changed. None if it was stopped.
+    def collect(self) -> LiveFigures:
+        """Read what is new, and return the figures; they are stored if they changed.
 
         Raises:
             OSError: a file cannot be read or written; the next call tries again.
         """
         self._read_records()
-        if self._stop.is_set():
-            return None
         self._read_labels()
         self._apply_deletions()
-        if not self._changed:
+        if self._figures is not None and not self._changed:
             return self._figures
-        models = model_figures(self._window, self._drift, self._reference_of, self._labelled)
+        models = model_figures(list(self._window), self._drift, self._reference_of, self._labelled, self._label_free)
         self._alarms.raise_new(models)
         times = [row.time for row in self._window]
         figures = LiveFigures(
-            capturing=self._capturing,
+            capturing=False,  # replaced by each API process
             updated=datetime.now(UTC),
             window=WINDOW_IMAGES,
             images=len(self._window),
@@ -128,13 +127,13 @@ class Collector:
         began = time.monotonic()
         while records := self._reader.read_new(limit=READ_RECORDS):
             self._changed = True
+            self._index.add(records)
             chosen = [record for record in records if record.origin == "capture"]
             self._window.extend(map(TrafficRow.of, chosen))
             self._drift.observe([TrafficRow.of(each) for each in chosen if self._is_new(each)])
             for segment, offset in self._reader.position.items():
                 self._seen[segment] = max(offset, self._seen.get(segment, 0))
-            if self._stop.wait(PAUSE_PER_SECOND * (time.monotonic() - began)):
-                return
+            time.sleep(PAUSE_PER_SECOND * (time.monotonic() - began))
             began = time.monotonic()
         segments = self._reader.position.keys()  # without those that the quota removed
         self._seen = {segment: offset for segment, offset in self._seen.items() if segment in segments}

@@ -9,16 +9,18 @@ import numpy as np
 
 from core.schemas.live import LiveClass, LiveDisagreement, LiveModel
 from service.live.drift import DriftTests
+from service.live.label_free import LabelFreeEstimates, Outcome
 from service.live.labelled import LabelledAnswers
 from service.live.reference import HoldoutReference
 from service.live.rows import AnswerRow, ModelKey, TrafficRow
 
 
 def model_figures(
-    rows: Iterable[TrafficRow],
+    rows: Sequence[TrafficRow],
     drift: DriftTests,
     reference_of: Callable[[ModelKey], HoldoutReference | None],
     labelled: Mapping[ModelKey, LabelledAnswers],
+    label_free: LabelFreeEstimates,
 ) -> tuple[LiveModel, ...]:
     """Figures of each version that answered recent images, by name.
 
@@ -27,13 +29,21 @@ def model_figures(
         drift: drift tests of all images.
         reference_of: reads the holdout reference of a version.
         labelled: labelled answers of each version.
+        label_free: estimates accuracy without labels.
     """
     answers: dict[ModelKey, list[tuple[float, AnswerRow]]] = {}
     for row in rows:
         for answer in row.answers:
             answers.setdefault(answer.key, []).append((1 / row.inclusion_probability, answer))
     return tuple(
-        _figures_of(key, answers[key], drift, reference_of(key), labelled.get(key, LabelledAnswers()))
+        _figures_of(
+            key,
+            answers[key],
+            drift,
+            reference_of(key),
+            labelled.get(key, LabelledAnswers()),
+            label_free.estimate(key, rows),
+        )
         for key in sorted(answers)
     )
 
@@ -58,6 +68,7 @@ def _figures_of(
     drift: DriftTests,
     reference: HoldoutReference | None,
     labelled: LabelledAnswers,
+    label_free: Outcome,
 ) -> LiveModel:
     return LiveModel(
         model=key.family,
@@ -75,6 +86,8 @@ def _figures_of(
         labelled=len(labelled.misses),
         none_of_these=labelled.true[None],
         accuracy=labelled.estimate and labelled.estimate.accuracy,
+        label_free=label_free.estimate,
+        label_free_reason=label_free.reason,
         coverage=reference and labelled.coverage(reference.nominal_miss_rate),
         drift=drift.results(key),
     )

@@ -1,117 +1,73 @@
-"""Background thread of live figures: collects them if no other process does, and keeps the current ones at hand."""
+"""Monitor of live figures: keeps the process that collects them running, and the current ones at hand."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from core.repository.repository import ModelRepository
 from core.schemas.live import LiveFigures
-from service.live.collector import WINDOW_IMAGES, Collector, figures_path, live_folder
+from service.live.collector import WINDOW_IMAGES, figures_path, live_folder
+from service.live.collector_process import collector_program
+from service.periodic_thread import PeriodicThread
 from service.settings import Settings
+from service.supervisor.supervised_process import RestartingProcess
 from service.traffic.segments import FOLDER_MODE, segments_folder
 
 log = logging.getLogger("duet.live")
-EVERY_SECONDS = 2.0
+POLL_SECONDS = 0.5
 CLOSE_SECONDS = 5.0
-"""Time for the current round to finish at shutdown; an interrupted round is repeated by the next process."""
 
 
 class LiveMonitor:
-    """The figures of one process, updated every few seconds.
+    """The figures of one process, read from the file that the collector writes.
 
     Attributes:
         figures: the current figures.
     """
 
-    def __init__(
-        self,
-        home: Path,
-        repository: ModelRepository,
-        *,
-        capturing: bool,
-        publish: Callable[[LiveFigures], None],
-        every_seconds: float = EVERY_SECONDS,
-    ) -> None:
-        """Create the monitor; `start` starts its thread.
+    def __init__(self, settings: Settings, publish: Callable[[LiveFigures], None]) -> None:
+        """Create the monitor; `start` starts its thread and, as soon as there is captured traffic, the collector.
 
         Args:
-            home: the home of the service.
-            repository: for the holdout references.
-            capturing: whether this service stores requests.
+            settings: settings of the service.
             publish: called with new figures, from the thread.
-            every_seconds: time between two rounds.
         """
-        self.figures = no_figures(capturing=capturing)
-        self._home = home
-        self._repository = repository
-        self._capturing = capturing
+        self.figures = no_figures(capturing=settings.capture_share > 0)
+        self._settings = settings
         self._publish = publish
-        self._every_seconds = every_seconds
         self._stored: tuple[int, int] | None = None
-        self._collector: Collector | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
+        self._collecting: RestartingProcess | None = None
+        self._thread = PeriodicThread("live figures", self._round, every_seconds=POLL_SECONDS, log=log)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Show the stored figures, and start the thread."""
+        self._thread.run_once()
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the thread after its current round, or without waiting longer than CLOSE_SECONDS."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_SECONDS)
+        """Stop the thread and the collector. It blocks until they have ended, or for CLOSE_SECONDS each."""
+        self._thread.close(CLOSE_SECONDS)
+        if self._collecting is not None:
+            self._collecting.stop()
 
-    def _run(self) -> None:
-        lock = FileLock(live_folder(self._home) / "live.lock", timeout=0)
-        failed = False
-        try:
-            while not self._stop.is_set():
-                try:
-                    self._round(lock)
-                    failed = False
-                except Exception as error:  # tried again in the next round
-                    if not failed:
-                        log.exception("the live figures could not be updated: %s", error)
-                    failed = True
-                self._stop.wait(self._every_seconds)
-        finally:
-            self._collector = None
-            lock.release(force=True)
-
-    def _round(self, lock: FileLock) -> None:
-        if not segments_folder(self._home).is_dir():
+    def _round(self) -> None:
+        if not segments_folder(self._settings.home).is_dir():
             return
-        if self._collector is None:
-            self._show(self._read_stored())
-            if not self._acquire(lock):
-                return
-            self._collector = Collector(self._home, self._repository, capturing=self._capturing, stop=self._stop)
-        self._show(self._collector.collect())
-
-    def _show(self, figures: LiveFigures | None) -> None:
-        if figures is not None and figures is not self.figures:
+        if self._collecting is None:
+            live_folder(self._settings.home).mkdir(mode=FOLDER_MODE, exist_ok=True)
+            self._collecting = RestartingProcess(collector_program(self._settings))
+            self._collecting.start()
+        figures = self._read_stored()
+        if figures is not None:
             self.figures = figures
             self._publish(figures)
 
-    def _acquire(self, lock: FileLock) -> bool:
-        live_folder(self._home).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        try:
-            lock.acquire()
-        except Timeout:
-            return False
-        return True
-
     def _read_stored(self) -> LiveFigures | None:
-        """The figures that another process stored; None if they have not changed."""
-        path = figures_path(self._home)
+        """The stored figures; None if they have not changed."""
+        path = figures_path(self._settings.home)
         try:
             status = path.stat()
             stamp = (status.st_ino, status.st_mtime_ns)
@@ -121,7 +77,7 @@ class LiveMonitor:
         except (FileNotFoundError, ValidationError):  # not yet, or of another release
             return None
         self._stored = stamp
-        return found.model_copy(update={"capturing": self._capturing})
+        return found.model_copy(update={"capturing": self._settings.capture_share > 0})
 
 
 def no_figures(*, capturing: bool) -> LiveFigures:
@@ -130,14 +86,12 @@ def no_figures(*, capturing: bool) -> LiveFigures:
 
 
 @contextmanager
-def watching(
-    settings: Settings, repository: ModelRepository, publish: Callable[[LiveFigures], None]
-) -> Iterator[LiveMonitor | None]:
+def watching(settings: Settings, publish: Callable[[LiveFigures], None]) -> Iterator[LiveMonitor | None]:
     """Watch captured traffic during the context, if there is any or if it is being captured; yields None otherwise."""
     if settings.capture_share == 0 and not segments_folder(settings.home).is_dir():
         yield None
         return
-    monitor = LiveMonitor(settings.home, repository, capturing=settings.capture_share > 0, publish=publish)
+    monitor = LiveMonitor(settings, publish)
     monitor.start()
     try:
         yield monitor

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from core.repository.manifest import Precision
+from service.engine.arrays import Floats
 from service.traffic.record import Answer, CapturedRequest
 
 DECIMALS = 6
@@ -28,7 +29,7 @@ class ModelKey(NamedTuple):
 
 
 class AnswerRow(NamedTuple):
-    """Answer of one model; `hits` of the drift tests are computed from it."""
+    """Answer of one model; `hits` of the drift tests are computed from it. `probabilities_K` is float32."""
 
     key: ModelKey
     tta: bool
@@ -37,6 +38,8 @@ class AnswerRow(NamedTuple):
     confidence: float
     set_size: int
     flagged: bool
+    labels: tuple[str, ...]
+    probabilities_K: Floats
 
     @classmethod
     def of(cls, answer: Answer) -> AnswerRow:
@@ -49,6 +52,8 @@ class AnswerRow(NamedTuple):
             confidence=round(answer.confidence, DECIMALS),
             set_size=len(answer.prediction_set),
             flagged=answer.flagged,
+            labels=answer.labels,
+            probabilities_K=answer.probabilities_K,
         )
 
 

@@ -135,6 +135,7 @@ class Promotions:
             VersionInUseError: a job reads the version.
             ChampionDeletionError: it is the champion.
             ShippedVersionError: it ships with the project.
+            TrialRunningError: it is the challenger of a running shadow trial.
         """
         existing = await asyncio.to_thread(self._repository.versions, family)
         if version is not None and version not in existing:

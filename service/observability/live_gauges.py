@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -40,6 +41,12 @@ class LiveGauges:
             "Estimated accuracy; bound is value, low or high, the ends of an interval that holds at every look",
             (*MODEL, "bound"),
         )
+        self._label_free = gauge(
+            "duet_live_label_free_accuracy", "Accuracy estimated without labels; NaN: no estimate, see /metrics/live"
+        )
+        self._label_free_error = gauge(
+            "duet_live_label_free_error", "Mean absolute error of that estimate, measured under corruptions"
+        )
         self._evidence = gauge(
             "duet_live_evidence",
             "Evidence of a test (class_mix, confidence, energy, coverage) against no change; 1 is none",
@@ -76,6 +83,9 @@ class LiveGauges:
         if model.accuracy is not None:
             for bound in ("value", "low", "high"):
                 self._accuracy.labels(*labels, bound).set(getattr(model.accuracy, bound))
+        found = model.label_free
+        self._label_free.labels(*labels).set(found.accuracy if found else math.nan)
+        self._label_free_error.labels(*labels).set(found.error if found else math.nan)
         evidence: dict[str, float] = {each.test: each.result.evidence for each in model.drift}
         if model.coverage is not None:
             evidence["coverage"] = model.coverage.wealth

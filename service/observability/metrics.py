@@ -17,12 +17,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from core.repository.manifest import Precision
 from core.schemas.api import ProviderStatus
 from core.schemas.live import LiveFigures
+from core.schemas.shadow import ShadowTrial
 from service.engine.loaded_model import ModelVariant
 from service.engine.queue import Inference, ModelQueue
 from service.observability.champion_metrics import ChampionMetrics
 from service.observability.home_metrics import HomeMetrics
 from service.observability.job_metrics import JobMetrics
 from service.observability.live_gauges import LiveGauges
+from service.observability.trial_gauges import TrialGauges
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -96,6 +98,7 @@ class Metrics:
         )
         self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
         self._live = LiveGauges(self.registry)
+        self._trials = TrialGauges(self.registry)
         self.jobs, self.home, self.champions = JobMetrics(), HomeMetrics(), ChampionMetrics()
         self._register_read(self.registry)
         self.in_progress = 0
@@ -154,6 +157,10 @@ class Metrics:
     def show_live(self, figures: LiveFigures) -> None:
         """Set the gauges of live traffic; called from any thread."""
         self._live.show(figures)
+
+    def show_trials(self, trials: Iterable[ShadowTrial]) -> None:
+        """Set the gauges of shadow trials."""
+        self._trials.show(trials)
 
     def settle(self) -> None:
         """Add the buffered observations to the metrics; runs within DEFER_SECONDS and before each scrape."""

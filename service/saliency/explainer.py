@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from core.tracing.spans import Attributes, child_span
 from service.engine.arrays import Pixels
 from service.engine.gradient_model import GradientModel
 from service.engine.loaded_model import ModelVariant
@@ -121,18 +122,24 @@ class Explainer:
         Raises:
             ProblemError: as `fitting_gradients`.
         """
-        [gradients] = await fitting_gradients([served], methods)
-        started = time.perf_counter()
-        runs = Runs(served.queue.run, gradients, self.in_background)
-        async for _, logits_NK in runs.logits(1, lambda _: image_HWC[np.newaxis]):
-            logits_K = logits_NK[0]
-        subject = Subject(
-            image_HWC,
-            baseline_image(parameters.baseline, image_HWC, served.manifest.input.mean),
-            int(logits_K.argmax()) if target is None else target,
-            logits_K,
-        )
-        attributions = {name: await METHODS[name].explain(runs, subject, parameters) for name in methods}
+        facts: Attributes = {
+            "duet.model": served.family,
+            "duet.version": served.version,
+            "duet.methods": ",".join(methods),
+        }
+        with child_span("saliency", facts):
+            [gradients] = await fitting_gradients([served], methods)
+            started = time.perf_counter()
+            runs = Runs(served.queue.run, gradients, self.in_background)
+            async for _, logits_NK in runs.logits(1, lambda _: image_HWC[np.newaxis]):
+                logits_K = logits_NK[0]
+            subject = Subject(
+                image_HWC,
+                baseline_image(parameters.baseline, image_HWC, served.manifest.input.mean),
+                int(logits_K.argmax()) if target is None else target,
+                logits_K,
+            )
+            attributions = {name: await METHODS[name].explain(runs, subject, parameters) for name in methods}
         elapsed = time.perf_counter() - started
         return Explanation(subject, attributions, runs.seconds, max(0.0, elapsed - runs.seconds))
 

@@ -1,4 +1,4 @@
-"""Generated API key: one file in DUET_HOME, shared by all processes."""
+"""Generated secrets in files of DUET_HOME, shared by all processes: the API key and the secret of session cookies."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from core.files.home import ensure_home
 from service.security.keys import MIN_KEY_LENGTH
 
 KEY_FILE = "api_key"
+SESSION_SECRET_FILE = "session_secret"  # noqa: S105  a file name
+"""Secret that signs the session cookies of stored keys."""
 _KEY_MODE = 0o600
 
 
-def generated_key(home: Path) -> str:
-    """Read the key in `home`, or generate it; only one of several concurrent processes generates it.
+def generated_key(home: Path, name: str = KEY_FILE) -> str:
+    """Read a secret in `home`, or generate it; only one of several concurrent processes generates it.
 
     Raises:
         ConfigurationError: it cannot be read or created, or the file contains no key.
     """
-    path = ensure_home(home) / KEY_FILE
+    path = ensure_home(home) / name
     try:
         if not path.exists():
             _create(path)
         key = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"cannot store the API key in {path} ({error}): make DUET_HOME writable, or set DUET_API_KEYS"
+            f"cannot store the key in {path} ({error}): make DUET_HOME writable, or set DUET_API_KEYS"
         ) from error
     if len(key) < MIN_KEY_LENGTH:
         raise ConfigurationError(f"{path} contains no key: delete it, and restart to generate a new one")

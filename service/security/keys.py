@@ -1,17 +1,18 @@
-"""API keys and their scopes."""
+"""API keys, their scopes and limits, and the keyring that finds a key by its secret."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
-from hmac import compare_digest
-from typing import Literal, get_args
+from typing import Self, get_args
 
-Scope = Literal["feedback", "jobs", "admin"]
-"""`feedback` may send true labels; `jobs` includes it and may start, cancel and retry jobs; `admin` includes both and
-may promote and roll back.
+from core.schemas.keys import KeyLimits, KeyScope
+
+Scope = KeyScope
+"""`predict` may request predictions and explanations; `feedback` includes it and may send true labels; `jobs` includes
+both and may start, cancel and retry jobs; `admin` includes all and may promote, roll back and manage keys.
 """
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -20,50 +21,63 @@ MIN_KEY_LENGTH = 16
 _KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
 
+NO_LIMITS = KeyLimits()
+
+
 @dataclass(frozen=True)
 class ApiKey:
     """One key.
 
     Attributes:
+        id: public id for logs and cookies.
         scopes: granted scopes, lowest first.
-        secret: the key; never part of the repr.
+        digest: sha256 of the secret.
+        signing_key: secret from which the key for session cookies is derived.
+        name: of a stored key; empty for others.
+        expires: in seconds since the epoch; None for never.
+        limits: of the key.
     """
 
+    id: str
     scopes: tuple[Scope, ...]
-    secret: bytes
+    digest: bytes = field(repr=False)
+    signing_key: bytes = field(repr=False)
+    name: str = ""
+    expires: float | None = None
+    limits: KeyLimits = NO_LIMITS
 
-    def __repr__(self) -> str:
-        return f"ApiKey(scopes={self.scopes!r}, id={self.id!r})"
+    @classmethod
+    def of_secret(cls, scopes: tuple[Scope, ...], secret: str) -> Self:
+        """A key whose secret is known, as in the settings; its id is 64 bits of a hash of the secret."""
+        encoded = secret.encode()
+        key_id = sha256(b"duet key id " + encoded).hexdigest()[:16]
+        return cls(key_id, scopes, sha256(encoded).digest(), signing_key=encoded)
 
-    @property
-    def id(self) -> str:
-        """Public id for logs and cookies: 64 bits of a hash of the key."""
-        return sha256(b"duet key id " + self.secret).hexdigest()[:16]
+    def expired(self, now: float) -> bool:
+        """Return whether the key has expired; `now` is in seconds since the epoch."""
+        return self.expires is not None and now >= self.expires
 
 
-@dataclass(frozen=True)
 class Keyring:
-    """All valid keys."""
+    """All keys. A key that was rotated is there twice, with its new and its old secret."""
 
-    keys: tuple[ApiKey, ...]
+    def __init__(self, keys: Iterable[ApiKey]) -> None:
+        self.keys = tuple(keys)
+        # The look-up takes the hash of the presented key, so that its time reveals nothing about a secret.
+        self._by_digest = {key.digest: key for key in self.keys}
 
     def find(self, presented: str) -> ApiKey | None:
-        """The key with this secret, in constant time; None if there is none."""
-        digest = sha256(presented.encode("utf-8", "surrogateescape")).digest()
-        found = None
-        for key in self.keys:
-            if compare_digest(digest, sha256(key.secret).digest()):
-                found = key
-        return found
+        """The key with this secret, which may have expired; None if there is none."""
+        return self._by_digest.get(sha256(presented.encode("utf-8", "surrogateescape")).digest())
 
-    def by_id(self, key_id: str) -> ApiKey | None:
-        """The key with this public id, None if there is none."""
-        return next((key for key in self.keys if key.id == key_id), None)
+    def with_id(self, key_id: str) -> list[ApiKey]:
+        """The keys with this public id."""
+        return [key for key in self.keys if key.id == key_id]
 
 
 def with_all_scopes(secret: str) -> Keyring:
     """A keyring of one key with all scopes."""
-    return Keyring((ApiKey(granted("admin"), secret.encode()),))
+    return Keyring([ApiKey.of_secret(granted("admin"), secret)])
 
 
 def granted(scope: Scope) -> tuple[Scope, ...]:
@@ -97,12 +111,12 @@ def _parse(entry: str, number: int) -> ApiKey:
         )
     if not _KEY.fullmatch(secret):
         raise ValueError(f"the key of entry {number} has a character other than visible ASCII, or a comma")
-    return ApiKey(granted(scope), secret.encode())
+    return ApiKey.of_secret(granted(scope), secret)
 
 
 def _refuse_repeated(keys: Iterable[ApiKey]) -> None:
     seen: dict[bytes, int] = {}
     for number, key in enumerate(keys, start=1):
-        if key.secret in seen:
-            raise ValueError(f"entries {seen[key.secret]} and {number} have the same key: give each scope its own")
-        seen[key.secret] = number
+        if key.digest in seen:
+            raise ValueError(f"entries {seen[key.digest]} and {number} have the same key: give each scope its own")
+        seen[key.digest] = number

@@ -45,14 +45,16 @@ def token(session: Session) -> str:
 def read_token(text: str, keyring: Keyring, now: float) -> Session | None:
     """Parse and verify a cookie value; None if it has expired or is not signed with one of the keys."""
     found = _TOKEN.fullmatch(text)
-    key = keyring.by_id(found[1]) if found else None
-    if found is None or key is None:
+    if found is None or now >= int(found[2]):
         return None
-    session = Session(key, int(found[2]))
-    return session if compare_digest(found[3], _signature(session)) and now < session.expires else None
+    for key in keyring.with_id(found[1]):
+        session = Session(key, int(found[2]))
+        if compare_digest(found[3], _signature(session)) and not key.expired(now):
+            return session
+    return None
 
 
 def _signature(session: Session) -> str:
     # A derived key per purpose: the key for cookies signs nothing else.
-    signing_key = new(session.key.secret, b"duet session 1", sha256).digest()
+    signing_key = new(session.key.signing_key, b"duet session 1", sha256).digest()
     return new(signing_key, f"{session.key.id}.{session.expires}".encode(), sha256).hexdigest()

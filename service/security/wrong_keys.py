@@ -9,9 +9,9 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from ipaddress import ip_address, ip_network
 
 from service.errors import TooManyWrongKeysError
+from service.security.addresses import client_network
 
 BURST = 10
 """Number of wrong keys of an address that are answered at once."""
@@ -19,8 +19,6 @@ INTERVAL_SECONDS = 1.0
 """Time between the responses to further wrong keys of the address, and to forget one of the burst."""
 MAX_DELAY_SECONDS = 5.0
 MAX_ADDRESSES = 1024
-_IPV6_PREFIX = 64
-"""A client has a network of this size, so that its addresses count together."""
 
 
 class WrongKeys:
@@ -40,7 +38,7 @@ class WrongKeys:
         Raises:
             TooManyWrongKeysError: the delay would be longer than MAX_DELAY_SECONDS.
         """
-        client, now = _client(address), self._now()
+        client, now = client_network(address), self._now()
         due = max(self._due.get(client, 0.0), now - BURST * INTERVAL_SECONDS) + INTERVAL_SECONDS
         if due - now > MAX_DELAY_SECONDS:
             raise TooManyWrongKeysError(due - now - MAX_DELAY_SECONDS)
@@ -49,11 +47,3 @@ class WrongKeys:
         if len(self._due) > MAX_ADDRESSES:
             self._due.popitem(last=False)
         return max(0.0, due - now)
-
-
-def _client(address: str) -> str:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address  # of a unix socket
-    return str(ip_network((found, _IPV6_PREFIX), strict=False)) if found.version == 6 else address

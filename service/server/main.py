@@ -7,10 +7,11 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from core.tracing.tracer import check_tracing
 from service.engine.memory import limit_free_memory
 from service.engine.provider_policy import provider_groups
 from service.observability.logging import configure_logging, log_settings
-from service.security.authenticator import read_keyring
+from service.security.key_source import KeySource
 from service.server.announcement import announce_last
 from service.server.exit_watchdog import ExitWatchdog
 from service.server.server import BACKLOG, bind_socket, serve_on
@@ -24,12 +25,14 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish accepted requests and return.
 
     Raises:
-        ConfigurationError: the address is not available, the key cannot be stored, the broker cannot be started, or an
-            execution provider is not installed.
+        ConfigurationError: the address is not available, the key cannot be stored, the stored keys are not valid, the
+            broker cannot be started, an execution provider is not installed, or traces are requested that cannot be
+            exported.
     """
     limit_free_memory()
     configure_logging(settings.log_level, settings.log_format)
-    read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+    KeySource(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+    check_tracing()  # fails early, before the processes that need it
     if settings.providers != ("auto",):
         provider_groups(settings.providers)  # fails early if one is missing
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker

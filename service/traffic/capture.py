@@ -45,6 +45,28 @@ class Capture:
         )
 
 
+class Traffic:
+    """Stored traffic of one process: the writer, and the maintenance of all that is stored.
+
+    Attributes:
+        capture: random capture; None if DUET_CAPTURE_SHARE is 0.
+    """
+
+    def __init__(self, writer: TrafficWriter, maintenance: TrafficMaintenance, capture: Capture | None) -> None:
+        self.capture = capture
+        self._writer = writer
+        self._maintenance = maintenance
+
+    def start(self) -> None:
+        """Start the threads, if they have not started yet. Shadow trials store samples without random capture too."""
+        self._maintenance.start()
+        self._writer.start()
+
+    def put(self, sample: Sample) -> None:
+        """See `TrafficWriter.put`; `start` comes first."""
+        self._writer.put(sample)
+
+
 @contextmanager
 def capturing(
     settings: Settings,
@@ -52,20 +74,16 @@ def capturing(
     loop: asyncio.AbstractEventLoop,
     count: Callable[[Outcome, int], None],
     erase_labels: Callable[[Hidden], int],
-) -> Iterator[Capture | None]:
-    """Capture traffic during the context, if DUET_CAPTURE_SHARE is set; yields None otherwise.
+) -> Iterator[Traffic]:
+    """Capture traffic during the context, if DUET_CAPTURE_SHARE is set.
 
     Maintenance runs if traffic is captured or was captured earlier. If neither is the case, no thread is started and
-    no file is written. Leaving the context writes the queued samples and blocks meanwhile, for less than a second.
+    no file is written before `Traffic.start`. Leaving the context writes the queued samples and blocks meanwhile, for
+    less than a second.
     """
     with ExitStack() as stack:
-        if settings.capture_share > 0 or segments_folder(settings.home).is_dir():
-            maintenance = TrafficMaintenance(settings.home, days=settings.capture_days, erase_labels=erase_labels)
-            maintenance.start()
-            stack.callback(maintenance.close)
-        if settings.capture_share == 0:
-            yield None
-            return
+        maintenance = TrafficMaintenance(settings.home, days=settings.capture_days, erase_labels=erase_labels)
+        stack.callback(maintenance.close)
         others = OtherFamilies(engine, loop)
         stack.callback(others.close)
         writer = TrafficWriter(
@@ -75,10 +93,16 @@ def capturing(
             ask=others.ask,
             count=count,
         )
-        writer.start()
         stack.callback(writer.close)
+        if segments_folder(settings.home).is_dir():
+            maintenance.start()
+        if settings.capture_share == 0:
+            yield Traffic(writer, maintenance, None)
+            return
         capture = Capture(writer, settings)
+        traffic = Traffic(writer, maintenance, capture)
+        traffic.start()
         before = engine.observers
         engine.observers = (*before, capture.observe)
-        yield capture
+        yield traffic
         engine.observers = before

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from service.periodic_thread import PeriodicThread
 from service.traffic.deletion import Deletions, Hidden
 from service.traffic.record import traffic_folder
 from service.traffic.retention import remove_expired
@@ -34,21 +34,17 @@ class TrafficMaintenance:
         """`days` is the maximum age of a segment; `erase_labels` erases the labels of deleted records."""
         self._home = home
         self._days = days
-        self._every_seconds = every_seconds
         self._deletions = Deletions(home)
         self._erase_labels = erase_labels
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="traffic-maintenance", daemon=True)
+        self._thread = PeriodicThread("traffic maintenance", self.run_once, every_seconds=every_seconds, log=log)
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread, if it has not started yet."""
         self._thread.start()
 
     def close(self) -> None:
         """Stop the thread after its current round, or without waiting longer than CLOSE_SECONDS."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(CLOSE_SECONDS)
+        self._thread.close(CLOSE_SECONDS)
 
     def run_once(self) -> None:
         """Run one round, or do nothing if another process is running one, or if nothing was ever captured.
@@ -68,14 +64,3 @@ class TrafficMaintenance:
             log.info("erased %d records of captured traffic for %d deletions", erased.records, erased.finished)
         if expired:
             log.info("removed %d segments of captured traffic, which are too old", expired)
-
-    def _run(self) -> None:
-        failed = False
-        while not self._stop.wait(self._every_seconds):
-            try:
-                self.run_once()
-                failed = False
-            except Exception as error:  # tried again in the next round
-                if not failed:
-                    log.error("maintenance of captured traffic failed: %s", error)
-                failed = True

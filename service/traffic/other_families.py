@@ -1,37 +1,27 @@
 """Answers of other families for captured pictures, on the idle lane and with little of the processor's time.
 
-The lane runs them only while no prediction waits. Under full load the queue of predictions is often empty for a moment,
-so the time of these runs is limited too. Pictures without an answer are stored without it.
+Pictures for which there is no time are stored without an answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from functools import partial
-from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from service.engine.arrays import Pixels
 from service.engine.engine import Engine
-from service.engine.gradient_model import Pace
 from service.engine.loaded_model import ModelVariant
 from service.engine.observer import ModelAnswer
 from service.engine.postprocess import Outputs
-from service.engine.queue import ModelQueue
+from service.traffic.idle_runs import IdleRuns
 from service.traffic.sample import Sample
 
 log = logging.getLogger("duet.traffic")
 TIME_SHARE = 0.02
 """Share of the time of one thread that the runs may take on average."""
-MAX_CREDIT_SECONDS = 0.1
-"""Limit of the time that is saved up while there is nothing to run."""
 
 Answers = dict[int, list[ModelAnswer]]
 """Answers by the position of the sample."""
@@ -45,9 +35,7 @@ class OtherFamilies:
         self._engine = engine
         self._loop = loop
         self._task: asyncio.Task[None] | None = None
-        self._paces: WeakKeyDictionary[ModelQueue, Pace] = WeakKeyDictionary()
-        self._credit = MAX_CREDIT_SECONDS
-        self._credited = time.perf_counter()
+        self._runs = IdleRuns(engine, time_share=TIME_SHARE)
 
     def ask(self, samples: Sequence[Sample]) -> list[Future[list[ModelAnswer]]]:
         """Ask for the answers to each sample; called by any thread. Cancelled futures are not answered."""
@@ -70,9 +58,6 @@ class OtherFamilies:
         self._task = self._loop.create_task(self._answer(samples, futures))
 
     async def _answer(self, samples: Sequence[Sample], futures: Sequence[Future[list[ModelAnswer]]]) -> None:
-        now = time.perf_counter()
-        self._credit = min(MAX_CREDIT_SECONDS, self._credit + TIME_SHARE * (now - self._credited))
-        self._credited = now
         answers: Answers = defaultdict(list)
         try:
             for served in [loaded.default for loaded in self._engine.models.champions.values()]:
@@ -92,14 +77,12 @@ class OtherFamilies:
     ) -> None:
         """Answer the samples at the positions `asked` in small batches, until the time is used up."""
         images = [image for position in asked for image in samples[position].answered.images]
-        pace, parts, done = self._paces.setdefault(served.queue, Pace()), list[Outputs](), 0
-        while done < len(images) and self._credit > 0 and not all(futures[position].done() for position in asked):
-            images_NHWC = np.stack(images[done : done + pace.images])
-            outputs, seconds = await self._engine.run_background(partial(_timed, served, images_NHWC))
-            pace.record(len(images_NHWC), seconds)
-            self._credit -= seconds
-            parts.append(outputs)
-            done += len(images_NHWC)
+        parts, done = list[Outputs](), 0
+        while done < len(images) and not all(futures[position].done() for position in asked):
+            if self._runs.seconds_to_wait() > 0:
+                break
+            parts.append(await self._runs.run(served, images[done:]))
+            done += len(parts[-1].energies)
         if not parts:
             return
         outputs, start = Outputs.joined(parts), 0
@@ -114,16 +97,11 @@ def _can_answer(served: ModelVariant, sample: Sample) -> bool:
     given = [*sample.answered.answers, *sample.further]
     first = given[0].served
     return (
-        served.family not in {answer.served.family for answer in given}
+        sample.origin == "capture"
+        and served.family not in {answer.served.family for answer in given}
         and served.labels == first.labels
         and served.size == first.size
     )
-
-
-def _timed(served: ModelVariant, images_NHWC: Pixels) -> tuple[Outputs, float]:
-    started = time.perf_counter()
-    outputs = served.queue.run(images_NHWC)
-    return outputs, time.perf_counter() - started
 
 
 def _resolve(futures: Sequence[Future[list[ModelAnswer]]], answers: Answers) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from service.traffic.segments import created_at, segment_paths
+from service.traffic.segments import created_at, remove_segment, segment_paths
 
 
 def used_bytes(folder: Path) -> int:
@@ -29,7 +29,7 @@ def make_room(folder: Path, needed: int, quota: int) -> int:
     for path, size in sizes.items():
         if total + needed <= quota:
             break
-        path.unlink(missing_ok=True)
+        remove_segment(path)
         total -= size
         removed += 1
     return removed
@@ -44,7 +44,7 @@ def remove_expired(folder: Path, days: float, now: datetime | None = None) -> in
     oldest = (now or datetime.now(UTC)) - timedelta(days=days)
     expired = [path for path in segment_paths(folder) if created_at(path) < oldest]
     for path in expired:
-        path.unlink(missing_ok=True)
+        remove_segment(path)
     return len(expired)
 
 

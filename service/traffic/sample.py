@@ -20,6 +20,7 @@ class Sample(NamedTuple):
         origin: random capture or shadow trial.
         trial: id of the shadow trial.
         further: answers that the client did not get, such as those of a challenger.
+        rows: images of the request to be stored; None for all.
     """
 
     answered: AnsweredRequest
@@ -28,6 +29,7 @@ class Sample(NamedTuple):
     origin: Origin = "capture"
     trial: str | None = None
     further: Sequence[ModelAnswer] = ()
+    rows: Sequence[int] | None = None
 
     @property
     def bytes(self) -> int:
@@ -35,9 +37,9 @@ class Sample(NamedTuple):
         return sum(image.nbytes for image in self.answered.images) + sum(map(len, self.answered.uploads))
 
     def records(self, other_families: Sequence[ModelAnswer] = ()) -> Iterator[CapturedRequest]:
-        """One record per image, with the answers of other families if there are any."""
+        """One record per stored image, with the answers of other families if there are any."""
         request_id, route, images, uploads, answers = self.answered
-        for row, image in enumerate(images):
+        for row in range(len(images)) if self.rows is None else self.rows:
             yield CapturedRequest(
                 request_id=request_id,
                 index=row,
@@ -45,7 +47,7 @@ class Sample(NamedTuple):
                 time=self.time,
                 route=route,
                 inclusion_probability=self.inclusion_probability,
-                image=image,
+                image=images[row],
                 answers=(
                     *(Answer.of(each, row) for each in answers),
                     *(Answer.of(each, row, in_response=False) for each in (*self.further, *other_families)),

@@ -24,6 +24,8 @@ from core.files.durable import sync
 from service.traffic.record import traffic_folder
 
 SUFFIX = ".seg"
+INDEX_SUFFIX = ".index"
+"""Suffix of the file beside a segment that lists its records; the labelling queue is read from it."""
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 MAX_BODY_BYTES = 512 * 1024 * 1024
@@ -62,6 +64,16 @@ def segment_paths(folder: Path) -> list[Path]:
         return sorted(path for path in folder.iterdir() if _NAME.fullmatch(path.name))
     except FileNotFoundError:
         return []
+
+
+def remove_segment(path: Path) -> None:
+    """Remove a segment and its index, if they exist.
+
+    Raises:
+        OSError: they cannot be removed.
+    """
+    path.unlink(missing_ok=True)
+    path.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)
 
 
 def created_at(path: Path) -> datetime:
@@ -175,6 +187,8 @@ def read_frame(path: Path, offset: int) -> bytes:
 def erase(path: Path, frames: Sequence[Frame]) -> None:
     """Overwrite the bodies of frames with zeros and flush the file; the process that appends to it is not disturbed.
 
+    The index of the segment is removed too, because it has digests of the request ids; it is made again.
+
     Raises:
         OSError: the file cannot be written.
     """
@@ -185,3 +199,4 @@ def erase(path: Path, frames: Sequence[Frame]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    path.with_suffix(INDEX_SUFFIX).unlink(missing_ok=True)

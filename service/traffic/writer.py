@@ -93,8 +93,9 @@ class TrafficWriter:
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, if it has not started yet."""
+        if not self._thread.is_alive() and not self._stop.is_set():
+            self._thread.start()
 
     def put(self, sample: Sample) -> None:
         """Queue a sample; call it on the event loop. It never blocks and never raises."""

@@ -13,7 +13,7 @@ from core.repository.repository import ModelRepository
 from core.schemas.live import LiveAlarm
 from service.broker.url import configured_url
 from service.jobs.store.store import JobStore
-from service.security.setting_checks import parse_receivers, parse_signing_secrets
+from service.security.webhook_settings import parse_receivers, parse_signing_secrets
 from service.settings import Settings
 from service.webhooks.collector import EventCollector
 from service.webhooks.delivery import IDLE_SECONDS, Delivery

@@ -16,7 +16,7 @@ from benchmarks.common.inputs import CPU, Engine
 from benchmarks.common.open_loop import Outcome
 from benchmarks.common.report import BenchmarkError, SkippedError, check_goals
 from benchmarks.common.wrk import Load
-from benchmarks.serving import capture
+from benchmarks.serving import capture, tracing
 from benchmarks.serving.bench import Plan, client_count, make_plan
 from benchmarks.serving.overload import retry_after_ms, summarize
 from benchmarks.serving.process import arrangements
@@ -107,14 +107,20 @@ def test_race_has_the_default_of_users_and_the_same_engine() -> None:
     }
 
 
+def test_tracing_ratios_compare_throughput_and_cpu_time() -> None:
+    traced = [(load(98), 5.0), (load(100), 5.0)]
+    without = [(load(99), 4.9), (load(101), 5.1)]
+    assert tracing.ratios(traced, without) == {
+        tracing.THROUGHPUT: pytest.approx(0.99),
+        tracing.CPU: pytest.approx((10 / 990) / (10 / 1000)),
+    }
+
+
 def test_capture_ratios_compare_the_means_of_both_loads() -> None:
     with_capture = [load(95, p99_ms=110), load(97, p99_ms=100)]
     without = [load(100, p99_ms=100), load(100, p99_ms=100)]
 
-    assert capture.ratios(with_capture, without) == {
-        capture.THROUGHPUT: pytest.approx(0.96),
-        capture.P99: pytest.approx(1.05),
-    }
+    assert capture.ratios(with_capture, without) == pytest.approx((0.96, 1.05))
 
 
 def test_arrangements_compare_processes_and_threads_on_the_cores_there_are() -> None:

@@ -83,6 +83,12 @@ def test_compose_passes_settings_to_their_services() -> None:
     assert passed_on("worker") <= SETTINGS
 
 
+def test_compose_passes_the_variables_of_traces() -> None:
+    passed = [re.findall(r"^ +- (OTEL_\w+)$", SERVICES[service], re.MULTILINE) for service in ("api", "worker")]
+    assert passed[0] == passed[1]
+    assert {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"} <= set(passed[0])
+
+
 def test_stop_grace_period_exceeds_the_drain() -> None:
     assert grace_seconds("api") > DRAIN_NOTICE_SECONDS + DRAIN_SECONDS
     assert grace_seconds("worker") > STOP_WORKER_SECONDS

@@ -108,7 +108,7 @@ def test_environment_is_rebuilt_after_pyproject_changes(tree: Path) -> None:
     subprocess.run(make, cwd=tree, check=True)
     asked = lines_of(tree / "asked")
     assert asked[0] == f"-m venv {ENVIRONMENT}"
-    assert asked[1].endswith("--editable .[training,backbone,openvino]")
+    assert asked[1].endswith("--editable .[training,backbone,openvino,tracing]")
     assert ready.exists()
     subprocess.run(make, cwd=tree, check=True)
     assert lines_of(tree / "asked") == asked

@@ -63,7 +63,9 @@ def test_every_metric_is_used() -> None:
     used = set().union(*map(metrics_in, queries))
     families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in used}
     unused = {name for name in EXPORTED if name.startswith("duet_")} - used
-    assert {name for name in unused if re.sub(r"_(bucket|sum|count)$", "", name) not in families} == set()
+    assert {name for name in unused if re.sub(r"_(bucket|sum|count)$", "", name) not in families} == set(), (
+        "add a panel to docs/generate/dashboard_panels.py, or a rule to deploy/prometheus"
+    )
     recorded = {rule["record"] for rule in RULES if "record" in rule}
     assert recorded <= used
 

@@ -17,6 +17,7 @@ import asyncio, resource, sys, time
 from pathlib import Path
 from core.errors import DuetError
 from service.datasets.files import limits_of
+from service.datasets.quota import Owner
 from service.datasets.uploads import DatasetUploader
 from service.settings import Settings
 
@@ -27,7 +28,8 @@ async def receive():
 
 async def upload():
     uploader = DatasetUploader(home, limits_of(Settings(home=home, job_free_mib=0)), max_uploads=1)
-    await uploader.add("a", None, "application/zip", len(content), receive, started=time.perf_counter())
+    owner = Owner("a", None)
+    await uploader.add("a", None, "application/zip", len(content), receive, started=time.perf_counter(), owner=owner)
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))

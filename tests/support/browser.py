@@ -160,6 +160,14 @@ def sign_in(page: Page, key: str = ADMIN_KEY) -> None:
     page.get_by_role("button", name="Sign out").wait_for()
 
 
+def open_signed_in(page: Page, url: str, path: str) -> Page:
+    """Sign in with the key for jobs, then open a page that uses it from the start."""
+    page.goto(f"{url}/ui/models")
+    sign_in(page, JOBS_KEY)
+    page.goto(url + path)
+    return page
+
+
 def assert_accessible(page: Page) -> None:
     """Raise AssertionError with the serious and critical axe-core violations of the current page."""
     page.evaluate(_AXE.read_text(encoding="utf-8") + "; null")

@@ -20,7 +20,8 @@ CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "
 BATCHES = 5
 
 # Read once, because tests change the variable.
-_REAL_FOLDER = os.environ.get("DUET_DATA_DIR")
+REAL_FOLDER = os.environ.get("DUET_DATA_DIR")
+"""Folder of the real CIFAR-10; None without it."""
 
 
 def write_cifar_files(
@@ -66,9 +67,9 @@ def small_dataset(*, per_class_train: int = 20, per_class_test: int = 5, seed: i
 @lru_cache(maxsize=1)
 def real_cifar10() -> ImageDataset:
     """The real CIFAR-10 in DUET_DATA_DIR; skips the calling test if it is not set."""
-    if not _REAL_FOLDER:
+    if not REAL_FOLDER:
         pytest.skip("DUET_DATA_DIR is not set")
-    return load_cifar10(Path(_REAL_FOLDER))
+    return load_cifar10(Path(REAL_FOLDER))
 
 
 def _batch(label: str, images_NCHW: npt.NDArray[np.uint8], labels_N: npt.NDArray[np.int64]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from core.images.decode import Crop
 from core.records.explanations import SMOOTHGRAD_NOISE
 from core.text_pattern import TextPattern
+from core.tracing.spans import traced
 from service.engine.decoder import Upload
 from service.errors import InvalidParametersError
 from service.saliency.baselines import Baseline
@@ -130,7 +131,7 @@ def _parse(crop: str) -> Crop:
 async def read_image(request: Request) -> Upload:
     """The only image in the body; see `BodyReader.read` for errors."""
     state = state_of(request)
-    [upload] = await state["body_reader"].read(
-        request.scope["headers"], request.receive, deadline=state["context"].deadline, max_files=1
-    )
+    reader, deadline = state["body_reader"], state["context"].deadline
+    work = reader.read(request.scope["headers"], request.receive, deadline=deadline, max_files=1)
+    [upload] = await traced("receive", work)
     return upload

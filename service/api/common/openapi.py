@@ -13,10 +13,12 @@ from core.errors import DuetError, UnknownFamilyError, UnknownVersionError
 from service.errors import (
     BodyTimeoutError,
     BodyTooLargeError,
+    CallerLimitError,
     CrossOriginError,
     DeadlineExceededError,
     InvalidParametersError,
     KeyRefusedError,
+    KeyRequiredError,
     MalformedBodyError,
     MethodDoesNotFitError,
     NoGradientError,
@@ -24,6 +26,7 @@ from service.errors import (
     NotAcceptableError,
     NotReadyError,
     QueueFullError,
+    ScopeRequiredError,
     TooManyEvaluationsError,
     TooManyExplanationsError,
     TooManyFilesError,
@@ -45,7 +48,17 @@ Errors = tuple[type[DuetError], ...]
 MODEL_ERRORS: Errors = (UnknownFamilyError, InvalidParametersError, NotReadyError)
 VERSION_ERRORS: Errors = (*MODEL_ERRORS, UnknownVersionError, VersionRefusedError)
 BODY_ERRORS: Errors = (MalformedBodyError, BodyTimeoutError, BodyTooLargeError, UnsupportedEncodingError)
+PREDICTION_CALLER_ERRORS: Errors = (
+    KeyRequiredError,
+    KeyRefusedError,
+    TooManyWrongKeysError,
+    ScopeRequiredError,
+    CallerLimitError,
+)
+"""Errors of all routes for predictions and explanations that concern the caller."""
+
 IMAGE_ERRORS: Errors = (
+    *PREDICTION_CALLER_ERRORS,
     *VERSION_ERRORS,
     *BODY_ERRORS,
     UnsupportedMediaTypeError,
@@ -61,12 +74,7 @@ IMAGE_ERRORS: Errors = (
 )
 """Errors of all routes that take images."""
 
-EVALUATION_ERRORS: Errors = (
-    TooManyEvaluationsError,
-    KeyRefusedError,
-    TooManyWrongKeysError,
-    CrossOriginError,
-)
+EVALUATION_ERRORS: Errors = (TooManyEvaluationsError, CrossOriginError)
 """Additional errors of routes with a limit of evaluations for requests without a key."""
 
 EXPLANATION_ERRORS: Errors = (

@@ -65,7 +65,7 @@ async def download_dataset(
     stopped when it is retried. If all files are there and undamaged, the job ends at once.
     """
     context = state["context"]
-    record = await job_service.call(lambda: job_service.download(context, key_id=caller.key_id), context.deadline)
+    record = await job_service.call(lambda: job_service.download(context, caller=caller), context.deadline)
     root = state["settings"].root_path
     response.headers["Location"] = job_path(record.id, root)
     return job_accepted(record, root)

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from core.repository.manifest import Precision
 from core.schemas.api import CompareResponse
+from core.tracing.spans import traced
 from service.api.common.content_negotiation import preferred
 from service.api.common.explanation_response import explanation_facts, panels, with_values
 from service.api.common.image_queries import METHOD_NAMES, CropQuery, ExplanationQuery, named_methods, read_image
@@ -130,7 +131,13 @@ async def compare(request: Request, query: Annotated[CompareQuery, Query()]) -> 
     context = state["context"]
     engine = state["engine"]
     versions = [
-        await engine.admit(reference.family, reference.version, query.precision, deadline=context.deadline)
+        await engine.admit(
+            reference.family,
+            reference.version,
+            query.precision,
+            deadline=context.deadline,
+            caller=state["caller"].id,
+        )
         for reference in query.references
     ]
     if query.methods:
@@ -191,9 +198,8 @@ async def _compare_explained(request: Request, query: CompareQuery, versions: li
             for served, image, parameter_set, target in zip(exact, comparison.images, parameters, targets, strict=True)
         ]
         renders = [CompareRender(*each) for each in zip(exact, explanations, parameters, strict=True)]
-        return await explainer.in_background(
-            lambda: _rendered(comparison, timings, renders, form, query.layout, context)
-        )
+        work = explainer.in_background(lambda: _rendered(comparison, timings, renders, form, query.layout, context))
+        return await traced("postprocess", work)
 
     with closing(client):
         return await explainer.run_until(explained, context.deadline, client)

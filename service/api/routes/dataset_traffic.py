@@ -18,11 +18,12 @@ from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
-from service.api.routes.datasets import Name, check_not_reserved
-from service.datasets.files import Candidate
-from service.datasets.uploads import storage_problem, stored_name
+from service.api.routes.datasets import Name, check_not_reserved, owner_of
+from service.datasets.files import Candidate, stored_name
+from service.datasets.uploads import storage_problem
 from service.errors import (
     DatasetLayoutError,
+    DatasetQuotaError,
     DatasetTooLargeError,
     DeadlineExceededError,
     HomeNotWritableError,
@@ -51,6 +52,7 @@ _REASON = "labels of the traffic were corrected"
             *BODY_ERRORS,
             NoLabelledTrafficError,
             DatasetTooLargeError,
+            DatasetQuotaError,
             DatasetLayoutError,
             InvalidParametersError,
             NoUsableImageError,
@@ -85,7 +87,7 @@ async def add_traffic(name: Name, state: StateDep, caller: JobsCaller, body: Jso
         if not labelled:
             raise NoLabelledTrafficError
 
-    folder, summary = await state["uploader"].add_files(name, files)
+    folder, summary = await state["uploader"].add_files(name, files, owner=owner_of(caller, state))
     try:
         folder, edit = await asyncio.to_thread(_relabel, home, folder, labelled, actor=caller.actor, reason=reason)
     except (UnknownDatasetError, JournalFullError):

@@ -31,10 +31,12 @@ from core.text_pattern import TextPattern
 from service.api.common.openapi import BINARY, BODY_ERRORS, FORM, success
 from service.api.deps import CALLER_ERRORS, JobsCaller, StateDep
 from service.api.examples import load_example
+from service.datasets.quota import Owner
 from service.datasets.uploads import storage_problem
 from service.errors import (
     DatasetLayoutError,
     DatasetMediaTypeError,
+    DatasetQuotaError,
     DatasetTooLargeError,
     DeadlineExceededError,
     HomeNotWritableError,
@@ -52,6 +54,8 @@ from service.errors import (
     responses,
 )
 from service.http.request_body import check_encoding
+from service.security.caller import Caller
+from service.state import RequestState
 
 _Found = TypeVar("_Found")
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -120,6 +124,7 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
             *CALLER_ERRORS,
             *BODY_ERRORS,
             DatasetTooLargeError,
+            DatasetQuotaError,
             DatasetLayoutError,
             DatasetMediaTypeError,
             InvalidParametersError,
@@ -139,7 +144,7 @@ def get_dataset(name: Name, state: StateDep) -> DatasetDetail:
     openapi_extra=_BODY,
 )
 async def add_images(
-    name: Name, request: Request, _: JobsCaller, state: StateDep, label: Label = None
+    name: Name, request: Request, caller: JobsCaller, state: StateDep, label: Label = None
 ) -> DatasetUpload:
     """Add labeled images to a data set, which is created if necessary.
 
@@ -159,6 +164,7 @@ async def add_images(
         _content_length(request),
         request.receive,
         started=state["context"].started,
+        owner=owner_of(caller, state),
     )
     return DatasetUpload(
         dataset=detail(folder),
@@ -208,6 +214,12 @@ def found_dataset(name: str, read: Callable[[str], _Found]) -> _Found:
         raise
     except DataError as error:
         raise NotReadyError(str(error)) from error
+
+
+def owner_of(caller: Caller, state: RequestState) -> Owner:
+    """The caller and its quota for uploads, by default that of the settings."""
+    own, default = caller.limits.dataset_bytes, state["settings"].caller_limits.dataset_bytes
+    return Owner(caller.key_id, default if own is None else own)
 
 
 def check_not_reserved(name: str) -> None:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from core.errors import BrokerUnavailableError, ChampionDeletionError, NoChampionError, ShippedVersionError
 from core.schemas.models import DEFAULT_REASON, ArchiveRequest, Deletion, Move, Reason
+from core.trials.errors import TrialRunningError
 from service.api.common.json_body import JsonBody, json_body, read_body
 from service.api.common.openapi import BODY_ERRORS, MODEL_ERRORS, success
 from service.api.deps import CALLER_ERRORS, AdminCaller, StateDep
@@ -24,6 +25,7 @@ _DELETION_ERRORS = (
     VersionInUseError,
     ChampionDeletionError,
     ShippedVersionError,
+    TrialRunningError,
     BrokerUnavailableError,
     DeadlineExceededError,
 )
@@ -59,7 +61,8 @@ async def delete_version(
 ) -> Deletion:
     """Delete a version permanently. Its number is not used again.
 
-    The champion, versions that ship with the project and versions that an unfinished job reads are not deleted.
+    The champion, versions that ship with the project, the challenger of a running shadow trial and versions that an
+    unfinished job reads are not deleted.
     """
     return await state["promotions"].delete(
         model, version, in_use=await _in_use(state), actor=caller.actor, reason=reason or DEFAULT_REASON

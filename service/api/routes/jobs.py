@@ -126,7 +126,7 @@ async def retry_job(
     response: Response, caller: JobsCaller, job_id: JobId, job_service: JobServiceDep, state: StateDep
 ) -> JobAnswer:
     """Retry a failed or cancelled job; it resumes from its last checkpoint."""
-    record = await job_service.call(lambda: job_service.retry(job_id, key_id=caller.key_id), state["context"].deadline)
+    record = await job_service.call(lambda: job_service.retry(job_id, caller=caller), state["context"].deadline)
     response.headers["Location"] = job_path(job_id, state["settings"].root_path)
     return job_answer(record, state["settings"])
 

@@ -35,14 +35,15 @@ router = APIRouter(tags=["metrics"], route_class=LiveRoute)
     },
 )
 async def live_figures(state: StateDep) -> Response:
-    """Return the figures of captured traffic, which a background thread updates every few seconds.
+    """Return the figures of captured traffic, which a child process updates every few seconds.
 
     Shares and means cover the most recent images. The accuracy is estimated from labels with a known probability, with
     an interval that may be looked at any number of times. `coverage` and `drift` have the evidence of sequential tests,
     and `alarms` those that were raised. All are empty unless traffic is or was captured (`DUET_CAPTURE_SHARE`). With
-    `Accept: text/html` the response is a page.
+    `Accept: text/html` the response is a page. `trials` has the newest shadow trial of each model.
     """
     live = state["live"]
     figures = no_figures(capturing=False) if live is None else live.figures
+    figures = figures.model_copy(update={"trials": state["shadow"].newest})
     headers = {"Vary": VARY, "Cache-Control": "no-store"}
     return Response(figures.model_dump_json(), headers=headers, media_type="application/json")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from core.images.tta_views import VIEW_WEIGHTS
 from core.repository.manifest import Precision
 from core.schemas.api import PredictResponse
+from core.tracing.spans import traced
 from service.api.common.image_queries import CropQuery, ModelQuery
 from service.api.common.openapi import EVALUATION_ERRORS, IMAGE_ERRORS, image_body, success
 from service.api.deps import OPTIONAL_KEY, check_evaluations
@@ -58,10 +59,11 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     engine, context = state["engine"], state["context"]
     # HttpProtocol has already admitted most requests.
     served = state.get("served") or await engine.admit(
-        query.model, query.version, query.precision, deadline=context.deadline
+        query.model, query.version, query.precision, deadline=context.deadline, caller=state["caller"].id
     )
     state["served"] = served
-    uploads = await state["body_reader"].read(request.scope["headers"], request.receive, deadline=context.deadline)
+    reader = state["body_reader"]
+    uploads = await traced("receive", reader.read(request.scope["headers"], request.receive, deadline=context.deadline))
     if query.tta:
         await check_evaluations(request, len(uploads) * len(VIEW_WEIGHTS))
     with closing(DisconnectWatcher(request.scope, request.receive)) as client:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from core.schemas.api import FittingMethod, FittingMethods, SaliencyResponse
+from core.tracing.spans import traced
 from service.api.common.content_negotiation import preferred
 from service.api.common.explanation_response import MEDIA_TYPES, Format, SaliencyRender, rendered
 from service.api.common.image_queries import METHOD_NAMES, ExplanationQuery, ModelQuery, named_methods, read_image
@@ -112,7 +113,8 @@ async def saliency(request: Request, query: Annotated[SaliencyQuery, Query()]) -
         explanation = await explainer.explain(served, image.pixels_HWC, query.methods, parameters, target)
         render = SaliencyRender(served, parameters, upload.filename, image.notes, form, query.layout)
         # Drawing takes about as long as a model run, so it runs in the background as well.
-        return await explainer.in_background(lambda: rendered(explanation, render, context))
+        work = explainer.in_background(lambda: rendered(explanation, render, context))
+        return await traced("postprocess", work)
 
     with closing(client):
         return await explainer.run_until(explained, context.deadline, client)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from core.schemas.api import SessionAnswer
 from service.api.common.openapi import success
-from service.api.deps import CookieSession, PresentedKey, StateDep, client_address
+from service.api.deps import CookieSession, PresentedKey, StateDep
 from service.errors import (
     CrossOriginError,
     HostNotAllowedError,
@@ -21,6 +21,7 @@ from service.errors import (
     TooManyWrongKeysError,
     responses,
 )
+from service.http.callers import address_of
 from service.security.origins import check_same_origin, is_secure
 from service.security.sessions import COOKIE, SESSION_SECONDS, begin, token
 
@@ -29,7 +30,7 @@ NO_SESSION = SessionAnswer(scopes=(), expires_at=None)
 _KEY_OR_NONE: Any = {"security": [{}]}
 """OpenAPI `security` of a route that does not require a key."""
 _EXAMPLE: Any = SessionAnswer(
-    scopes=("feedback", "jobs", "admin"), expires_at=datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
+    scopes=("predict", "feedback", "jobs", "admin"), expires_at=datetime(2026, 1, 2, 15, 4, 5, tzinfo=UTC)
 ).model_dump(mode="json")
 
 
@@ -44,7 +45,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
     """Exchange a key for an HttpOnly, SameSite cookie that is valid for 12 hours."""
     if key is None:
         raise KeyRequiredError
-    found = await state["authenticator"].find_key(key, client_address(request))
+    found = await state["authenticator"].find_key(key, address_of(request.scope))
     session = begin(found, time.time())
     response.set_cookie(
         COOKIE,
@@ -68,7 +69,7 @@ async def begin_session(request: Request, response: Response, key: PresentedKey,
 async def get_session(request: Request, key: PresentedKey, cookie: CookieSession, state: StateDep) -> SessionAnswer:
     """Return the scopes of the caller, so that a page can show a form or ask for a key."""
     if key is not None:
-        found = await state["authenticator"].find_key(key, client_address(request))
+        found = await state["authenticator"].caller_of_key(key, address_of(request.scope))
         return SessionAnswer(scopes=found.scopes, expires_at=None)
     session = state["authenticator"].session(cookie) if cookie is not None else None
     return NO_SESSION if session is None else SessionAnswer(scopes=session.key.scopes, expires_at=session.expires_at)

@@ -66,8 +66,9 @@ async def delete_traffic(
     deletion = Deletion(
         request_id=request_id, after=after and after.timestamp(), before=before and before.timestamp(), made=now
     )
-    # With capture, a request may be in memory although the folder does not exist yet.
-    if state["capture"] is not None or await asyncio.to_thread(traffic_folder(home).is_dir):
+    # A request may be in memory although the folder does not exist yet.
+    stores = state["capture"] is not None or state["shadow"].is_running
+    if stores or await asyncio.to_thread(traffic_folder(home).is_dir):
         try:
             await asyncio.to_thread(Deletions(home).add, deletion)
         except OSError as error:

@@ -33,7 +33,7 @@ from service.errors import (
 from service.jobs.service import JobService
 from service.jobs.validation import check_batch, check_evaluation, check_training
 from service.observability.logging import RequestContext
-from service.security.authenticator import Caller
+from service.security.caller import Caller
 
 router = APIRouter(tags=["jobs"])
 
@@ -110,7 +110,7 @@ class Submission:
             lambda: self.jobs.submit(
                 parameters,
                 self.context,
-                key_id=self.caller.key_id,
+                caller=self.caller,
                 idempotency_key=self.idempotency_key,
                 check=check_all,
             ),

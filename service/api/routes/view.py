@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from service.api.common.image_queries import CropQuery, ModelQuery, read_image
 from service.api.common.openapi import IMAGE_ERRORS, PNG, content, image_body
+from service.api.deps import OPTIONAL_KEY
 from service.errors import responses
 from service.http.fast_routes import FastRoute
 from service.saliency.render import to_png
@@ -35,7 +36,7 @@ class ViewQuery(CropQuery, ModelQuery):
     "/view",
     response_class=Response,
     responses={**_SUCCESS, **responses(*IMAGE_ERRORS)},
-    openapi_extra=image_body(many=False),
+    openapi_extra={**image_body(many=False), **OPTIONAL_KEY},
 )
 async def view(request: Request, query: Annotated[ViewQuery, Query()]) -> Response:
     """Return an image as the model receives it: decoded, cropped and resized to its input size, as a PNG."""

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import logging
-import threading
 
-from core.errors import BrokerUnavailableError
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
+from service.periodic_thread import PeriodicThread
 
 log = logging.getLogger("duet.jobs")
+EVERY_SECONDS = 2.0
 
 
-def run_maintenance(reaper: Reaper, retention: Retention, stop: threading.Event, *, every_seconds: float = 2.0) -> None:
-    """Run reaper and retention until `stop` is set; a failed round is logged and does not stop the loop."""
-    away = False
-    while not stop.wait(every_seconds):
-        try:
-            reaper.run_once()
-            retention.run_once()
-            away = False
-        except BrokerUnavailableError as error:
-            if not away:
-                log.warning("job maintenance is paused, the broker is unavailable: %s", error)
-            away = True
-        except Exception:
-            log.exception("a round of job maintenance failed")
+def job_maintenance(reaper: Reaper, retention: Retention, *, every_seconds: float = EVERY_SECONDS) -> PeriodicThread:
+    """The thread that runs reaper and retention; it is not started yet."""
+
+    def run_once() -> None:
+        reaper.run_once()
+        retention.run_once()
+
+    return PeriodicThread("job maintenance", run_once, every_seconds=every_seconds, log=log)

@@ -14,6 +14,7 @@ from core.files.home import LOG_NAME, RUNS_NAME
 from core.jobs.run_folder import DESCRIPTION_NAME, HISTORY_NAME
 from core.repository.pruning import prune_unpromoted
 from core.repository.repository import ModelRepository
+from core.trials.store import TrialStore
 from service.jobs.batch.results import RESULTS_NAME
 from service.jobs.store.indexes import JobQueues
 from service.jobs.store.keys import JOB_ID_PATTERN, leader_key
@@ -97,8 +98,9 @@ class Retention:
 
     def _prune_versions(self, keep: int) -> None:
         in_use = {reference.partition("@")[::2] for reference in versions_in_use(self._store)}
+        on_trial = {(trial.family, str(trial.challenger)) for trial in TrialStore(self._settings.home).running()}
         for family in self._repository.families():
-            numbers = {int(number) for name, number in in_use if name == family}
+            numbers = {int(number) for name, number in in_use | on_trial if name == family}
             removed = prune_unpromoted(
                 self._repository, family, keep=keep, before=datetime.now(UTC) - _FRESH, in_use=numbers
             )

@@ -65,8 +65,9 @@ end
 local function finish(state, event)
   local now = milliseconds()
   local kind, before, claimed = get('kind', 'state', 'claimed_at')
-  count_end(kind, state, before ~= 'queued' and math.max(0, now - tonumber(claimed)))
   move(state, FINISHED, now)
+  -- After the first write of `move`, which needs no memory: a full broker refuses only the first write of a script.
+  count_end(kind, state, before ~= 'queued' and math.max(0, now - tonumber(claimed)))
   redis.call('HSET', JOB, 'finished_at', digits(now))
   redis.call('ZADD', ENDS, digits(now), ID .. ':' .. state .. ':' .. digits(now))
   redis.call('ZREMRANGEBYRANK', ENDS, 0, -1 - MAX_ENDS)

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.files.durable import atomic_replace
 from core.files.home import LOG_NAME, PARAMETERS_NAME, ensure_home, named_run
 from core.jobs.records import JobRecord
+from core.jobs.spans import TRACEPARENT
 from service.jobs.worker.child_process import Child
 from service.settings import Settings
 
@@ -26,8 +27,10 @@ def training_python(settings: Settings) -> Path:
     return settings.training_python or Path(sys.executable)
 
 
-def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
+def launch(settings: Settings, record: JobRecord, worker: str, traceparent: str | None) -> Child:
     """Start the process of a claimed job, after a heading in the job's log.
+
+    `traceparent` is the W3C trace context that the process continues.
 
     Raises:
         ConfigurationError: DUET_HOME cannot be created.
@@ -40,9 +43,9 @@ def launch(settings: Settings, record: JobRecord, worker: str) -> Child:
     atomic_replace(parameters, record.typed_parameters().model_dump_json().encode())
     log = run_folder / LOG_NAME
     with log.open("a", encoding="utf-8") as stream:
-        stream.write(_heading(record, worker))
+        stream.write(_heading(record, worker, traceparent))
     command = _command(settings, record, parameters)
-    return Child(command, _environment(settings, record), log, nice=settings.job_nice)
+    return Child(command, _environment(settings, record, traceparent), log, nice=settings.job_nice)
 
 
 def _command(settings: Settings, record: JobRecord, parameters: Path) -> list[str]:
@@ -54,8 +57,9 @@ def _command(settings: Settings, record: JobRecord, parameters: Path) -> list[st
     return [*command, "--parameters", str(parameters), "--threads", str(settings.threads_per_job)]
 
 
-def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS}
+def _environment(settings: Settings, record: JobRecord, traceparent: str | None) -> dict[str, str]:
+    withheld = {*_SECRETS, TRACEPARENT}
+    environment = {name: value for name, value in os.environ.items() if name not in withheld}
     environment |= {
         "DUET_HOME": str(settings.home),
         "DUET_SHIPPED_MODELS": str(settings.shipped_models),
@@ -65,11 +69,11 @@ def _environment(settings: Settings, record: JobRecord) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "REQUEST_ID": record.request_id,
     }
-    return environment if record.traceparent is None else environment | {"TRACEPARENT": record.traceparent}
+    return environment if traceparent is None else environment | {TRACEPARENT: traceparent}
 
 
-def _heading(record: JobRecord, worker: str) -> str:
-    trace = "" if record.traceparent is None else f", trace {record.traceparent}"
+def _heading(record: JobRecord, worker: str, traceparent: str | None) -> str:
+    trace = "" if traceparent is None else f", trace {traceparent}"
     return (
         f"=== {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC, attempt {record.attempt} (token {record.token}) by {worker}, "
         f"request {record.request_id}{trace}\n"

@@ -18,6 +18,8 @@ from core.jobs.events import Note, NotPromoted, Promoted
 from core.jobs.parameters import TrainParameters
 from core.jobs.records import JobFailure, JobRecord
 from core.repository.repository import ModelRepository
+from core.tracing.tracer import Tracer
+from service.jobs.spans import end_attempt_span, start_attempt_span
 from service.jobs.store.store import Claim, JobStore
 from service.jobs.worker.attempt import JOB_SECONDS, Attempt, StopReason, retry_until_available
 from service.jobs.worker.event_forwarder import EventForwarder
@@ -41,6 +43,7 @@ class JobRunner:
     Args:
         send: wakes a worker for a requeued job.
         promote: applies the gate to published versions.
+        tracer: records spans of the attempts; None for none.
     """
 
     def __init__(
@@ -51,12 +54,14 @@ class JobRunner:
         settings: Settings,
         *,
         worker: str,
+        tracer: Tracer | None = None,
     ) -> None:
         self._store = store
         self._send = send
         self._promote = promote
         self._settings = settings
         self._worker = worker
+        self._tracer = tracer
         self._running: list[str] = []
         self.stopping = threading.Event()
         """Set at shutdown: all children stop at a checkpoint and their jobs are queued again."""
@@ -88,6 +93,8 @@ class JobRunner:
             )
 
     def _run_claimed(self, claim: Claim) -> None:
+        span = None if self._tracer is None else start_attempt_span(self._tracer, claim.record)
+        traceparent = claim.record.traceparent if span is None else span.traceparent
         try:
             require_space(
                 ensure_home(self._settings.home),
@@ -95,9 +102,11 @@ class JobRunner:
                 what="a job",
                 advice="free some space and retry the job, or lower DUET_JOB_FREE_MIB",
             )
-            child = launch(self._settings, claim.record, self._worker)
+            child = launch(self._settings, claim.record, self._worker, traceparent)
         except (DuetError, OSError) as error:
             failure = JobFailure(type=type(error).__name__, message=f"the job could not be started: {error}")
+            if span is not None:
+                span.end(error=failure.type)
             self._until_available(lambda: self._store.finish(claim.record.id, claim.token, "failed", error=failure))
             return
         forwarder = EventForwarder(self._store, claim.record.id, claim.token, child.send)
@@ -106,6 +115,9 @@ class JobRunner:
             attempt.watch()
         finally:
             status = child.close()
+            if span is not None:
+                failed = None if forwarder.failed is None else forwarder.failed.error
+                end_attempt_span(span, status, attempt.stopped, failed)
         log.info(
             "the process of job %s ended with status %d (%s)", claim.record.id, status, attempt.stopped or "by itself"
         )

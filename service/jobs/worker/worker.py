@@ -19,11 +19,12 @@ from celery.worker import state
 from core.errors import ConfigurationError
 from core.files.home import ensure_home
 from core.repository.repository import MODELS_NAME, ModelRepository
+from core.tracing.tracer import start_tracer
 from service.broker.address import broker_folder, embedded_url
 from service.broker.url import configured_url
 from service.jobs.celery_app import WORKER_OPTIONS
 from service.jobs.dispatch import Dispatcher
-from service.jobs.maintenance.loop import run_maintenance
+from service.jobs.maintenance.loop import job_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
 from service.jobs.store.heartbeats import Heartbeats
@@ -45,18 +46,20 @@ def run_worker(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT, then stop them at their checkpoints and queue them again.
 
     Raises:
-        ConfigurationError: DUET_HOME has no broker or cannot be created, or the broker's URL is invalid.
+        ConfigurationError: DUET_HOME has no broker or cannot be created, the broker's URL is invalid, or traces are
+            requested that cannot be exported.
     """
     url = _broker_url(settings)
     configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("celery").setLevel(logging.WARNING)
     log_settings(log, settings)
+    tracer = start_tracer("worker")
     store = JobStore.open(url)
     repository = ModelRepository(settings.home / MODELS_NAME, settings.shipped_models)
     dispatcher = Dispatcher(url)
     name = f"{socket.gethostname()}:{os.getpid()}"
     promote = partial(promote_published, repository, settings.gate)
-    runner = JobRunner(store, dispatcher.send, promote, settings, worker=name)
+    runner = JobRunner(store, dispatcher.send, promote, settings, worker=name, tracer=tracer)
     heartbeat = HeartbeatThread(
         Heartbeats(store.client),
         TrainingEnvironment(training_python(settings)),
@@ -67,17 +70,10 @@ def run_worker(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: runner.stopping.set())
     ended = threading.Event()
-    threads = [
-        threading.Thread(target=heartbeat.run, args=[ended], name="heartbeat", daemon=True),
-        threading.Thread(
-            target=run_maintenance,
-            args=[Reaper(store, dispatcher), Retention(store, repository, settings), ended],
-            name="maintenance",
-            daemon=True,
-        ),
-    ]
-    for thread in threads:
-        thread.start()
+    beating = threading.Thread(target=heartbeat.run, args=[ended], name="heartbeat", daemon=True)
+    maintenance = job_maintenance(Reaper(store, dispatcher), Retention(store, repository, settings))
+    beating.start()
+    maintenance.start()
     try:
         # Consume no messages until the training environment is ready, so that other workers get the jobs.
         while not runner.stopping.is_set() and not heartbeat.can_train.wait(0.2):
@@ -87,8 +83,10 @@ def run_worker(settings: Settings) -> None:
     finally:
         runner.stopping.set()
         ended.set()
-        for thread in threads:
-            thread.join(LAST_ROUND_SECONDS)
+        beating.join(LAST_ROUND_SECONDS)
+        maintenance.close(LAST_ROUND_SECONDS)
+        if tracer is not None:
+            tracer.close()
     log.info("worker %s has ended", name)
 
 

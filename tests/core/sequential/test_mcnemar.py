@@ -11,6 +11,7 @@ import math
 import numpy as np
 import pytest
 
+from benchmarks.loop.trial import NEVER, Pair, verdicts
 from core.sequential.mcnemar import SequentialMcNemar, TrialCounts, log_evidence, lowest_score
 
 CONFSEQ = {
@@ -49,6 +50,26 @@ def test_verdicts() -> None:
     assert test.result(close).verdict == "no_difference"
     assert SequentialMcNemar(margin=0.0005).result(close).verdict == "undecided"
     assert test.result(TrialCounts(agreements=60, challenger_right=3, champion_right=1)).verdict == "undecided"
+
+
+def test_first_result_is_that_of_the_simulation_after_every_label() -> None:
+    scores_SN = Pair(0.05, 0.03, 0.02).scores(40, 250, np.random.default_rng(3))
+    better_S, worse_S = verdicts(scores_SN)
+    test = SequentialMcNemar(margin=1e-6)
+    for scores_N, better, worse in zip(scores_SN, better_S.tolist(), worse_S.tolist(), strict=True):
+        found = test.first_result(scores_N.tolist(), agreements=6_000, disagreements=700)
+        first = min(better, worse, NEVER)
+        assert found.counts.labelled == min(first, 250)
+        assert found.counts.disagreements == 700
+        expected = "undecided" if first == NEVER else "challenger_better" if better < worse else "champion_better"
+        assert found.verdict == expected
+    assert (better_S < NEVER).sum() > 10
+    assert (better_S == NEVER).any()
+
+
+def test_first_result_without_labels_is_undecided() -> None:
+    found = SequentialMcNemar().first_result([], agreements=10, disagreements=3)
+    assert (found.verdict, found.counts.unlabelled, found.counts.agreements) == ("undecided", 3, 10)
 
 
 def test_nothing_is_known_without_counts() -> None:

@@ -100,7 +100,7 @@ async def test_expired_image_frees_its_place(decoder: Decoder, gate: Gate) -> No
 class LeavingClient:
     """Fake client that disconnects as soon as it is watched."""
 
-    address = "192.0.2.1"
+    caller = "192.0.2.1"
 
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []
@@ -127,7 +127,7 @@ class StayingClient:
     """Fake client that stays connected."""
 
     def __init__(self, address: str) -> None:
-        self.address = address
+        self.caller = address
 
     def add(self, future: asyncio.Future[Any]) -> None:
         pass

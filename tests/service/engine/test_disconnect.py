@@ -17,7 +17,7 @@ from tests.support.service import until
 class Client:
     """Fake connection: counts the calls of `watch`, and disconnects on request."""
 
-    address = "192.0.2.1"
+    caller = "192.0.2.1"
 
     def __init__(self) -> None:
         self.watched = 0
@@ -68,7 +68,7 @@ async def test_full_queue_does_not_affect_other_models(batcher: Batcher) -> None
     waiting = batcher.submit(cnn, images(*range(8)), FAR)
     with pytest.raises(QueueFullError):
         batcher.check_capacity(cnn)
-    batcher.check_capacity(mlp, 8)
+    batcher.check_capacity(mlp, images=8)
     other = batcher.submit(mlp, images(5), FAR)
     model.gate.set()
     assert answers(await other) == [5]

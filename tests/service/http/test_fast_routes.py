@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -17,8 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from core.errors import RepositoryError, UnknownFamilyError
 from service.app import create_app
+from service.http.callers import CallerAdmission
 from service.http.fast_routes import FastPathApp, FastRoute
 from service.http.problem_handlers import install_problem_handlers
+from service.security.authenticator import Authenticator
+from service.security.caller_limits import CallerLimits
+from service.security.key_source import KeySource
+from service.security.keys import NO_LIMITS
 from service.settings import Settings
 from tests.support.onnx_models import gray_png
 from tests.support.problems import assert_problem
@@ -113,9 +118,17 @@ def test_dependencies_are_rejected() -> None:
         FastRoute("/ask", ask, methods=["POST"], dependencies=[Depends(must_be_known)])
 
 
+def any_caller() -> CallerAdmission:
+    """Admission of every caller, without keys and limits."""
+    source = KeySource(SecretStr("admin:0123456789abcdef"), Path("no-home"))
+    return CallerAdmission(Authenticator(source), CallerLimits(NO_LIMITS), anonymous=True)
+
+
 def client_of(app: ASGIApp, counted: Counted) -> httpx.AsyncClient:
+    callers = any_caller()
+
     async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
-        state = {"metrics": counted, "context": Context(), "settings": Settings()}
+        state = {"metrics": counted, "context": Context(), "settings": Settings(), "callers": callers}
         await app({**scope, "state": state}, receive, send)
 
     return httpx.AsyncClient(transport=httpx.ASGITransport(with_state), base_url="http://duet")
@@ -231,7 +244,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
     app.add_middleware(marked)
     app.register([router])
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://duet") as connected:
+    async with client_of(app, Counted()) as connected:
         yield connected
 
 

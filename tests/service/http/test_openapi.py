@@ -15,7 +15,12 @@ from service.errors.base import TooManyRequestsError
 from tests.support.onnx_models import gray_png
 from tests.support.service import RunningApp, settings_for
 
+PREDICTIONS = {"predict", "compare", "saliency", "view", "v2_infer", "v2_infer_version"}
 OPERATIONS = {
+    "list_keys",
+    "add_key",
+    "rotate_key",
+    "revoke_key",
     "predict",
     "compare",
     "saliency",
@@ -53,6 +58,9 @@ OPERATIONS = {
     "promote_version",
     "preview_gate",
     "roll_back",
+    "start_shadow_trial",
+    "get_shadow_trial",
+    "end_shadow_trial",
     "archive_model",
     "delete_version",
     "delete_model",
@@ -170,7 +178,7 @@ def test_operations_with_keys_are_documented(document: dict[str, Any]) -> None:
             continue
         assert ("401" in operation["responses"]) == ("security" in operation)
         if "security" in operation:
-            optional = [set[str]()] if name in {"predict", "compare", "saliency"} else []
+            optional = [set[str]()] if name in PREDICTIONS else []
             assert [set(one) for one in operation["security"]] == [*optional, {"key"}, {"bearer"}, {"session"}]
             assert "403" in operation["responses"]
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from core.trials.store import TrialStore
 from service.labels.claims import Claims
 from service.labels.events import key_of_record
 from service.labels.files import LabelReader
 from service.labels.labelling import Counts, Labelling
 from service.traffic.deletion import Deletion, Deletions
 from tests.support.labels import disputed, not_chosen
+from tests.support.shadow import end, plan
 from tests.support.traffic import AT, captured, write_segment
 
 
@@ -134,7 +139,8 @@ def test_feedback_does_not_take_pictures_out_of_the_queue(tmp_path: Path) -> Non
 
 
 def test_pictures_of_a_shadow_trial_are_labelled_and_not_observed(tmp_path: Path) -> None:
-    trial = captured("t", origin="trial", trial="t1")
+    running = TrialStore(tmp_path).start("cnn", 1, plan(), by="ann")
+    trial = captured("t", origin="trial", trial=running.id)
     write_segment(tmp_path, [trial, disputed("a")])
     labelling = Labelling(tmp_path)
     assert sorted(next_ids(labelling, MemoryClaims())) == ["a", "t"]
@@ -143,9 +149,32 @@ def test_pictures_of_a_shadow_trial_are_labelled_and_not_observed(tmp_path: Path
 
     current = labelling.current(trial)
     assert current is not None
-    assert (current.source, current.probability, current.trial) == ("trial", None, "t1")
+    assert (current.source, current.probability, current.trial) == ("trial", None, running.id)
     assert labelling.observations() == []
     assert labelling.other_labels() == 1
+
+
+def test_pictures_of_an_ended_trial_are_not_shown(tmp_path: Path) -> None:
+    store = TrialStore(tmp_path)
+    ended = store.start("cnn", 1, plan(), by="ann")
+    write_segment(tmp_path, [captured(name, origin="trial", trial=ended.id) for name in ("t", "u")])
+    labelling = Labelling(tmp_path)
+    labelling.label(captured("t", origin="trial", trial=ended.id), "cat", by="ann")
+    assert labelling.counts() == Counts(waiting=1, labelled=1)
+
+    store.end(ended, end())
+
+    assert next_ids(labelling, MemoryClaims()) == []
+    assert labelling.counts() == Counts(waiting=0, labelled=1)
+
+
+def test_half_of_the_pictures_are_of_the_running_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = TrialStore(tmp_path).start("cnn", 1, plan(), by="ann")
+    trial = [captured(f"t{number}", origin="trial", trial=running.id) for number in range(40)]
+    write_segment(tmp_path, [*trial, *(disputed(f"r{number}") for number in range(40))])
+    monkeypatch.setattr(random, "random", random.Random(1).random)
+    first = next_ids(Labelling(tmp_path), MemoryClaims())[:40]
+    assert 10 <= sum(name.startswith("t") for name in first) <= 30
 
 
 def test_deleted_picture_is_not_shown_and_its_claim_is_released(tmp_path: Path) -> None:

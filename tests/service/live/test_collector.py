@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +33,7 @@ def home(tmp_path: Path) -> Path:
 def opened(home: Path) -> Open:
     def open_collector() -> Collector:
         repository = ModelRepository(home / "models", home / "none")
-        return Collector(home, repository, capturing=True, stop=threading.Event())
+        return Collector(home, repository, [home / "reports"])
 
     return open_collector
 
@@ -42,12 +41,6 @@ def opened(home: Path) -> Open:
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.live.collector.PAUSE_PER_SECOND", 0.0)
-
-
-def collected(collector: Collector) -> LiveFigures:
-    figures = collector.collect()
-    assert figures is not None
-    return figures
 
 
 def of(figures: LiveFigures, family: str = "cnn") -> LiveModel:
@@ -69,7 +62,7 @@ def test_shares_and_means_are_weighted_by_the_capture_probability(home: Path, op
         ),
     )
     write_segment(home, [black, white, captured("trial", origin="trial", trial="t")])
-    figures = collected(opened())
+    figures = opened().collect()
     model = of(figures)
 
     assert (figures.images, model.images, model.in_response, of(figures, "mlp").in_response) == (2, 2, 2, 0)
@@ -87,7 +80,7 @@ def test_shares_and_means_are_weighted_by_the_capture_probability(home: Path, op
 
 def test_usual_traffic_raises_no_alarm(home: Path, opened: Open) -> None:
     write_segment(home, gray_requests(usual_mix(3_000)))
-    figures = collected(opened())
+    figures = opened().collect()
     assert figures.alarms == ()
     assert [each.test for each in of(figures).drift] == ["class_mix", "confidence", "energy"]
     assert {each.result.images for each in of(figures).drift} == {3_000}
@@ -102,9 +95,9 @@ def test_drift_raises_each_alarm_once_also_after_a_restart(
     drifted = [captured(f"d{number}", answers=(changed,)) for number in range(60)]
     write_segment(home, drifted)
     with caplog.at_level(logging.WARNING, "duet.live"):
-        first = collected(opened())
+        first = opened().collect()
         write_segment(home, drifted)
-        second = collected(opened())
+        second = opened().collect()
 
     assert {alarm.test for alarm in first.alarms} == {"class_mix", "confidence", "energy"}
     assert second.alarms == first.alarms
@@ -126,9 +119,9 @@ def test_a_restart_changes_no_figure_and_feeds_no_record_twice(home: Path, opene
     write_segment(home, gray_requests(labels[:200]))
     write_segment(home, gray_requests(labels[200:400], start=200))
     one = opened()
-    collected(one)
+    one.collect()
     write_segment(home, gray_requests(labels[400:], start=400))
-    kept, restarted = collected(one), collected(opened())
+    kept, restarted = one.collect(), opened().collect()
     assert of(restarted).drift[0].result.images == 600
     assert restarted.model_copy(update={"updated": None}) == kept.model_copy(update={"updated": None})
 
@@ -136,7 +129,7 @@ def test_a_restart_changes_no_figure_and_feeds_no_record_twice(home: Path, opene
 def test_nothing_new_writes_nothing(home: Path, opened: Open) -> None:
     write_segment(home, gray_requests(usual_mix(5)))
     collector = opened()
-    figures = collected(collector)
+    figures = collector.collect()
     before = figures_path(home).stat().st_mtime_ns
     assert collector.collect() is figures
     assert figures_path(home).stat().st_mtime_ns == before
@@ -149,7 +142,7 @@ def test_a_failed_round_is_made_up_for(home: Path, opened: Open, monkeypatch: py
         patch.setattr("service.live.collector.save_state", lambda *_: (_ for _ in ()).throw(OSError("full")))
         with pytest.raises(OSError, match="full"):
             collector.collect()
-    assert collected(collector).images == 5
+    assert collector.collect().images == 5
 
 
 def test_accuracy_precision_and_recall_are_weighted(home: Path, opened: Open) -> None:
@@ -158,7 +151,7 @@ def test_accuracy_precision_and_recall_are_weighted(home: Path, opened: Open) ->
     write_labels(home, records[:60], ["black"] * 40 + ["white"] * 20)
     write_labels(home, records[60:79], ["light"] * 18 + [None], probability=1.0, time=100)
     write_labels(home, records[79:80], ["white"], source="feedback", probability=None, time=200)
-    figures = collected(opened())
+    figures = opened().collect()
     model = of(figures)
 
     assert (model.labelled, model.none_of_these, of(figures, "mlp").labelled) == (79, 1, 0)
@@ -181,10 +174,10 @@ def test_new_labels_and_corrections_change_the_figures(home: Path, opened: Open)
     records = gray_requests(["black"] * 4)
     write_segment(home, records)
     collector = opened()
-    assert of(collected(collector)).accuracy is None
+    assert of(collector.collect()).accuracy is None
     for time_, label, expected in ((0, "white", 0), (50, "black", 1)):
         write_labels(home, records, [label] * 4, time=time_)
-        found = of(collected(collector)).accuracy
+        found = of(collector.collect()).accuracy
         assert found is not None
         assert found.value == expected
 
@@ -194,7 +187,7 @@ def test_coverage_alarm_at_misses_above_the_nominal_rate(home: Path, opened: Ope
     missed = np.random.default_rng(0).random(200) < 0.1
     write_segment(home, records)
     write_labels(home, records, ["white" if miss else "black" for miss in missed], probability=0.2)
-    figures = collected(opened())
+    figures = opened().collect()
     coverage = of(figures).coverage
     assert coverage is not None
     assert (coverage.labels, coverage.misses) == (200, int(missed.sum()))
@@ -208,12 +201,12 @@ def test_labels_of_expired_records_count(home: Path, opened: Open) -> None:
     segment = write_segment(home, records[:1])
     write_labels(home, records[:1], ["black"])
     collector = opened()
-    assert of(collected(collector)).labelled == 1
+    assert of(collector.collect()).labelled == 1
     segment.unlink()
     write_segment(home, records[1:])
     write_labels(home, records[1:], ["black"], time=9)
     for each in (collector, opened()):
-        assert of(collected(each)).labelled == 2
+        assert of(each.collect()).labelled == 2
 
 
 def test_deleted_requests_leave_figures_and_labels(home: Path, opened: Open) -> None:
@@ -221,10 +214,10 @@ def test_deleted_requests_leave_figures_and_labels(home: Path, opened: Open) -> 
     write_segment(home, records)
     write_labels(home, records[:2], ["black", "black"])
     collector = opened()
-    assert of(collected(collector)).labelled == 2
+    assert of(collector.collect()).labelled == 2
     Deletions(home).add(Deletion(request_id="r1", made=time.time()))
     for each in (collector, opened()):
-        model = of(collected(each))
+        model = of(each.collect())
         assert (model.images, model.labelled) == (2, 1)
 
 
@@ -232,7 +225,7 @@ def test_averaged_answers_and_versions_without_a_holdout_have_no_drift(home: Pat
     averaged: list[CapturedRequest] = [captured("t", answers=(gray_answer("black", tta=True),))]
     gone = captured("g", answers=(gray_answer("black", version=7),))
     write_segment(home, [*averaged, gone])
-    first, second = collected(opened()).models
+    first, second = opened().collect().models
     assert (first.version, first.drift[0].result.images) == (1, 0)
     assert (second.version, second.drift, second.classes[0].holdout_share) == (7, (), None)
 
@@ -241,13 +234,4 @@ def test_state_of_another_release_begins_again(home: Path, opened: Open) -> None
     write_segment(home, gray_requests(usual_mix(10)))
     live_folder(home).mkdir()
     (live_folder(home) / "state.json").write_text('{"format": 0}')
-    assert of(collected(opened())).drift[0].result.images == 10
-
-
-def test_a_stopped_collector_stores_nothing(home: Path) -> None:
-    write_segment(home, gray_requests(usual_mix(300)))
-    stop = threading.Event()
-    stop.set()
-    collector = Collector(home, ModelRepository(home / "models", home / "none"), capturing=True, stop=stop)
-    assert collector.collect() is None
-    assert not figures_path(home).exists()
+    assert of(opened().collect()).drift[0].result.images == 10

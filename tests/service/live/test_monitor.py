@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from core.repository.repository import ModelRepository
 from core.schemas.live import LiveFigures
 from service.live.collector import live_folder
 from service.live.monitor import LiveMonitor
@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Path:
 
 
 def live_threads() -> list[str]:
-    return [thread.name for thread in threading.enumerate() if thread.name == "live"]
+    return [thread.name for thread in threading.enumerate() if thread.name == "live figures"]
 
 
 def drifted(images: int = 60) -> list[Any]:
@@ -49,6 +49,7 @@ async def test_without_captured_traffic_there_is_no_thread_and_no_figure(home: P
     assert not traffic_folder(home).exists()
 
 
+@pytest.mark.slow
 async def test_captured_requests_appear_in_json_and_gauges(home: Path) -> None:
     async with running_app(settings_for(home, capture_share=1.0)) as app:
         assert (await figures_of(app.client))["capturing"]
@@ -73,6 +74,7 @@ async def test_captured_requests_appear_in_json_and_gauges(home: Path) -> None:
         f'duet_live_class_share{{class="black",{labels},version="1"}} 0.2',
         f'duet_live_accuracy{{bound="value",{labels},version="1"}} 0.2',
         'duet_live_disagreement_share{first="cnn@1",second="mlp@1"} 0.0',
+        f'duet_live_label_free_accuracy{{{labels},version="1"}} NaN',
     ):
         assert line in text
     assert f'duet_live_evidence{{{labels},test="energy",version="1"}}' in text
@@ -80,6 +82,7 @@ async def test_captured_requests_appear_in_json_and_gauges(home: Path) -> None:
     assert 'test="class_mix",version="1"} 1.0' not in "".join(re.findall("duet_live_alarm.*", text))
 
 
+@pytest.mark.slow
 async def test_alarm_is_a_gauge_and_part_of_the_response(home: Path) -> None:
     write_segment(home, drifted())
     async with running_app(settings_for(home)) as app:
@@ -106,10 +109,10 @@ async def test_browsers_get_the_page(home: Path) -> None:
     assert shown.headers["vary"] == "Accept, Accept-Encoding"
 
 
-def test_one_monitor_collects_and_another_takes_over(home: Path) -> None:
+@pytest.mark.slow
+def test_one_process_collects_and_another_takes_over(home: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write_segment(home, drifted())
     published: list[list[LiveFigures]] = [[], []]
-    repository = ModelRepository(home / "models", home / "none")
     arrived = threading.Condition()
 
     def monitor(number: int) -> LiveMonitor:
@@ -118,7 +121,7 @@ def test_one_monitor_collects_and_another_takes_over(home: Path) -> None:
                 published[number].append(figures)
                 arrived.notify_all()
 
-        made = LiveMonitor(home, repository, capturing=bool(number), publish=publish, every_seconds=0.01)
+        made = LiveMonitor(settings_for(home, capture_share=float(number), log_format="json"), publish)
         made.start()
         return made
 
@@ -132,9 +135,7 @@ def test_one_monitor_collects_and_another_takes_over(home: Path) -> None:
         collected = wait_for_images(0, 60)
         second = monitor(1)
         try:
-            read = wait_for_images(1, 60)
-            assert second._collector is None
-            assert read == collected.model_copy(update={"capturing": True})
+            assert wait_for_images(1, 60) == collected.model_copy(update={"capturing": True})
             first.close()
             write_segment(home, gray_requests(usual_mix(5)))
             assert wait_for_images(1, 65).alarms == collected.alarms
@@ -143,21 +144,16 @@ def test_one_monitor_collects_and_another_takes_over(home: Path) -> None:
     finally:
         first.close()
     assert len((traffic_folder(home) / "alarms.jsonl").read_text().splitlines()) == 3
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    alarms = [(line["level"], line["test"], line["model"]) for line in lines if line["logger"] == "duet.live"]
+    assert sorted(alarms) == [("warning", test, "cnn") for test in ("class_mix", "confidence", "energy")]
 
 
-def test_an_error_is_logged_once_and_the_next_round_tries_again(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_folder_that_cannot_be_made_is_logged(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     write_segment(home, drifted())
-    live_folder(home).parent.mkdir(exist_ok=True)
     live_folder(home).write_text("in the way")
-    arrived = threading.Event()
-    repository = ModelRepository(home / "models", home / "none")
-    monitor = LiveMonitor(home, repository, capturing=True, publish=lambda _: arrived.set(), every_seconds=0.01)
+    monitor = LiveMonitor(settings_for(home), lambda _: None)
     monitor.start()
-    try:
-        assert not arrived.wait(0.2)
-        live_folder(home).unlink()
-        assert arrived.wait(60)
-    finally:
-        monitor.close()
-    errors = [record for record in caplog.records if "could not be updated" in record.message]
-    assert len(errors) == 1
+    monitor.close()
+    assert "live figures failed, and is tried again" in caplog.text
+    assert monitor.figures.images == 0

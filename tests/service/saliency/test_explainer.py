@@ -15,7 +15,7 @@ from tests.support.explanations import at_once
 class Client:
     """Fake connection that disconnects on request."""
 
-    address = "192.0.2.1"
+    caller = "192.0.2.1"
 
     def __init__(self) -> None:
         self.futures: list[asyncio.Future[Any]] = []

@@ -69,7 +69,7 @@ async def test_predict_is_stored_with_the_answer_of_the_response_and_of_the_othe
             return bool(stored(home))
 
         await until(is_stored)
-        assert sorted(traffic_threads()) == ["traffic", "traffic-maintenance"]
+        assert sorted(traffic_threads()) == ["traffic", "traffic maintenance"]
     assert traffic_threads() == []
     [record] = stored(home)
     assert (record.id, record.route, record.inclusion_probability) == ("one", "predict", 1.0)
@@ -139,7 +139,7 @@ async def test_other_families_answer_later_samples_without_time_left(home: Path)
             return [[each.served.family for each in await asyncio.wrap_future(future)] for future in futures]
 
         assert await families() == [["mlp"], ["mlp"]]
-        others._credit = -1000.0
+        others._runs._credit = -1000.0
         assert await families() == [[], []]
 
 

@@ -17,6 +17,7 @@ from tests.support.browser import (
     assert_accessible,
     assert_fits,
     needs_chromium,
+    open_signed_in,
     served_site,
     sign_in,
     visiting,
@@ -45,10 +46,7 @@ def service(home: Path) -> Iterator[ServiceProcess]:
 
 
 def opened(page: Page, service: ServiceProcess, name: str) -> Page:
-    page.goto(f"{service.url}/ui/jobs?data")
-    sign_in(page, JOBS_KEY)
-    page.goto(f"{service.url}/ui/jobs?data={name}")
-    return page
+    return open_signed_in(page, service.url, f"/ui/jobs?data={name}")
 
 
 def drop(page: Page, selector: str, *paths: Path) -> None:

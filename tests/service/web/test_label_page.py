@@ -13,14 +13,13 @@ from playwright.sync_api import Browser, Page, expect
 from service.labels.files import LabelReader
 from service.traffic.record import Answer, CapturedRequest
 from tests.support.browser import (
-    JOBS_KEY,
     NARROW,
     Scheme,
     assert_accessible,
     assert_fits,
     needs_chromium,
+    open_signed_in,
     served_site,
-    sign_in,
     visiting,
 )
 from tests.support.service import ServiceProcess
@@ -55,9 +54,7 @@ def service(home: Path) -> Iterator[ServiceProcess]:
 
 
 def opened(page: Page, service: ServiceProcess) -> Page:
-    page.goto(f"{service.url}/ui/models")
-    sign_in(page, JOBS_KEY)
-    page.goto(f"{service.url}/ui/label")
+    open_signed_in(page, service.url, "/ui/label")
     expect(page.get_by_role("img", name="Picture to label")).to_be_visible()
     return page
 

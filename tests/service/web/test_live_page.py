@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from core.records.base import write_report
+from core.records.lookup import report_path
+from core.repository.repository import ModelRepository
+from core.trials.store import TrialStore
 from tests.support.browser import (
     NARROW,
     Scheme,
@@ -17,8 +21,18 @@ from tests.support.browser import (
     needs_chromium,
     visiting,
 )
-from tests.support.live import gray_answer, gray_requests, usual_mix, write_labels, write_live_home
+from tests.support.live import (
+    gray_answer,
+    gray_requests,
+    label_free_record,
+    usual_mix,
+    wait_for_figures,
+    write_labels,
+    write_live_home,
+)
+from tests.support.onnx_models import write_onnx_version
 from tests.support.service import ServiceProcess, service_process
+from tests.support.shadow import end, plan
 from tests.support.traffic import captured, write_segment
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -42,6 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def site(home: Path) -> Iterator[ServiceProcess]:
     with service_process(home, DUET_CAPTURE_SHARE="0.5") as service:
+        wait_for_figures(service.url, 100)
         yield service
 
 
@@ -79,13 +94,24 @@ def test_page_is_accessible_fits_and_does_not_shift(
 
 
 def test_new_requests_appear_without_a_reload(browser: Browser, tmp_path: Path) -> None:
-    write_live_home(tmp_path)
+    repository = ModelRepository(write_live_home(tmp_path), tmp_path / "none")
+    record = label_free_record(repository)
+    write_report(report_path(tmp_path / "reports", "label_free", "mlp@1", "cnn@1"), record)
     with service_process(tmp_path, DUET_CAPTURE_SHARE="0.5") as service, visiting(browser, service.url) as visit:
         page = visit.open("/ui/live")
         page.get_by_text("No request has been stored yet.").wait_for()
         write_segment(tmp_path, gray_requests(["white"]))
+        wait_for_figures(service.url, 1)
         page.get_by_text("1 recent images, the last one").wait_for()
         page.get_by_text("No alarm.", exact=True).wait_for()
+        card = page.get_by_role("region", name="cnn@1 fp32")
+        expect(card).to_contain_text(
+            "Without labels: no estimate, because cnn@1 and mlp@1 have answered 1 recent images"
+        )
+        write_segment(tmp_path, gray_requests(usual_mix(299), start=1))
+        wait_for_figures(service.url, 300)
+        expect(card).to_contain_text("without labels, from 300 images that mlp@1 answered too")
+        expect(card).to_contain_text("Measured error under corruptions: 3.0 points on average, at most 10.0 points.")
 
 
 def test_page_says_that_capture_is_off(browser: Browser, tmp_path: Path) -> None:
@@ -108,3 +134,22 @@ def test_an_error_is_shown_and_the_figures_stay(browser: Browser, site: ServiceP
         expect(page.get_by_role("heading", name="Classes")).to_be_visible()
         page.unroute("**/metrics/live")
         expect(page.get_by_text("The service does not respond")).to_have_count(0)
+
+
+def test_shadow_trials_are_shown_with_their_evidence(browser: Browser, tmp_path: Path) -> None:
+    write_onnx_version(write_live_home(tmp_path) / "cnn" / "2", "cnn", 2)
+    store = TrialStore(tmp_path)
+    with service_process(tmp_path) as service, visiting(browser, service.url) as visit:
+        page = visit.open("/ui/live")
+        page.get_by_text("Capture is off: the service stores no requests.").wait_for()
+        trial = store.start("cnn", 1, plan(version=2, share=0.2), by="ann")
+        card = page.get_by_role("region", name="Trial of cnn@2")
+        expect(card).to_contain_text("cnn@2 against cnn@1")
+        expect(card).to_contain_text("Running")
+        assert store.end(trial, end())
+        expect(card).to_contain_text("cnn@2 is more accurate than cnn@1.")
+        expect(card).to_contain_text("Verdict")
+        expect(card.get_by_role("row", name="Only cnn@2 is right")).to_contain_text("40")
+        expect(card).to_contain_text("decisive at 40")
+        assert_accessible(page)
+        assert_fits(page)

@@ -8,7 +8,7 @@ import pytest
 
 from service.jobs.maintenance.reaper import leader
 from service.jobs.store.store import JobStore
-from service.security.setting_checks import parse_signing_secrets
+from service.security.webhook_settings import parse_signing_secrets
 from service.webhooks.delivery import DELAYS_SECONDS, IDLE_SECONDS, PAUSE_SECONDS, Delivery, delay_seconds
 from service.webhooks.events import Event
 from service.webhooks.outbox import Outbox

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import WebhookVerificationError
 
-from service.security.setting_checks import parse_signing_secrets
+from service.security.webhook_settings import parse_signing_secrets
 from service.webhooks.signature import signature_headers
 from tests.support.markdown import blocks
 from tests.support.receivers import SECRET

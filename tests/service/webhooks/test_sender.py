@@ -14,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from core.release import release
-from service.security.setting_checks import parse_signing_secrets
+from service.security.webhook_settings import parse_signing_secrets
 from service.webhooks import sender as module
 from service.webhooks.connection import CheckedBackend, PrivateAddressError
 from service.webhooks.sender import DeliveryError, Sender

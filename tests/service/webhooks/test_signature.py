@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from service.security.setting_checks import parse_signing_secrets
+from service.security.webhook_settings import parse_signing_secrets
 from service.webhooks.signature import signature_headers
 from tests.support.receivers import SECRET
 

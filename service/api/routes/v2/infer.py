@@ -13,7 +13,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.api.common.openapi import BINARY, success
+from core.tracing.spans import record_step, traced
+from service.api.common.openapi import BINARY, PREDICTION_CALLER_ERRORS, success
+from service.api.deps import OPTIONAL_KEY
 from service.api.examples import load_example
 from service.api.routes.v2.metadata import MODEL_ERRORS, path_parameters, reference_in
 from service.engine.loaded_model import ModelVariant
@@ -63,6 +65,7 @@ _BODY: dict[str, Any] = {
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     **success(_EXAMPLES["response"], "The requested outputs: JSON, followed by the binary outputs"),
     **error_responses(
+        *PREDICTION_CALLER_ERRORS,
         MalformedBodyError("the body's first 2 bytes are not JSON: EOF while parsing an object"),
         InvalidInferenceError,
         BodyTimeoutError,
@@ -86,7 +89,7 @@ def _documented(path: str) -> dict[str, Any]:
         "path": path,
         "response_model": InferenceResponse,
         "responses": _RESPONSES,
-        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path)},
+        "openapi_extra": {"requestBody": _BODY, "parameters": path_parameters(path), **OPTIONAL_KEY},
     }
 
 
@@ -112,11 +115,16 @@ async def _infer(request: Request) -> Response:
     state = state_of(request)
     context = state["context"]
     engine = state["engine"]
-    served = state["served"] = await engine.admit(reference.family, reference.version, deadline=context.deadline)
+    caller = state["caller"].id
+    served = state["served"] = await engine.admit(
+        reference.family, reference.version, deadline=context.deadline, caller=caller
+    )
     with closing(DisconnectWatcher(request.scope, request.receive)) as client:
         call, decode_seconds = await _read(request, served, client)
         if call.precision is not None:
-            served = await engine.admit(served.family, served.version, call.precision, deadline=context.deadline)
+            served = await engine.admit(
+                served.family, served.version, call.precision, deadline=context.deadline, caller=caller
+            )
         deadline = context.deadline
         if call.timeout_seconds is not None:
             deadline = min(deadline, context.started + call.timeout_seconds)
@@ -129,7 +137,9 @@ async def _infer(request: Request) -> Response:
             client=client,
             request_id=context.id,
         )
-    return _response(answer_of(call, served, inference.outputs))
+    response = _response(answer_of(call, served, inference.outputs))
+    record_step("postprocess", inference.outputs.started)
+    return response
 
 
 async def _read(request: Request, served: ModelVariant, client: DisconnectWatcher) -> tuple[Call, float]:
@@ -137,7 +147,9 @@ async def _read(request: Request, served: ModelVariant, client: DisconnectWatche
     state, headers = state_of(request), request.scope["headers"]
     framing = read_framing(headers)
     deadline = state["context"].deadline
-    body = await state["body_reader"].read_whole(headers, request.receive, deadline=deadline, compressed=True)
+    body = await traced(
+        "receive", state["body_reader"].read_whole(headers, request.receive, deadline=deadline, compressed=True)
+    )
     started = time.perf_counter()
     shape_HWC = (*served.size, served.manifest.input.channels)
     parse = partial(_parsed, body, framing, shape_HWC, state["settings"])
@@ -145,6 +157,7 @@ async def _read(request: Request, served: ModelVariant, client: DisconnectWatche
         call = parse()
     else:
         call = await state["engine"].parse(parse, deadline=deadline, client=client)
+    record_step("decode", started)
     return call, time.perf_counter() - started
 
 

@@ -1,9 +1,10 @@
-// Live page: figures, tests and alarms of captured traffic, fetched again every few seconds while the page is visible.
+// Live page: figures, tests and alarms of captured traffic, and shadow trials, fetched again every few seconds while the page is visible.
 import { askJSON } from "./api.js";
 import { byId, fill, h } from "./dom.js";
 import { alarms, said } from "./live/alarms.js";
 import { modelCards } from "./live/models.js";
 import { classTables, disagreements } from "./live/tables.js";
+import { shadowTrials } from "./live/trials.js";
 import { ago } from "./parts/when.js";
 import { errorNotice } from "./toast.js";
 import { service } from "./root.js";
@@ -15,7 +16,7 @@ let shown = null;
 async function refresh() {
   try {
     const figures = await askJSON("/metrics/live");
-    const stamp = `${figures.updated} ${figures.capturing}`;
+    const stamp = JSON.stringify([figures.updated, figures.capturing, figures.trials]);
     if (stamp === shown) return;
     shown = stamp;
     fill(place, figures.models.length ? sections(figures) : nothing(figures));
@@ -30,6 +31,7 @@ async function refresh() {
 function sections(figures) {
   return [
     alarms(figures),
+    shadowTrials(figures.trials),
     h("p.section.small.muted", `${figures.images.toLocaleString("en")} recent images`, ", the last one ", ago(figures.until), figures.capturing ? "." : ". Capture is off now: no new image is stored."),
     h("div.live-models", modelCards(figures.models)),
     classTables(figures.models),
@@ -38,9 +40,10 @@ function sections(figures) {
   ];
 }
 
-function nothing({ capturing, alarms: raised, ...figures }) {
+function nothing({ capturing, alarms: raised, trials, ...figures }) {
   return [
     raised.length ? alarms({ alarms: raised, ...figures }) : null,
+    shadowTrials(trials),
     h("div.empty", capturing
       ? [h("p", "No request has been stored yet."), h("p.small", "Figures appear here seconds after the first one.")]
       : [h("p", "Capture is off: the service stores no requests."),

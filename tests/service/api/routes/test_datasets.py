@@ -22,6 +22,7 @@ from PIL import Image
 from core.images.folder_layouts import Part
 from core.images.labelled_folders import read_folder
 from core.schemas.datasets import DatasetDetail, DatasetList, DatasetUpload
+from service.datasets.quota import Owner
 from service.datasets.staging import UPLOADS_NAME, Staging
 from service.settings import MIB
 from tests.support.labelled_folders import picture, write_labelled_folder
@@ -408,7 +409,7 @@ async def test_delete_removes_the_dataset(running: RunningApp, tmp_path: Path) -
 async def test_abandoned_upload_is_removed_by_the_next(running: RunningApp, tmp_path: Path) -> None:
     abandoned = tmp_path / "datasets" / UPLOADS_NAME / "0123"
     (abandoned / "images" / "night").mkdir(parents=True)
-    under_way = Staging(tmp_path)
+    under_way = Staging(tmp_path, Owner("a", None))
     assert not abandoned.exists()
     uploaded(await running.client.post("/datasets/c", content=zipped(pictures(night=1)), headers=ZIP))
     assert under_way.folder.exists()

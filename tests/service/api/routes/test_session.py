@@ -31,13 +31,13 @@ def read(answer: httpx.Response) -> SessionAnswer:
 @pytest.mark.parametrize("header", [{"x-api-key": JOBS}, {"authorization": f"Bearer {JOBS}"}])
 async def test_session_cookie_is_http_only(running: RunningApp, header: dict[str, str]) -> None:
     begun = await running.client.post("/session", headers=header)
-    assert read(begun).scopes == ("feedback", "jobs")
+    assert read(begun).scopes == ("predict", "feedback", "jobs")
     cookie = SimpleCookie(begun.headers["set-cookie"])[COOKIE]
     assert (cookie["httponly"], cookie["samesite"].lower(), cookie["path"]) == (True, "strict", "/")
     assert (cookie["secure"], cookie["domain"], int(cookie["max-age"])) == ("", "", SESSION_SECONDS)
     assert JOBS not in begun.headers["set-cookie"]
     session = read(await running.client.get("/session"))
-    assert session.scopes == ("feedback", "jobs")
+    assert session.scopes == ("predict", "feedback", "jobs")
     assert session.expires_at
     assert abs(session.expires_at.timestamp() - time.time() - SESSION_SECONDS) < 60
     ended = await running.client.delete("/session", headers=SAME_ORIGIN)
@@ -53,7 +53,7 @@ async def test_behind_tls_the_cookie_stays_there(running: RunningApp) -> None:
 
 async def test_session_lists_the_scopes_of_the_key(running: RunningApp) -> None:
     answer = read(await running.client.get("/session", headers={"x-api-key": ADMIN}))
-    assert answer == SessionAnswer(scopes=("feedback", "jobs", "admin"), expires_at=None)
+    assert answer == SessionAnswer(scopes=("predict", "feedback", "jobs", "admin"), expires_at=None)
 
 
 async def test_session_without_key_is_401(running: RunningApp) -> None:
@@ -93,4 +93,4 @@ async def test_another_page_cannot_end_it(running: RunningApp) -> None:
     await running.client.post("/session", headers={"x-api-key": JOBS})
     for headers in ({}, {"origin": "http://duet:9000"}, {"sec-fetch-site": "cross-site"}):
         assert_problem(await running.client.delete("/session", headers=headers), 403, "cross-origin")
-    assert read(await running.client.get("/session")).scopes == ("feedback", "jobs")
+    assert read(await running.client.get("/session")).scopes == ("predict", "feedback", "jobs")

@@ -11,8 +11,10 @@ from core.jobs.parameters import TrainParameters
 from core.recipes import recipe_config
 from core.repository.manifest import MANIFEST_NAME, read_manifest
 from core.schemas.jobs import JobAccepted
+from core.schemas.keys import KeyLimits
 from service.jobs.store.keys import QUEUED
 from service.jobs.store.store import JobStore
+from service.security.key_store import add_key
 from tests.support.broker import Broker
 from tests.support.job_api import (
     ADMIN_KEY,
@@ -114,6 +116,17 @@ async def test_queue_is_limited_in_all_and_for_each_key(
         await submitted(app)
         retried = await app.client.post(f"/jobs/{first[0]}/retry", headers=WITH_KEY)
         assert_problem(retried, 429, "too-many-queued-jobs")
+
+
+async def test_stored_key_has_its_own_limit_of_queued_jobs(broker: Broker, home: Path) -> None:
+    _, secret = add_key(home, "ci", "jobs", limits=KeyLimits(queued_jobs=1))
+    async with job_app(home, broker) as app:
+        own = {"x-api-key": secret}
+        assert (await app.client.post("/train", json=TRAIN, headers=own)).status_code == 202
+        answer = await app.client.post("/train", json=TRAIN, headers=own)
+        problem = assert_problem(answer, 429, "too-many-queued-jobs")
+        assert (problem["queued"], problem["limit"]) == (1, 1)
+        await submitted(app)
 
 
 async def test_too_small_dataset_is_refused(jobs_app: RunningApp, home: Path) -> None:

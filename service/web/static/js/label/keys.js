@@ -1,5 +1,7 @@
 // Keys of the labelling page.
 
+const ACTIONS = new Map([["n", "none"], ["s", "skip"], ["u", "undo"]]);
+
 /** Key of the class at this position: 1 to 9, then 0; null for further classes. */
 export function keyOf(position) {
   return position < 10 ? String((position + 1) % 10) : null;
@@ -12,7 +14,7 @@ export function keyOf(position) {
  * @param {string[]} classes
  */
 export function meaningOf(key, classes) {
-  const action = { n: "none", s: "skip", u: "undo" }[key.toLowerCase()];
+  const action = ACTIONS.get(key.toLowerCase());
   if (action) return { action };
   const position = classes.findIndex((_, index) => keyOf(index) === key);
   return position < 0 ? null : { action: "label", label: classes[position] };

@@ -12,6 +12,7 @@ export function modelCards(models) {
     return h("section.card.family", { class: familyClass(model.model), "aria-label": `${name} ${model.precision}` },
       h("div.row.spread", h("h2.family-name", name), h("span.badge", model.precision)),
       accuracy(model),
+      labelFree(model),
       figures(model),
       model.drift.length || model.coverage ? testTable(model) : h("p.small.muted", "The holdout predictions of this version are not available, so that nothing is tested."));
   });
@@ -32,6 +33,18 @@ function accuracy(model) {
     h("p.accuracy", h("strong", percent(found.value)), h("span", `accuracy, estimated from ${model.labelled.toLocaleString("en")} labels${none}`)),
     h("div.bar", { "aria-hidden": "true", vars: { "--share": found.value } }, h("span.interval", { vars: { "--low": found.low, "--high": found.high } })),
     h("p.small.muted", `95 % interval ${percent(found.low)} to ${percent(found.high)}, valid at every look`));
+}
+
+/** Estimate without labels with its measured error, or the reason why there is none. */
+function labelFree({ label_free: found, label_free_reason: reason }) {
+  if (found === null) return h("p.small.muted", `Without labels: no estimate, because ${reason}.`);
+  return h("p.small", h("strong", `${percent(found.accuracy)} without labels`),
+    `, from ${found.images.toLocaleString("en")} images that ${found.other} answered too. `,
+    h("span.muted", `Measured error under corruptions: ${points(found.error)} on average, at most ${points(found.largest_error)}.`));
+}
+
+function points(share) {
+  return `${(100 * share).toFixed(1)} points`;
 }
 
 function figures(model) {

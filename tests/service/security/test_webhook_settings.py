@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from core.errors import ConfigurationError
-from service.security.setting_checks import parse_receivers, parse_signing_secrets
+from service.security.webhook_settings import parse_receivers, parse_signing_secrets
 from service.settings import Settings, read_settings
 from tests.support.receivers import SECRET
 

@@ -1,8 +1,7 @@
-"""Checks of settings: origins of other pages, receivers of webhooks and the secrets that sign them."""
+"""Settings of webhooks: addresses of the receivers and the secrets that sign the messages."""
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from binascii import Error as Base64Error
 from urllib.parse import urlsplit
@@ -14,20 +13,7 @@ from service.security.public_addresses import is_public
 MAX_RECEIVERS = 8
 MAX_URL_LENGTH = 2000
 SECRET_BYTES = (24, 64)
-_ORIGIN = re.compile(r"https?://[^/\s,@]+")
 _PREFIX = "whsec_"
-
-
-def check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the origins if each is scheme://host[:port] or *.
-
-    Raises:
-        ValueError: one of them is not.
-    """
-    wrong = [origin for origin in origins if origin != "*" and not _ORIGIN.fullmatch(origin)]
-    if wrong:
-        raise ValueError(f"{wrong[0]!r} is not an origin: write scheme://host[:port] without a path, or *")
-    return origins
 
 
 def check_receivers(urls: SecretStr | None, info: ValidationInfo) -> SecretStr | None:

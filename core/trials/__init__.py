@@ -1,0 +1,1 @@
+"""Shadow trials: their requests, ends and counts, in DUET_HOME/trials."""
