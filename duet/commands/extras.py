@@ -18,6 +18,7 @@ from core.errors import ConfigurationError
 SERVE = (
     "celery",
     "fastapi",
+    "httpcore",
     "httptools",
     "markdown_it",
     "multipart",
