@@ -18,7 +18,6 @@ from core.errors import ConfigurationError
 SERVE = (
     "celery",
     "fastapi",
-    "httpcore",
     "httptools",
     "markdown_it",
     "multipart",
