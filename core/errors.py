@@ -228,6 +228,10 @@ class PublishError(RepositoryError):
     """A version could not be published; the message has its name and the reason."""
 
 
+class RemoteError(RepositoryError):
+    """A folder or a bucket with versions cannot be read or written, or has other content than expected."""
+
+
 class UnknownEvaluationError(RepositoryError):
     """No such evaluation of a version."""
 

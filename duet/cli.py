@@ -15,6 +15,7 @@ from duet.commands.delete import archive, delete
 from duet.commands.evaluate import evaluate
 from duet.commands.explore import explore
 from duet.commands.export import export
+from duet.commands.export_hub import export_hub
 from duet.commands.import_model import import_model
 from duet.commands.interpret import interpret
 from duet.commands.predict import predict
@@ -22,6 +23,7 @@ from duet.commands.repeat import repeat
 from duet.commands.report import report
 from duet.commands.serve import home, key, serve, worker
 from duet.commands.train import train
+from duet.commands.transfer import pull, push
 from duet.commands.tune import tune
 
 app = typer.Typer(
@@ -33,6 +35,9 @@ app = typer.Typer(
 models.app.command()(delete)
 models.app.command()(archive)
 models.app.command("import")(import_model)
+models.app.command()(push)
+models.app.command()(pull)
+models.app.command("export-hub")(export_hub)
 models.app.add_typer(shadow.app, name="shadow")
 app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")

@@ -83,6 +83,7 @@ from service.traffic.capture import capturing
 from service.web import routes as web
 from service.web.not_found import install_not_found_page
 from service.web.pages import read_site
+from service.webhooks.threads import sending_webhooks
 
 MAX_UPLOADS = 2
 """Maximum number of concurrent uploads of training images per worker."""
@@ -207,6 +208,7 @@ async def _running(
             capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as stored,
             shadowing(settings, repository, engine, stored, promotions_service, recorded.show_trials) as trials,
             watching(settings, recorded.show_live) as live,
+            sending_webhooks(settings, repository, lambda: live.figures.alarms if live else (), recorded.count_webhook),
             watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
             yield AppState(
@@ -243,10 +245,7 @@ async def _running(
     background.cancel()
     with suppress(asyncio.CancelledError):
         await background
-    promotions_service.close()
-    comparisons.close()
-    engine.close()
-    for part in (uploader, reports, thumbnails, labels):
+    for part in (promotions_service, comparisons, engine, uploader, reports, thumbnails, labels):
         part.close()
     if tracer is not None:
         await asyncio.to_thread(tracer.close)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.cpu import available_cores
@@ -16,13 +15,14 @@ from core.files.home import duet_home, shipped_models
 from core.gate.report import GateThresholds
 from core.images.limits import MAX_PIXELS
 from core.jobs.parameters import JobKind
-from core.repository.graph_records import ProviderName
+from core.repository.graph_records import ProviderName, check_provider_names
 from core.repository.manifest import Precision
 from core.schemas.keys import KeyLimits
 from core.strict_model import StrictModel
 from core.text_pattern import TextPattern
 from service.security.keys import parse_keys
 from service.security.oidc_provider import OidcProvider
+from service.security.webhook_settings import check_receivers, check_signing_secret
 
 MIB = 1024 * 1024
 Origin = Annotated[str, TextPattern(r"^(\*|https?://[^/\s,@]+)$", "not an origin: use https://host[:port] or *")]
@@ -189,6 +189,19 @@ class Settings(BaseSettings):
     capture_uploads: bool = False
     """Switch for storing the uploaded files too; without it, only the images in the size of the model are stored."""
 
+    webhook_private: bool = False
+    """Switch for webhooks to private addresses, such as those of other containers."""
+
+    webhook_urls: Annotated[SecretStr | None, AfterValidator(check_receivers)] = None
+    """Addresses, up to 8 separated by commas, that receive a POST when a job ends, an alarm of live traffic is raised
+    or a champion changes."""
+
+    webhook_secret: Annotated[SecretStr | None, AfterValidator(check_signing_secret)] = Field(
+        None, validate_default=True
+    )
+    """Secret that signs webhooks by the Standard Webhooks scheme, such as whsec_ and 32 bytes in base64. During a
+    rotation, the new and the old one, separated by a comma."""
+
     poll_seconds: float = Field(0.5, gt=0)
     """Interval at which the champions are read; it delays the switch to a promoted version."""
 
@@ -250,16 +263,7 @@ class Settings(BaseSettings):
     @field_validator("providers", mode="before")
     @classmethod
     def _check_providers(cls, providers: Any) -> Any:
-        known = ("auto", *get_args(ProviderName))
-        names = tuple(cls._split_names(providers))
-        for name in names:
-            if name not in known:
-                raise ValueError(
-                    f"unknown execution provider {name!r}{did_you_mean(name, known)}: use {_listed(known)}"
-                )
-        if not names or len(set(names)) < len(names) or ("auto" in names and len(names) > 1):
-            raise ValueError("name each execution provider once, or auto alone")
-        return names
+        return check_provider_names(cls._split_names(providers))
 
     @field_validator("gate", "caller_limits", "oidc", mode="before")
     @classmethod
@@ -270,10 +274,6 @@ class Settings(BaseSettings):
             return model.model_validate_json(value) if isinstance(value, str) else value
         except ValidationError as error:
             raise ValueError(explain(error)) from None
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} or {names[-1]}"
 
 
 def read_settings(**overrides: Any) -> Settings:

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
+from core.errors import did_you_mean
 from core.statistics.intervals import ConfidenceInterval
 from core.strict_model import StrictModel
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 ProviderName = Literal["cpu", "openvino", "cuda"]
 """Execution provider of onnxruntime; see `core.repository.onnx_session`."""
+
+
+def check_provider_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names of execution providers in order of preference, or `auto` alone.
+
+    Raises:
+        ValueError: a name is unknown or repeated, or there is none.
+    """
+    known = ("auto", *get_args(ProviderName))
+    for name in names:
+        if name not in known:
+            listed = f"{', '.join(known[:-1])} or {known[-1]}"
+            raise ValueError(f"unknown execution provider {name!r}{did_you_mean(name, known)}: use {listed}")
+    if not names or len(set(names)) < len(names) or ("auto" in names and len(names) > 1):
+        raise ValueError("name each execution provider once, or auto alone")
+    return tuple(names)
 
 
 class Calibration(StrictModel):

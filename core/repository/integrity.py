@@ -25,7 +25,7 @@ def unlisted_files(folder: Path, manifest: Manifest) -> list[str]:
 
 def file_problem(folder: Path, name: str, record: FileRecord) -> str | None:
     """Problem of one file of the version in `folder`, which is hashed; None if it matches the record."""
-    if not _is_plain(name):
+    if not is_plain_name(name):
         return "not a plain relative file name"
     path = folder / name
     try:
@@ -44,7 +44,7 @@ def file_problem(folder: Path, name: str, record: FileRecord) -> str | None:
     return None if digest == record.sha256 else f"sha256 is {digest} instead of {record.sha256}"
 
 
-def _is_plain(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
     """True if `name` is a relative path inside the folder on every platform."""
     if not name or "\\" in name or ":" in name or not name.isprintable() or name == MANIFEST_NAME:
         return False

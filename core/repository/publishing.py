@@ -47,8 +47,12 @@ class Staging:
         """Short name of the future version, such as `cnn@3`."""
         return f"{self.family}@{self.version}"
 
-    def publish(self, manifest: Manifest) -> Path:
+    def publish(self, manifest: Manifest, content: bytes | None = None) -> Path:
         """Rename the staging folder to the version folder and return the new path.
+
+        Args:
+            manifest: names each file in the staging folder.
+            content: file content of the manifest, for a copy of a version; by default, the manifest as JSON.
 
         Raises:
             CorruptVersionError: the manifest and the files in the folder do not match.
@@ -56,7 +60,7 @@ class Staging:
         """
         self._check(manifest)
         try:
-            write_fsync(self.folder / MANIFEST_NAME, manifest.to_json().encode())
+            write_fsync(self.folder / MANIFEST_NAME, content or manifest.to_json().encode())
             self._seal()
             self.folder.rename(self._place)
         except OSError as error:
@@ -97,10 +101,15 @@ def check_family_name(family: str) -> None:
 
 
 @contextmanager
-def reserve(repository: ModelRepository, family: str) -> Iterator[Staging]:
-    """Reserve the family's next version number inside the context; the family may be new.
+def reserve(repository: ModelRepository, family: str, number: int | None = None) -> Iterator[Staging]:
+    """Reserve a version number of the family inside the context; the family may be new.
 
     Leaving the context without `Staging.publish` releases the number and removes the files.
+
+    Args:
+        repository: receives the version.
+        family: model family.
+        number: that of a version that is copied from elsewhere; by default, the next one.
 
     Raises:
         PublishError: the family name is not valid, the number cannot be reserved, or the disk is full.
@@ -108,9 +117,12 @@ def reserve(repository: ModelRepository, family: str) -> Iterator[Staging]:
     check_family_name(family)
     family_folder = repository.home_models / family
     try:
-        staging, lock = _claim(repository, family_folder)
+        claimed = _claim(repository, family_folder, number)
     except OSError as error:
         raise PublishError(f"no version of {family} can be published: {error}") from error
+    if claimed is None:
+        raise PublishError(f"{family}@{number} exists already, or another process is publishing it: try again later")
+    staging, lock = claimed
     try:
         yield staging
     except OSError as error:
@@ -122,12 +134,15 @@ def reserve(repository: ModelRepository, family: str) -> Iterator[Staging]:
         lock.release()
 
 
-def _claim(repository: ModelRepository, family_folder: Path) -> tuple[Staging, FileLock]:
+def _claim(repository: ModelRepository, family_folder: Path, number: int | None) -> tuple[Staging, FileLock] | None:
+    """Claim the number, or the next free one; None if the number is taken."""
     ensure_home(repository.home_models.parent)
     stagings = family_folder / STAGING_NAME
     stagings.mkdir(parents=True, exist_ok=True)
     with file_lock(stagings / ".lock"):
         _remove_abandoned(stagings)
+        if number is not None:
+            return _try_claim(repository, family_folder, number)
         version = _next_version(repository, family_folder)
         while (claimed := _try_claim(repository, family_folder, version)) is None:
             version += 1

@@ -82,6 +82,13 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self._webhooks = Counter(
+            "duet_webhook_attempts",
+            "Attempts to deliver a webhook by outcome: delivered; failed, and tried again later; given_up, after the "
+            "last attempt; dropped, a message without attempt, because too many wait",
+            ("outcome",),
+            registry=self.registry,
+        )
         self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
         self._providers = self._gauge(
             "duet_provider_info",
@@ -142,6 +149,10 @@ class Metrics:
     def count_captured(self, outcome: str, records: int) -> None:
         """Count records of captured traffic; called from any thread."""
         self._captured.labels(outcome).inc(records)
+
+    def count_webhook(self, outcome: str) -> None:
+        """Count an attempt to deliver a webhook; called from any thread."""
+        self._webhooks.labels(outcome).inc()
 
     def show_live(self, figures: LiveFigures) -> None:
         """Set the gauges of live traffic; called from any thread."""

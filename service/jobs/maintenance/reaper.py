@@ -49,7 +49,7 @@ class Reaper:
         Raises:
             BrokerUnavailableError: the broker cannot be used.
         """
-        with leader(self._store.client) as ours:
+        with leader(self._store.client, "reaper") as ours:
             if not ours:
                 return Reaped()
             resumed, given_up = self._expire()
@@ -84,8 +84,8 @@ class Reaper:
 
 
 @contextmanager
-def leader(client: Redis) -> Iterator[bool]:
-    """Yield whether this process holds the reaper's lock; never blocks.
+def leader(client: Redis, name: str) -> Iterator[bool]:
+    """Yield whether this process holds the lock of the task `name`; never blocks.
 
     The lock is released with the context, or after LOCK_SECONDS if the process died. Two processes may therefore
     overlap, and the task must tolerate this.
@@ -93,7 +93,7 @@ def leader(client: Redis) -> Iterator[bool]:
     Raises:
         BrokerUnavailableError: the broker cannot be used.
     """
-    lock = client.lock(leader_key("reaper"), timeout=LOCK_SECONDS, blocking=False, thread_local=False)
+    lock = client.lock(leader_key(name), timeout=LOCK_SECONDS, blocking=False, thread_local=False)
     with broker_errors():
         ours = lock.acquire()
     try:

@@ -1,6 +1,7 @@
-local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS, COUNTS = unpack(KEYS)
+local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS, COUNTS, ENDS = unpack(KEYS)
 local ID, KEPT = ARGV[1], ARGV[2]
 local ENDED = {succeeded = true, failed = true, cancelled = true}
+local MAX_ENDS = 1000
 
 -- The broker's clock, so that the clocks of the machines do not matter. Values stay below 2^53, exact in doubles.
 local function microseconds()
@@ -68,6 +69,8 @@ local function finish(state, event)
   -- After the first write of `move`, which needs no memory: a full broker refuses only the first write of a script.
   count_end(kind, state, before ~= 'queued' and math.max(0, now - tonumber(claimed)))
   redis.call('HSET', JOB, 'finished_at', digits(now))
+  redis.call('ZADD', ENDS, digits(now), ID .. ':' .. state .. ':' .. digits(now))
+  redis.call('ZREMRANGEBYRANK', ENDS, 0, -1 - MAX_ENDS)
   emit(event)
 end
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -22,6 +21,7 @@ from service.broker.url import configured_url, kombu_tls, kombu_url, normalized,
 from service.jobs.celery_app import make_celery
 from service.jobs.store.redis_client import connect
 from service.settings import Settings
+from tests.support.certificates import write_certificate
 
 
 def password_in(url: str) -> str:
@@ -112,13 +112,7 @@ class Impostor:
     """A TLS server with a certificate of its own for `localhost`, which records what clients send."""
 
     def __init__(self, folder: Path) -> None:
-        self.certificate = folder / "certificate.pem"
-        key = folder / "key.pem"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out",
-             str(self.certificate), "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+        self.certificate, key = write_certificate(folder, "localhost")
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.load_cert_chain(self.certificate, key)
         self._listener = socket.create_server(("127.0.0.1", 0))

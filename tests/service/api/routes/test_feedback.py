@@ -73,7 +73,7 @@ async def test_history_has_corrected_labels(running: RunningApp) -> None:
 
 
 async def test_scope_feedback_only_sends_labels(running: RunningApp) -> None:
-    assert (await running.client.get("/session", headers=FEEDBACK)).json()["scopes"] == ["feedback"]
+    assert (await running.client.get("/session", headers=FEEDBACK)).json()["scopes"] == ["predict", "feedback"]
     assert_problem(await running.client.get("/feedback/export", headers=FEEDBACK), 403, "scope-required")
     assert_problem(await running.client.get("/labelling", headers=FEEDBACK), 403, "scope-required")
     assert_problem(await running.client.post("/feedback", json={}), 401, "key-required")
