@@ -7,6 +7,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from core.files.home_lock import use_home
 from service.engine.memory import limit_free_memory
 from service.engine.provider_policy import provider_groups
 from service.observability.logging import configure_logging, log_settings
@@ -24,14 +25,20 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then finish accepted requests and return.
 
     Raises:
-        ConfigurationError: the address is not available, the key cannot be stored, the broker cannot be started, or an
-            execution provider is not installed.
+        ConfigurationError: the address is not available, the key cannot be stored, the broker cannot be started, an
+            execution provider is not installed, or a backup is being restored into the home.
     """
     limit_free_memory()
     configure_logging(settings.log_level, settings.log_format)
-    read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
-    if settings.providers != ("auto",):
-        provider_groups(settings.providers)  # fails early if one is missing
+    with use_home(settings.home):
+        read_keyring(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+        if settings.providers != ("auto",):
+            provider_groups(settings.providers)  # fails early if one is missing
+        _serve(settings)
+    ExitWatchdog().start()
+
+
+def _serve(settings: Settings) -> None:
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker
     with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
         log_settings(log, settings)
@@ -46,7 +53,6 @@ def serve(settings: Settings) -> None:
         else:
             bound.listen(BACKLOG)
             serve_on(bound, settings, announce_started)
-    ExitWatchdog().start()
 
 
 def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:
