@@ -67,7 +67,7 @@ lint: .venv-dev/ready
 ## manifests: check deploy/kubernetes against the schemas of Kubernetes and with checkov (needs kubectl, no cluster)
 manifests: .venv-manifests/ready
 	mkdir -p build/manifests
-	for overlay in trial external-redis; do \
+	for overlay in trial external-redis monitoring; do \
 	  kubectl kustomize deploy/kubernetes/$$overlay > build/manifests/$$overlay.yaml || exit; \
 	  for version in $(KUBERNETES); do \
 	    .venv-manifests/bin/kubernetes-validate --strict --quiet --no-warn --kubernetes-version $$version \

@@ -60,6 +60,7 @@ from service.http.middleware import Lifecycle, RequestMiddleware
 from service.http.openapi import install_openapi
 from service.http.problem_handlers import install_problem_handlers
 from service.http.request_body import BodyReader
+from service.jobs.home_figures import HomeFiguresReader
 from service.jobs.service import open_job_service
 from service.labels.files import erase_labels
 from service.labels.labelling import Labelling
@@ -67,6 +68,7 @@ from service.live.monitor import watching
 from service.models.comparisons import Comparisons
 from service.models.promotions import Promotions
 from service.models.sample_images import Samples, example_pixels
+from service.observability.home_monitor import watching_home
 from service.observability.metrics import Metrics
 from service.saliency.explainer import Explainer
 from service.security.authenticator import Authenticator, read_keyring
@@ -196,6 +198,7 @@ async def _running(
         with (
             capturing(settings, engine, loop, recorded.count_captured, partial(erase_labels, settings.home)) as capture,
             watching(settings, repository, recorded.show_live) as live,
+            watching_home(HomeFiguresReader(settings, repository).read, recorded.home.show),
         ):
             yield AppState(
                 settings=settings,
@@ -261,6 +264,7 @@ def create_engine(settings: Settings, repository: ModelRepository, recorded: Met
         policy=_provider_policy(settings),
     )
     recorded.watch_loaded(models.loaded, models.providers)
+    recorded.champions.read = models.champion_states
     batcher = Batcher(
         threads=settings.model_threads,
         max_batch=settings.max_batch,

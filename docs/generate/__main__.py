@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.repository.repository import ModelRepository
-from docs.generate import ROOT, metrics, openapi, settings
+from docs.generate import ROOT, dashboard, kubernetes_rules, metrics, openapi, settings
 from docs.generate.scores import with_scores
 
 
@@ -17,6 +17,8 @@ def generated_files() -> dict[Path, str]:
         ROOT / "openapi.json": openapi.page(),
         ROOT / "docs" / "settings.md": settings.page(),
         ROOT / "docs" / "metrics.md": metrics.page(),
+        ROOT / "deploy" / "grafana" / "duet.json": dashboard.page(),
+        ROOT / "deploy" / "kubernetes" / "monitoring" / "rules.yaml": kubernetes_rules.page(),
     }
 
 

@@ -20,6 +20,7 @@ from core.repository.manifest import Manifest, Precision
 from core.repository.repository import ModelRepository
 from core.schemas.api import ModelReadiness, ProviderStatus
 from service.engine.champion_reader import ChampionReader
+from service.engine.champion_state import ChampionState, champion_state
 from service.engine.loaded_model import LoadedModel, ModelVariant
 from service.engine.memory import return_free_memory
 from service.engine.provider_policy import ProviderPolicy
@@ -166,6 +167,13 @@ class ModelManager:
     def providers(self) -> dict[Key, tuple[ProviderStatus, ...]]:
         """The measured execution providers of each loaded version."""
         return {(loaded.manifest.family, loaded.version): loaded.providers() for loaded in self._versions()}
+
+    def champion_states(self) -> list[ChampionState]:
+        """State of each champion, by family."""
+        return [
+            champion_state(family, version, self.champions.get(family), self.refusal(family, version))
+            for family, version in sorted(self._champion_numbers.items())
+        ]
 
     def with_providers(self, readiness: ModelReadiness) -> ModelReadiness:
         """`readiness` with the default precision and the execution providers of the served version."""

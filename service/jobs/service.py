@@ -29,6 +29,7 @@ from service.errors import DatasetMissingError, DeadlineExceededError, TooManyQu
 from service.jobs.data_sets import has_cifar10
 from service.jobs.dispatch import Dispatcher
 from service.jobs.event_feed import EventFeed
+from service.jobs.figures import JobFiguresReader
 from service.jobs.maintenance.loop import run_maintenance
 from service.jobs.maintenance.reaper import Reaper
 from service.jobs.maintenance.retention import Retention
@@ -64,6 +65,7 @@ class JobService:
     dispatcher: Dispatcher
     heartbeats: Heartbeats
     feed: EventFeed
+    figures: JobFiguresReader
     check_home: Callable[[], None]
     limiter: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(_THREADS))
 
@@ -209,7 +211,7 @@ async def open_job_service(
         return
     store = JobStore.open(url)
     feed = EventFeed(connect_async(url), is_closing=is_closing)
-    dispatcher = Dispatcher(url)
+    dispatcher, figures = Dispatcher(url), JobFiguresReader(url)
     job_service = JobService(
         settings=settings,
         store=store,
@@ -217,6 +219,7 @@ async def open_job_service(
         dispatcher=dispatcher,
         heartbeats=Heartbeats(store.client),
         feed=feed,
+        figures=figures,
         check_home=partial(check_home, settings),
     )
     stop = threading.Event()
@@ -229,4 +232,5 @@ async def open_job_service(
         stop.set()
         await asyncio.to_thread(maintenance.join, _LAST_ROUND_SECONDS)
         await feed.close()
+        await figures.close()
         store.client.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from prometheus_client import CollectorRegistry, Gauge
 
-from core.schemas.live import LiveFigures, LiveModel
+from core.schemas.live import LiveFigures, LiveModel, LiveTest
 
 MODEL = ("model", "version", "precision")
 MAX_CLASSES = 100
@@ -43,7 +45,7 @@ class LiveGauges:
             "Evidence of a test (class_mix, confidence, energy, coverage) against no change; 1 is none",
             (*MODEL, "test"),
         )
-        self._alarms = gauge("duet_live_alarm", "1 if a test has raised an alarm", (*MODEL, "test"))
+        self._alarms = gauge("duet_live_alarm", "1 if a test has raised an alarm, otherwise 0", (*MODEL, "test"))
         self._seen: set[tuple[str, str, str]] = set()
 
     def show(self, figures: LiveFigures) -> None:
@@ -56,8 +58,11 @@ class LiveGauges:
         self._seen |= now.keys()
         for pair in figures.disagreements:
             self._disagreement.labels(pair.first, pair.second).set(pair.share)
-        for alarm in figures.alarms:
-            self._alarms.labels(alarm.model, str(alarm.version), alarm.precision, alarm.test).set(1)
+        raised: set[tuple[str, ...]] = {
+            (alarm.model, str(alarm.version), alarm.precision, alarm.test) for alarm in figures.alarms
+        }
+        for subject in raised | {(*labels, test) for labels in now for test in get_args(LiveTest)}:
+            self._alarms.labels(*subject).set(subject in raised)
 
     def _show_model(self, labels: tuple[str, str, str], model: LiveModel) -> None:
         self._images.labels(*labels).set(model.images)

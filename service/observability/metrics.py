@@ -19,6 +19,9 @@ from core.schemas.api import ProviderStatus
 from core.schemas.live import LiveFigures
 from service.engine.loaded_model import ModelVariant
 from service.engine.queue import Inference, ModelQueue
+from service.observability.champion_metrics import ChampionMetrics
+from service.observability.home_metrics import HomeMetrics
+from service.observability.job_metrics import JobMetrics
 from service.observability.live_gauges import LiveGauges
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -86,6 +89,8 @@ class Metrics:
         )
         self._waiting = self._gauge("duet_queue_images", "Images in the queue of a model", MODEL, "livesum")
         self._live = LiveGauges(self.registry)
+        self.jobs, self.home, self.champions = JobMetrics(), HomeMetrics(), ChampionMetrics()
+        self._register_read(self.registry)
         self.in_progress = 0
         """Number of requests that have begun and not finished; the gauge has it as of the last scrape."""
         self._in_progress = self._gauge(
@@ -183,7 +188,13 @@ class Metrics:
             return generate_latest(self.registry)
         registry = CollectorRegistry()
         MultiProcessCollector(registry)
+        self._register_read(registry)
         return generate_latest(registry)
+
+    def _register_read(self, registry: CollectorRegistry) -> None:
+        """Register the metrics that each process reads for itself, instead of adding up those of all processes."""
+        for collector in (self.jobs, self.home, self.champions):
+            registry.register(collector)
 
     def watch_loaded(
         self,

@@ -9,7 +9,14 @@ import pytest
 from docs.generate import ROOT
 from docs.generate.__main__ import generated_files
 
-NAMES = ["README.md", "openapi.json", "docs/settings.md", "docs/metrics.md"]
+NAMES = [
+    "README.md",
+    "openapi.json",
+    "docs/settings.md",
+    "docs/metrics.md",
+    "deploy/grafana/duet.json",
+    "deploy/kubernetes/monitoring/rules.yaml",
+]
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ def grace_seconds(service: str) -> int:
 
 
 def test_compose_services_are_found() -> None:
-    assert set(SERVICES) == {"proxy", "api", "worker", "redis"}
+    assert set(SERVICES) == {"proxy", "api", "worker", "redis", "prometheus", "grafana"}
 
 
 def test_images_fix_paths_inside_them() -> None:
@@ -88,8 +88,10 @@ def test_stop_grace_period_exceeds_the_drain() -> None:
     assert grace_seconds("worker") > STOP_WORKER_SECONDS
 
 
-def test_only_the_proxy_publishes_a_port() -> None:
-    assert [service for service, text in SERVICES.items() if "    ports:\n" in text] == ["proxy"]
+def test_only_proxy_and_monitoring_publish_a_port() -> None:
+    published = [service for service, text in SERVICES.items() if "    ports:\n" in text]
+    assert published == ["proxy", "prometheus", "grafana"]
+    assert all('- "127.0.0.1:' in SERVICES[service] for service in published)
     assert [service for service, text in SERVICES.items() if "container_name" in text] == []
 
 

@@ -189,7 +189,7 @@ def train_version(
     resume: bool = False,
     backbone_weights: Path | None = None,
 ) -> Manifest:
-    """Prepare a run, test its export and train it, holding the lock of the run folder.
+    """Prepare a run, test its export if it has several epochs, and train it, holding the lock of the run folder.
 
     The folder is created if it does not exist. See `prepare_run` and `train` for the arguments.
 
@@ -202,7 +202,8 @@ def train_version(
         run = prepare_run(
             config, images, repository, family, run_folder, resume=resume, backbone_weights=backbone_weights
         )
-        if run.checkpoint is None:
+        # A rehearsal takes about as long as one epoch, so that it saves nothing before a run of one epoch.
+        if run.checkpoint is None and config.epochs > 1:
             reporter.stage("rehearse the export with random weights")
             rehearse_export(run.classifier, images.part("train").images_NHWC)
         return train(run, reporter=reporter, threads=threads, device=device)

@@ -92,4 +92,6 @@ def read_readiness(state: RequestState) -> Readiness:
 )
 async def metrics(state: StateDep) -> Response:
     """Export the metrics in the Prometheus text format."""
+    if state["jobs"] is not None:
+        state["metrics"].jobs.show(await state["jobs"].figures.read())
     return Response(state["metrics"].render(), media_type=EXPOSITION_MEDIA_TYPE)

@@ -1,10 +1,10 @@
--- Record a new job. KEYS[8] is its idempotency key, if any.
+-- Record a new job. KEYS[9] is its idempotency key, if any.
 local kind, parameters, request_id, key_id, traceparent, submitted, digest, retention = unpack(ARGV, 3)
 
 if redis.call('EXISTS', JOB) == 1 then
   return ok()
 end
-local idempotency = KEYS[8]
+local idempotency = KEYS[9]
 if idempotency then
   local first, job = unpack(redis.call('HMGET', idempotency, 'digest', 'job'))
   if first and first ~= digest then

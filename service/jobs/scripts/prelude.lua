@@ -1,4 +1,4 @@
-local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS = unpack(KEYS)
+local JOB, EVENTS, JOBS, QUEUED, LEASES, FINISHED, TOKENS, COUNTS = unpack(KEYS)
 local ID, KEPT = ARGV[1], ARGV[2]
 local ENDED = {succeeded = true, failed = true, cancelled = true}
 
@@ -43,11 +43,28 @@ local function move(state, index, score)
 end
 
 local function queue()
-  move('queued', QUEUED, milliseconds())
+  local now = milliseconds()
+  move('queued', QUEUED, now)
+  redis.call('HSET', JOB, 'queued_at', digits(now))
+end
+
+-- Count the end of a job, and the duration of its last attempt, in buckets of up to 4^k seconds.
+local function count_end(kind, state, duration)
+  redis.call('HINCRBY', COUNTS, 'ended:' .. kind .. ':' .. state, 1)
+  if duration then
+    local k = 0
+    while duration > 1000 * 4 ^ k do
+      k = k + 1
+    end
+    redis.call('HINCRBY', COUNTS, 'bucket:' .. kind .. ':' .. digits(k), 1)
+    redis.call('HINCRBY', COUNTS, 'milliseconds:' .. kind, digits(duration))
+  end
 end
 
 local function finish(state, event)
   local now = milliseconds()
+  local kind, before, claimed = get('kind', 'state', 'claimed_at')
+  count_end(kind, state, before ~= 'queued' and math.max(0, now - tonumber(claimed)))
   move(state, FINISHED, now)
   redis.call('HSET', JOB, 'finished_at', digits(now))
   emit(event)

@@ -9,7 +9,7 @@ from typing import Any
 import redis.asyncio
 from redis import Redis
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import (
     AskError,
     ClusterCrossSlotError,
@@ -43,6 +43,12 @@ def connect(url: str) -> Redis:
         ConfigurationError: the URL has another scheme or cannot be parsed.
     """
     return Redis.from_url(normalized(url), retry=Retry(_backoff(), 3), **_options())
+
+
+def connect_briefly(url: str, timeout_seconds: float) -> Redis:
+    """Same as `connect`, for reads that are not worth waiting for: one retry, and a time limit for each response."""
+    limits = {"socket_connect_timeout": timeout_seconds, "socket_timeout": timeout_seconds}
+    return Redis.from_url(normalized(url), retry=Retry(NoBackoff(), 1), **_options() | limits)
 
 
 def connect_async(url: str) -> redis.asyncio.Redis:

@@ -255,7 +255,7 @@ class JobStore:
         names = [keys.job_key(job_id), keys.events_key(job_id), keys.JOBS, keys.QUEUED, keys.LEASES, keys.FINISHED]
         with broker_errors():
             return self._scripts[script](
-                keys=[*names, keys.TOKENS, *more_keys], args=[job_id, self._events_kept, *args]
+                keys=[*names, keys.TOKENS, keys.COUNTS, *more_keys], args=[job_id, self._events_kept, *args]
             )
 
     def _ids_before(self, cursor: str | None, max_ids: int) -> Sequence[str]:
