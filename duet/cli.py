@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import DuetError
-from duet.commands import datasets, keys, models, shadow, study
+from duet.commands import datasets, home, keys, models, shadow, study
 from duet.commands.completion import complete_in_bash
 from duet.commands.delete import archive, delete
 from duet.commands.evaluate import evaluate
@@ -21,7 +21,7 @@ from duet.commands.interpret import interpret
 from duet.commands.predict import predict
 from duet.commands.repeat import repeat
 from duet.commands.report import report
-from duet.commands.serve import home, key, serve, worker
+from duet.commands.serve import key, serve, worker
 from duet.commands.train import train
 from duet.commands.transfer import pull, push
 from duet.commands.tune import tune
@@ -43,9 +43,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(study.app, name="study")
 app.add_typer(keys.app, name="keys")
+app.add_typer(home.app, name="home")
 app.command()(serve)
 app.command()(key)
-app.command()(home)
 app.command()(worker)
 app.command()(predict)
 app.command()(train)

@@ -1,4 +1,4 @@
-"""`duet serve`, `duet worker`, `duet key` and `duet home`: HTTP service, job worker, generated API key, home folder."""
+"""`duet serve`, `duet worker` and `duet key`: HTTP service, job worker, generated API key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from duet.commands.common import note
 from duet.commands.extras import require_serve
 
 
@@ -57,12 +56,3 @@ def key() -> None:
             "another home, set DUET_HOME to it; in its environment, `duet home` prints it"
         )
     typer.echo(generated_key(settings.home))
-
-
-def home() -> None:
-    """Print the folder of all writable state, and on stderr the rule that gives it; the folder may not exist yet."""
-    from core.files.home import locate_home
-
-    path, rule = locate_home()
-    typer.echo(path)
-    note(f"{rule}{'' if path.exists() else '; it does not exist yet'}")

@@ -7,6 +7,7 @@ import socket
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
+from core.files.home_lock import use_home
 from core.tracing.tracer import check_tracing
 from service.engine.memory import limit_free_memory
 from service.engine.provider_policy import provider_groups
@@ -26,15 +27,21 @@ def serve(settings: Settings) -> None:
 
     Raises:
         ConfigurationError: the address is not available, the key cannot be stored, the stored keys are not valid, the
-            broker cannot be started, an execution provider is not installed, or traces are requested that cannot be
-            exported.
+            broker cannot be started, an execution provider is not installed, a backup is being restored into the home,
+            or traces are requested that cannot be exported.
     """
     limit_free_memory()
     configure_logging(settings.log_level, settings.log_format)
-    KeySource(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
-    check_tracing()  # fails early, before the processes that need it
-    if settings.providers != ("auto",):
-        provider_groups(settings.providers)  # fails early if one is missing
+    with use_home(settings.home):
+        KeySource(settings.api_keys, settings.home)  # generates the key, and fails early if it cannot be stored
+        check_tracing()  # fails early, before the processes that need it
+        if settings.providers != ("auto",):
+            provider_groups(settings.providers)  # fails early if one is missing
+        _serve(settings)
+    ExitWatchdog().start()
+
+
+def _serve(settings: Settings) -> None:
     embedded_worker = settings.redis_url is None and settings.embedded_broker and settings.embedded_worker
     with bind_socket(settings, shared=False) as bound, _local_jobs(settings) as settings:
         log_settings(log, settings)
@@ -49,7 +56,6 @@ def serve(settings: Settings) -> None:
         else:
             bound.listen(BACKLOG)
             serve_on(bound, settings, announce_started)
-    ExitWatchdog().start()
 
 
 def _local_jobs(settings: Settings) -> AbstractContextManager[Settings]:

@@ -15,6 +15,8 @@ from core.repository.manifest import Precision
 from service.engine.arrays import Floats, Pixels
 from service.engine.observer import ModelAnswer, Route
 
+TRAFFIC_NAME = "traffic"
+"""Folder in the home."""
 INDEX_SEPARATOR = "~"
 """Separates the request id from the index of an image; request ids cannot contain it."""
 
@@ -236,7 +238,7 @@ def decode_key(body: bytes) -> RecordKey:
 
 def traffic_folder(home: Path) -> Path:
     """Folder of captured traffic, labels and alarms; it may not exist."""
-    return home / "traffic"
+    return home / TRAFFIC_NAME
 
 
 def _answer_document(answer: Answer) -> dict[str, Any]:

@@ -176,6 +176,26 @@ def read_frames(path: Path, start: int = 0) -> Iterator[Frame]:
             start = end
 
 
+def damage(path: Path) -> str | None:
+    """Description of damage in a segment, None if there is none; deleted records and an incomplete end are none.
+
+    Raises:
+        OSError: the file cannot be read; FileNotFoundError if it was removed.
+    """
+    end, damaged = 0, 0
+    with path.open("rb") as stream:
+        for each in read_frames(path):
+            end = each.end
+            if not each.body:
+                stream.seek(each.offset + _FRAME.size)
+                damaged += any(stream.read(each.end - each.offset - _FRAME.size))
+        stream.seek(end)
+        head = stream.read(_FRAME.size)
+    if len(head) == _FRAME.size and not 0 < _FRAME.unpack(head)[0] <= MAX_BODY_BYTES:
+        return f"it cannot be read from byte {end:,} on"
+    return f"number of damaged records: {damaged}" if damaged else None
+
+
 def read_frame(path: Path, offset: int) -> bytes:
     """Body of the frame at `offset`; empty if the record was deleted or its segment was removed."""
     try:

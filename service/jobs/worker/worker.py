@@ -18,6 +18,7 @@ from celery.worker import state
 
 from core.errors import ConfigurationError
 from core.files.home import ensure_home
+from core.files.home_lock import use_home
 from core.repository.repository import MODELS_NAME, ModelRepository
 from core.tracing.tracer import start_tracer
 from service.broker.address import broker_folder, embedded_url
@@ -46,10 +47,15 @@ def run_worker(settings: Settings) -> None:
     """Run jobs until SIGTERM or SIGINT, then stop them at their checkpoints and queue them again.
 
     Raises:
-        ConfigurationError: DUET_HOME has no broker or cannot be created, the broker's URL is invalid, or traces are
-            requested that cannot be exported.
+        ConfigurationError: DUET_HOME has no broker or cannot be created, the broker's URL is invalid, a backup is being
+            restored into the home, or traces are requested that cannot be exported.
     """
     url = _broker_url(settings)
+    with use_home(settings.home):
+        _run(settings, url)
+
+
+def _run(settings: Settings, url: str) -> None:
     configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("celery").setLevel(logging.WARNING)
     log_settings(log, settings)
