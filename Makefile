@@ -13,7 +13,8 @@ HASHED = .venv-constraints/bin/uv pip compile --quiet --python-version 3.11 --no
 OF_TORCH = ^(cuda|nvidia)-|^triton==
 # The same and torch itself, in a list with hashes; an entry ends with the first line that has no backslash at its end.
 WITHOUT_TORCH = sed -E '/^(cuda|nvidia|triton|torch|torchvision)(-[a-z0-9-]+)?==/,/[^\\]$$/d'
-PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile
+# Without `--no-loadscope-reorder`, files of few tests come last, and those take longest.
+PYTEST = .venv-dev/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # pytest keeps the rewritten assertions of test files as bytecode; rewriting them is a quarter of the collection.
 unexport PYTHONDONTWRITEBYTECODE
 

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.duet_command import Duet, duet_command
+
+
+@pytest.fixture(scope="session")
+def exported_once() -> Iterator[None]:
+    """Export the graphs of equal networks once."""
+    from tests.support import exports  # it needs torch, which is not installed where only the client is tested
+
+    with exports.exported_once():
+        yield
 
 
 @pytest.fixture

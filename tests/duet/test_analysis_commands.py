@@ -17,7 +17,7 @@ from tests.support.duet_command import Duet, duet_command, interrupt
 from tests.support.published_pair import PublishedPair, copied_pair, published_pair
 from training.pipeline import requests
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,9 @@ from training.tuning.space import space_for
 SMALL = ("--epochs", "1", "--threads", "1", "--set", "batch_size=50", "--set", "precision=float32")
 
 
+pytestmark = pytest.mark.usefixtures("exported_once")
+
+
 @pytest.fixture(autouse=True)
 def small_data(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CIFAR-10 is 200 synthetic images, and cnn@1 was trained on its validation images."""

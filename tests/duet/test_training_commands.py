@@ -19,7 +19,7 @@ from training.data.split_dataset import Images
 from training.pipeline import requests
 from training.run.reporter import ConsoleReporter
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]
 
 SMALL = (
     "--set", "epochs=1", "--set", "batch_size=50", "--set", "network.hidden=[16]", "--set", "precision=float32",

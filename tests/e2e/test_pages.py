@@ -77,13 +77,15 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         key: value for key, value in os.environ.items() if not key.startswith("DUET_") and key != "VIRTUAL_ENV"
     }
     settings = {"DUET_PORT": str(port), "DUET_TRAINING_PYTHON": str(training), "DUET_JOB_FREE_MIB": "0"}
+    settings["PIP_NO_COMPILE"] = "1"  # compiling all modules takes longer than importing those that are used
     settings["DUET_PROVIDERS"] = "cpu"  # as in the examples; other providers give slightly different probabilities
     process = subprocess.Popen(["make", "serve"], cwd=tree, env=inherited | settings, start_new_session=True)
     try:
         served = Site(f"127.0.0.1:{port}", tree / ".duet", tree / ".venv" / "bin")
-        while not is_ready(served):
-            assert process.poll() is None, "make serve ended"
-            time.sleep(0.1)
+        with httpx.Client(base_url=f"http://{served.address}", timeout=5) as client:
+            while not is_ready(client):
+                assert process.poll() is None, "make serve ended"
+                time.sleep(0.1)
         yield served
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
@@ -92,9 +94,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def is_ready(site: Site) -> bool:
+def is_ready(client: httpx.Client) -> bool:
     with suppress(httpx.TransportError):
-        return httpx.get(f"http://{site.address}/readyz", timeout=5).status_code == 200
+        return client.get("/readyz").status_code == 200
     return False
 
 

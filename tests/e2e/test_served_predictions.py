@@ -15,7 +15,7 @@ from tests.support.cifar_files import real_cifar10
 from tests.support.service import running_app, settings_for
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
-IMAGES, PER_REQUEST = 1000, 50
+IMAGES, PER_REQUEST = 300, 50
 CHAMPIONS = ModelRepository(MODELS / "none", MODELS).champions()
 
 

@@ -108,6 +108,15 @@ async def explained(app: ListeningApp) -> None:
 Leftovers = Callable[[], list[object]]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _frozen() -> Iterator[None]:
+    """Hide the objects of other modules from the cycle collector, which takes a second to look at all of them."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture
 def leftovers() -> Iterator[Leftovers]:
     """Objects of explanations that were created since the start of the test and still exist.
@@ -116,7 +125,7 @@ def leftovers() -> Iterator[Leftovers]:
     """
     gc.collect()
     gc.disable()
-    before = explaining()  # objects of other modules
+    before = explaining()
     kept = {id(each) for each in before}
     yield lambda: [each for each in explaining() if id(each) not in kept]
     gc.enable()

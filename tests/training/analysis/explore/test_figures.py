@@ -34,8 +34,8 @@ def texts(figure: Figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def pixels(figure: Figure) -> np.ndarray:
-    with Image.open(io.BytesIO(png(figure))) as image:
+def pixels(content: bytes) -> np.ndarray:
+    with Image.open(io.BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))
 
 
@@ -52,12 +52,13 @@ def pixels(figure: Figure) -> np.ndarray:
     ids=["class_counts", "values", "distribution", "rows", "captioned"],
 )
 def test_figures_have_page_width_and_theme_colors(draw: Callable[[Theme], Figure], theme: Theme) -> None:
-    image_HWC = pixels(draw(theme))
+    content = png(draw(theme))
+    image_HWC = pixels(content)
     assert image_HWC.shape[1] == 1080
     surface = tuple(int(theme.surface[start : start + 2], 16) for start in (1, 3, 5))
     colours, counts = np.unique(image_HWC.reshape(-1, 3), axis=0, return_counts=True)
     assert tuple(colours[counts.argmax()]) == surface
-    assert png(draw(theme)) == png(draw(theme))
+    assert png(draw(theme)) == content
 
 
 def test_bars_are_as_long_as_the_counts() -> None:
