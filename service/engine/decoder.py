@@ -24,6 +24,7 @@ from core.images.decode import Crop, DecodedImage, decode_images
 from core.images.geometry import ModelInput
 from core.images.header_size import header_size, is_quick
 from core.images.libtiff import silence_libtiff
+from core.images.limits import megapixels
 from service.engine.decoder_pool import DecoderPool
 from service.engine.fair_queue import DecoderCall, FairQueue
 from service.engine.queue import DisconnectSource, DrainRate
@@ -45,6 +46,9 @@ THREAD_BYTES = 2 * 1024 * 1024
 THREAD_PIXELS = 1_000_000
 WAITING_IMAGES = 16
 """Limit of the pixels that are being decoded or wait, per thread, in images of the largest size; about four seconds."""
+
+MAX_REQUEST_IMAGES = 2
+"""Images of the largest size that one request may have; any number of smaller ones with as many pixels in all."""
 
 _INITIAL_SECONDS_PER_IMAGE = 0.05
 _NICENESS = 5
@@ -120,6 +124,36 @@ class Decoder:
             raise InvalidParametersError([("crop", str(error))]) from error
         except ImageError as error:
             raise _problem(error, upload, index) from error
+
+    async def decode_all(
+        self,
+        uploads: Sequence[Upload],
+        model_input: ModelInput,
+        *,
+        deadline: float,
+        client: DisconnectSource | None = None,
+        crop: Crop | None = None,
+    ) -> list[DecodedImage]:
+        """Decode the images of one request for one model, one after the other, so that few are in memory.
+
+        See `decode` for the other arguments and errors.
+
+        Raises:
+            TooManyPixelsError: the images have more pixels in all than one request may have.
+        """
+        images, pixels, max_pixels = list[DecodedImage](), 0, MAX_REQUEST_IMAGES * self.max_pixels
+        for index, upload in enumerate(uploads):
+            [image] = await self.decode(upload, index, [model_input], deadline=deadline, client=client, crop=crop)
+            images.append(image)
+            pixels += image.original_size[0] * image.original_size[1]
+            if pixels > max_pixels:
+                raise TooManyPixelsError(
+                    f"the first {index + 1} images have more than {megapixels(max_pixels)} in all, the limit of one "
+                    "request: send fewer images per request, or scale them down",
+                    filename=upload.filename,
+                    index=index,
+                )
+        return images
 
     async def run(
         self,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from core.images.decode import Crop, DecodedImage
-from core.images.limits import megapixels
-from core.images.tta_views import VIEW_WEIGHTS, averaged, views
-from core.repository.graph_records import Calibration
+from core.images.tta_views import VIEW_WEIGHTS
 from core.repository.manifest import Precision
 from core.tracing.spans import record_step, traced
 from service.engine.arrays import Pixels
@@ -23,17 +20,15 @@ from service.engine.decoder import Decoder, Upload
 from service.engine.loaded_model import ModelVariant
 from service.engine.model_manager import ModelManager
 from service.engine.observer import AnsweredRequest, ModelAnswer, Observer
-from service.engine.postprocess import divergence_bits, postprocess, render_prediction
+from service.engine.postprocess import divergence_bits, render_prediction
 from service.engine.queue import DisconnectSource, Inference, ModelQueue
 from service.engine.results import Comparison, Timings
-from service.errors import DeadlineExceededError, TooManyPixelsError
+from service.engine.view_averaging import infer_views
+from service.errors import DeadlineExceededError
 
 Result = TypeVar("Result")
 ObserveAnswer = Callable[[ModelVariant, float, Inference, float], None]
 """Called for every prediction with the model, seconds of decoding, the inference, and total seconds."""
-
-MAX_REQUEST_IMAGES = 2
-"""Images of the largest size that one request may have; any number of smaller ones with as many pixels in all."""
 
 TTA_NOTE = f"average of {len(VIEW_WEIGHTS)} views"
 """Note added to predictions with test-time augmentation."""
@@ -49,7 +44,6 @@ class Engine:
     def __init__(self, models: ModelManager, batcher: Batcher, decoder: Decoder, observe_answer: ObserveAnswer) -> None:
         self.models = models
         self.observers: tuple[Observer, ...] = ()
-        self._max_request_pixels = MAX_REQUEST_IMAGES * decoder.max_pixels
         self._batcher = batcher
         self._decoder = decoder
         self._observe_answer = observe_answer
@@ -152,20 +146,12 @@ class Engine:
         """
         started = time.perf_counter()
         calibration = served.calibration_of_averages if tta else served.calibration
-        decode = partial(self._decoder.decode, inputs=[served.input], deadline=deadline, client=client, crop=crop)
-        if len(uploads) == 1:
-            images = await traced("decode", decode(uploads[0], 0))
-            images_NHWC = images[0].pixels_HWC[np.newaxis]
-        else:
-            images = await traced("decode", self._decode_all(decode, uploads))
-            images_NHWC = np.stack([image.pixels_HWC for image in images])
+        work = self._decoder.decode_all(uploads, served.input, deadline=deadline, client=client, crop=crop)
+        images = await traced("decode", work)
+        images_NHWC = np.stack([image.pixels_HWC for image in images])
         decode_seconds = time.perf_counter() - started
         if tta:
-            parts = [
-                await self._batcher.submit(served.queue, view_NHWC, deadline, client)
-                for view_NHWC in views(images_NHWC)
-            ]
-            inference = _averaged_inference(parts, calibration)
+            inference = await infer_views(self._batcher, served.queue, images_NHWC, calibration, deadline, client)
         else:
             inference = await self._batcher.submit(served.queue, images_NHWC, deadline, client)
         self._observe_answer(served, decode_seconds, inference, time.perf_counter() - begun)
@@ -295,28 +281,6 @@ class Engine:
         for observer in self.observers:
             observer(answered)
 
-    async def _decode_all(
-        self, decode: Callable[[Upload, int], Coroutine[Any, Any, list[DecodedImage]]], uploads: Sequence[Upload]
-    ) -> list[DecodedImage]:
-        """Decode the images of one request, one after the other, so that few are in memory.
-
-        Raises:
-            TooManyPixelsError: the images have more pixels in all than one request may have.
-        """
-        images, pixels = [], 0
-        for index, upload in enumerate(uploads):
-            [image] = await decode(upload, index)
-            images.append(image)
-            pixels += image.original_size[0] * image.original_size[1]
-            if pixels > self._max_request_pixels:
-                raise TooManyPixelsError(
-                    f"the first {index + 1} images have more than {megapixels(self._max_request_pixels)} in all, the "
-                    "limit of one request: send fewer images per request, or scale them down",
-                    filename=upload.filename,
-                    index=index,
-                )
-        return images
-
     async def _infer_all(
         self, work: Sequence[tuple[ModelVariant, DecodedImage]], deadline: float, client: DisconnectSource | None
     ) -> list[Inference]:
@@ -330,12 +294,3 @@ class Engine:
             for future in pending:
                 future.cancel()  # if one failed, the others are not needed
             pending.clear()  # a failed future references this frame: break the cycle
-
-
-def _averaged_inference(parts: Sequence[Inference], calibration: Calibration) -> Inference:
-    """Average of the inferences of all views of `core.images.tta_views.views`, in their order."""
-    return Inference(
-        postprocess(averaged([part.outputs.logits_NK for part in parts]), calibration),
-        queue_seconds=sum(part.queue_seconds for part in parts),
-        run_seconds=sum(part.run_seconds for part in parts),
-    )

@@ -6,6 +6,7 @@ import json
 import os
 import tarfile
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -20,7 +21,7 @@ from service.home.restore import restore
 from tests.support.labelled_folders import write_labelled_folder
 from tests.support.versions import go_to, make_repository, write_version
 
-BY = {"actor": "ada", "reason": "too old"}
+BY: Any = {"actor": "ada", "reason": "too old"}
 
 
 @pytest.fixture
@@ -106,13 +107,13 @@ def test_champion_that_changes_during_a_backup_is_in_it(
     """While the files are read, cnn@5 is published and promoted, cnn@3 deleted, and mlp@1 promoted."""
 
     class Busy(ArchiveWriter):
-        def add(self, name: str, *rest: object) -> bool:  # type: ignore[override]
+        def add(self, name: str, stream: BinaryIO, size: int) -> bool:
             if name == "models/mlp/1/manifest.json" and repository.champion("cnn") == 3:
                 write_version(repository.home_models / "cnn" / "5", "cnn", 5)
                 promote(repository, "cnn", 5, **BY)
                 delete_version(repository, "cnn", 3, **BY)
                 promote(repository, "mlp", 1, **BY)
-            return super().add(name, *rest)  # type: ignore[arg-type]
+            return super().add(name, stream, size)
 
     monkeypatch.setattr(backup, "ArchiveWriter", Busy)
     back_up(home, tmp_path / "b.tar")
@@ -131,9 +132,9 @@ def test_file_that_grows_while_it_is_read_is_copied_again(
     times = 0
 
     class Growing(ArchiveWriter):
-        def add(self, name: str, *rest: object) -> bool:  # type: ignore[override]
+        def add(self, name: str, stream: BinaryIO, size: int) -> bool:
             nonlocal times
-            whole = super().add(name, *rest)  # type: ignore[arg-type]
+            whole = super().add(name, stream, size)
             if name == "datasets/pets/cat/0000" and times < limit:
                 times += 1
                 with picture.open("ab") as stream:
@@ -158,8 +159,8 @@ def test_deletions_of_traffic_that_finish_meanwhile_are_kept(
     deletion.write_text(json.dumps({"made": 1.0}), encoding="utf-8")
 
     class Finishing(ArchiveWriter):
-        def add(self, name: str, *rest: object) -> bool:  # type: ignore[override]
-            whole = super().add(name, *rest)  # type: ignore[arg-type]
+        def add(self, name: str, stream: BinaryIO, size: int) -> bool:
+            whole = super().add(name, stream, size)
             deletion.unlink(missing_ok=True)
             return whole
 

@@ -116,7 +116,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     refused(tmp_path / "text", tmp_path / "new", "not a backup")
     refused(tmp_path / "absent", tmp_path / "new", "No such file")
     with tarfile.open(tmp_path / "other.tar", "w") as other:
-        other.addfile(*(lambda info, content: (info, io.BytesIO(content)))(*member("home/a")))
+        info, content = member("home/a")
+        other.addfile(info, io.BytesIO(content))
     refused(tmp_path / "other.tar", tmp_path / "new", "not a backup")
 
 

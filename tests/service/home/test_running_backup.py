@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ from tests.support.markdown import ROOT, blocks
 from tests.support.onnx_models import write_onnx_version
 from tests.support.service import ServiceProcess, service_process
 
-BY = {"actor": "ada", "reason": "test"}
+BY: Any = {"actor": "ada", "reason": "test"}
 SETTINGS = {
     "DUET_EMBEDDED_BROKER": "1",
     "DUET_EMBEDDED_WORKER": "0",
@@ -44,7 +45,7 @@ SETTINGS = {
 
 
 @contextmanager
-def repeated(*actions: Callable[[], None]) -> Iterator[list[Exception]]:
+def repeated(*actions: Callable[[], object]) -> Iterator[list[Exception]]:
     """Run each action in a thread again and again; an error of one ends its thread and fails the test."""
     stop, errors = threading.Event(), list[Exception]()
 
@@ -117,7 +118,7 @@ def test_backups_of_a_busy_home_are_consistent(home: Path, tmp_path_factory: pyt
         key = (home / "api_key").read_text(encoding="ascii").strip()
         numbers = count()
         changes = [lambda: publish_and_promote(repository), lambda: upload(service, key, numbers)]
-        with repeated(*changes, lambda: submit(store) and None) as errors, calling(service.address, 2):
+        with repeated(*changes, lambda: submit(store)) as errors, calling(service.address, 2):
             known = []
             for number in range(3):
                 job = submit(store).id
