@@ -22,15 +22,15 @@ class KeyLimits(StrictModel):
     """Limits of one caller; null stands for the limit of the settings or of the service."""
 
     requests_per_second: float | None = Field(
-        None, gt=0, le=1e6, description="predictions and explanations per second and API process"
+        None, gt=0, le=1e6, strict=True, description="predictions and explanations per second and API process"
     )
     concurrent_requests: int | None = Field(
-        None, ge=1, le=1_000_000, description="simultaneous predictions and explanations per API process"
+        None, ge=1, le=1_000_000, strict=True, description="simultaneous predictions and explanations per API process"
     )
     dataset_bytes: int | None = Field(
-        None, ge=0, le=2**53 - 1, description="bytes of the images that the key has uploaded and that are still stored"
+        None, ge=0, le=2**53 - 1, strict=True, description="bytes of the images that the key has uploaded and that are still stored"
     )
-    queued_jobs: int | None = Field(None, ge=0, le=1_000_000, description="jobs of the key that wait for a worker")
+    queued_jobs: int | None = Field(None, ge=0, le=1_000_000, strict=True, description="jobs of the key that wait for a worker")
 
 
 class KeyInfo(ResponseModel):
@@ -72,5 +72,5 @@ class RotateRequest(StrictModel):
     """Body of POST /keys/{key}/rotate."""
 
     overlap_hours: float = Field(
-        0.0, ge=0, le=MAX_OVERLAP_HOURS, description="time for which the old secret stays valid"
+        0.0, ge=0, le=MAX_OVERLAP_HOURS, strict=True, description="time for which the old secret stays valid"
     )

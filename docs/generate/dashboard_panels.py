@@ -235,6 +235,7 @@ _JOBS = (
     _gauge("Broker up", "{{instance}}", 'duet_broker_up{job="$job"}'),
     _gauge("Response time of the broker", "{{instance}}", 'duet_broker_response_seconds{job="$job"}', "s"),
     _gauge("Memory of the broker", "used", 'max(duet_broker_memory_bytes{job="$job"})', "bytes"),
+    _rate("Webhook attempts", "outcome", 'duet_webhook_attempts_total{job="$job"}'),
 )
 _HOME = (
     Panel(

@@ -89,6 +89,8 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        for outcome in ("delivered", "failed", "given_up", "dropped"):
+            self._webhooks.labels(outcome)  # a counter that exists from the start counts its first event too
         self._model_info = self._gauge("duet_model_info", "1 while a version is loaded", MODEL, "livemax")
         self._providers = self._gauge(
             "duet_provider_info",

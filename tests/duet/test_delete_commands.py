@@ -137,7 +137,7 @@ def test_documented_commands_run(
     [block] = [
         block
         for block in blocks(ROOT / "docs" / "operations.md")
-        if block.said.endswith("test_documented_commands_run")
+        if block.said.endswith("test_delete_commands.py::test_documented_commands_run")
     ]
     for line in block.text.splitlines():
         answer_with(monkeypatch, "y\n")

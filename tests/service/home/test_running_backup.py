@@ -120,6 +120,7 @@ def test_backups_of_a_busy_home_are_consistent(home: Path, tmp_path_factory: pyt
         changes = [lambda: publish_and_promote(repository), lambda: upload(service, key, numbers)]
         with repeated(*changes, lambda: submit(store)) as errors, calling(service.address, 2):
             known = []
+            wait_until(lambda: bool(errors) or next(TrafficReader(home).read_all(), None) is not None)
             for number in range(3):
                 job = submit(store).id
                 known.append(after_changes(repository, errors))

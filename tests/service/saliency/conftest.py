@@ -51,10 +51,13 @@ def exported(family: str, network: Classifier, folder: Path) -> Pair:
 
 @pytest.fixture(scope="session", params=["cnn", "mlp"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """A small network of each family with random weights; a shipped one takes minutes in float64."""
+    """A small network of each family with random weights; a shipped one takes minutes in float64.
+
+    With this seed, no Grad-CAM map of the tests is zero everywhere.
+    """
     family: str = request.param
     network = new_classifier(small_recipe(family), small_images())
-    initialize(network, torch.Generator().manual_seed(0))
+    initialize(network, torch.Generator().manual_seed(4))
     return exported(family, network.eval(), tmp_path_factory.mktemp(family) / "exported")
 
 

@@ -85,7 +85,7 @@ def test_scopes_come_from_scope_or_scp(claims: dict[str, Any], scopes: tuple[str
     ("claims", "said"),
     [
         ({"exp": time.time() - 60}, "it has expired"),
-        ({"nbf": time.time() + 600}, "not valid yet"),
+        ({"nbf": time.time() + 86_400}, "not valid yet"),
         ({"iss": "https://elsewhere.example"}, "its issuer is not"),
         ({"aud": "another-service"}, f"its audience is not {AUDIENCE}"),
         ({"aud": None}, "aud"),
