@@ -28,9 +28,15 @@ class KeyLimits(StrictModel):
         None, ge=1, le=1_000_000, strict=True, description="simultaneous predictions and explanations per API process"
     )
     dataset_bytes: int | None = Field(
-        None, ge=0, le=2**53 - 1, strict=True, description="bytes of the images that the key has uploaded and that are still stored"
+        None,
+        ge=0,
+        le=2**53 - 1,
+        strict=True,
+        description="bytes of the images that the key has uploaded and that are still stored",
     )
-    queued_jobs: int | None = Field(None, ge=0, le=1_000_000, strict=True, description="jobs of the key that wait for a worker")
+    queued_jobs: int | None = Field(
+        None, ge=0, le=1_000_000, strict=True, description="jobs of the key that wait for a worker"
+    )
 
 
 class KeyInfo(ResponseModel):
