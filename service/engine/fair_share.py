@@ -20,8 +20,9 @@ TURN_SECONDS = 0.002
 SHARED_SECONDS = 5.0
 """Time after a request of another caller during which batches stay short."""
 
-CREDIT_SECONDS = 0.1
-"""Model time that a caller may receive before the others after it was idle."""
+CREDIT_SECONDS = 0.5
+"""Model time that a caller may receive before the others after it was idle. A burst of a caller that uses less than its
+share should fit into it: otherwise a part of the burst waits for images of the others."""
 
 MAX_IDLE_CALLERS = 1024
 
