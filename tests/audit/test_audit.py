@@ -36,7 +36,7 @@ def test_figures_from_stored_predictions_agree(check: str, sources: Sources) -> 
 
 @pytest.mark.cifar10
 @pytest.mark.slow
-@pytest.mark.parametrize("check", ["cifar10", "inference", "corruptions"])
+@pytest.mark.parametrize("check", ["cifar10", "inference", pytest.param("corruptions", marks=pytest.mark.full)])
 def test_figures_from_the_images_agree(check: str, sources: Sources) -> None:
     if not os.environ.get("DUET_DATA_DIR"):
         pytest.skip("DUET_DATA_DIR is not set")

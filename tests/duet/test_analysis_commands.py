@@ -48,6 +48,7 @@ def test_interpret_records_mistakes_and_figures(
     assert {f"mlp@1-cnn@1.quick.{name}.png" for name in ("classes", "confusions", "patterns")} <= figures
 
 
+@pytest.mark.full
 def test_robustness_of_two_versions_is_recorded(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +128,7 @@ def test_report_writes_its_page(
     assert f"{published[1].cnn.metrics.test_accuracy:.1%}" in page
 
 
+@pytest.mark.full
 def test_robustness_of_all_images_fills_the_holdout_record(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:

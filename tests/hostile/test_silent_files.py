@@ -24,7 +24,7 @@ if __name__ == "__main__":  # workers import the script
 """
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.full)])
 def test_service_ends_although_a_file_system_hangs(home: Path, workers: str) -> None:
     environment = os.environ | {
         "DUET_HOME": str(home),

@@ -22,14 +22,17 @@ KEY = "k" * 16
 DESCRIPTION = Path(__file__).parents[2] / "openapi.json"
 
 
-def config(examples: int) -> SchemathesisConfig:
-    """Configuration with at most `examples` generated requests of each kind per operation."""
+def config(examples: int, *, boundaries: bool) -> SchemathesisConfig:
+    """Configuration with at most `examples` random requests of each kind per operation.
+
+    With `boundaries`, also about 20 requests per operation with boundary values, wrong types and missing fields.
+    """
     return SchemathesisConfig.from_dict(
         {
             "seed": 1,
             "auth": {"openapi": {"key": {"api_key": KEY}}},
             "generation": {"max-examples": examples, "deterministic": True},
-            "phases": {"stateful": {"enabled": False}},
+            "phases": {"stateful": {"enabled": False}, "coverage": {"enabled": boundaries}},
             # A schema cannot describe a valid image, a valid cursor or an unused idempotency key.
             "checks": {"positive_data_acceptance": {"enabled": False}},
         }
@@ -41,8 +44,8 @@ def _as_it_is(_: schemathesis.SerializationContext, value: Any) -> Any:
     return value
 
 
-one_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(1))
-many_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(20))
+one_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(1, boundaries=False))
+many_each = schemathesis.openapi.from_path(DESCRIPTION, config=config(20, boundaries=True))
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import service
 from service.engine.arrays import Pixels
 from service.engine.batcher import SWEEP_SECONDS
 from service.engine.postprocess import Outputs
+from tests.support.frozen_objects import frozen_objects
 from tests.support.gates import gated
 from tests.support.onnx_models import gray_png
 from tests.support.service import ListeningApp, listening_app, settings_for, until
@@ -57,6 +58,12 @@ REQUESTS = {
     "an invalid parameter": (request(GRAY, path="/predict?top_k=0"), 422),
     "another address": (request(GRAY, path="/nowhere"), 404),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _frozen() -> Iterator[None]:
+    with frozen_objects():
+        yield
 
 
 @contextmanager

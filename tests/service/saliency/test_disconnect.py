@@ -16,6 +16,7 @@ from service.engine.decoder import Upload
 from service.saliency.explainer import Explainer, Explanation
 from service.saliency.methods import Subject
 from service.saliency.runs import Runs
+from tests.support.frozen_objects import frozen_objects
 from tests.support.gates import Gate, gated
 from tests.support.gradient_graphs import write_explainable
 from tests.support.onnx_models import gray_png
@@ -110,11 +111,8 @@ Leftovers = Callable[[], list[object]]
 
 @pytest.fixture(scope="module", autouse=True)
 def _frozen() -> Iterator[None]:
-    """Hide the objects of other modules from the cycle collector, which takes a second to look at all of them."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+    with frozen_objects():
+        yield
 
 
 @pytest.fixture

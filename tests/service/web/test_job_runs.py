@@ -46,7 +46,7 @@ def curve(page: Page, title: str) -> list[list[str]]:
 
 
 @pytest.mark.smoke
-@pytest.mark.parametrize(("size", "scheme"), [(NARROW, "dark"), (WIDE, "light")])
+@pytest.mark.parametrize(("size", "scheme"), [pytest.param(NARROW, "dark", marks=pytest.mark.full), (WIDE, "light")])
 def test_runs_of_the_command_line_are_listed_and_followed(
     browser: Browser, trainings: TrainingSite, size: tuple[int, int], scheme: Scheme
 ) -> None:

@@ -242,6 +242,7 @@ def two(
     return repository, student(epochs=3, **clean, **{"augmentation.cutmix": 0.5, "augmentation.augmix": 0.3})
 
 
+@pytest.mark.full
 def test_two_teachers_are_averaged_recorded_and_resumed(
     two: tuple[ModelRepository, RecipeConfig], images: Images, tmp_path: Path
 ) -> None:

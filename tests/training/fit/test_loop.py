@@ -133,7 +133,9 @@ small_fit(small_recipe(sys.argv[1]), small_images(), Path(sys.argv[2]), reporter
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "step", "epochs"), [("mlp", 5, 1), ("cnn", 6, 1), ("cnn", 10, 2)])
+@pytest.mark.parametrize(
+    ("kind", "step", "epochs"), [("mlp", 5, 1), pytest.param("cnn", 6, 1, marks=pytest.mark.full), ("cnn", 10, 2)]
+)
 def test_killed_run_resumes_to_the_same_weights(
     kind: str, step: int, epochs: int, images: Images, tmp_path: Path
 ) -> None:

@@ -97,6 +97,7 @@ def test_attempt_after_publishing_only_reports_the_result(data: Path, published:
     assert ModelRepository(home / "models", home / "none").versions("mlp") == [1]
 
 
+@pytest.mark.full
 def test_killed_training_resumes_to_the_same_weights(data: Path, home: Path, published: tuple[Path, WorkerEnd]) -> None:
     with training(data, home) as worker:
         for message in worker.messages():
@@ -155,6 +156,7 @@ def test_unexpected_error_points_to_the_log(tmp_path: Path, home: Path) -> None:
     assert "see the traceback in the job's log" in failed.message
 
 
+@pytest.mark.full
 def test_evaluation_job_writes_records(data: Path, published: tuple[Path, WorkerEnd]) -> None:
     home, _ = published
     folder = home / "models" / "mlp" / "1"

@@ -75,6 +75,7 @@ def hand_over(classifier: Classifier, origin: Origin, *_images: object, **_optio
     raise HandedOverError(classifier, origin)
 
 
+@pytest.mark.full
 def test_version_has_graphs_gradient_and_the_origin_of_its_weights(
     home: Path, backbone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -367,6 +367,7 @@ def test_rehearsal_does_not_change_the_network(images: Images) -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in classifier.state_dict().items())
 
 
+@pytest.mark.full
 def test_rehearsal_uses_the_network_of_the_recipe(images: Images) -> None:
     """Published tolerances hold for deep and wide networks with random weights too."""
     check.rehearse_export(new_classifier(recipe_config("cnn_best"), images), images.part("train").images_NHWC)

@@ -43,7 +43,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, and ru_maxrss is in KiB on Linux only")
 def test_figures_of_1000_classes_take_bounded_memory(tmp_path: Path) -> None:
     picture = tmp_path / "confusion.png"

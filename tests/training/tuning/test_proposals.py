@@ -31,7 +31,7 @@ class Said(StudyProgress):
             raise KeyboardInterrupt
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_proposals_are_pruned_alike_after_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     epochs, trials, unscored = 5, 22, 4
     tuned(tmp_path / "whole", trials=trials, epochs=epochs)

@@ -36,6 +36,7 @@ def start(broker: Broker, tmp_path: Path) -> Iterator[Start]:
         yield start
 
 
+@pytest.mark.full
 def test_killed_worker_resumes_the_job_without_a_row_twice(broker: Broker, start: Start, tmp_path: Path) -> None:
     jobs, home = Jobs(broker), tmp_path / "home"
     job = jobs.submit(BatchParameters(data="folder:grays", models=("cnn@1",)))

@@ -13,7 +13,7 @@ from training.export.gradients import check_gradient, export_gradient
 from training.export.to_onnx import export_model
 from training.export.weights import stored_classifier
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.full
 
 PICTURE = Path(__file__).parents[4] / "docs" / "images" / "cat.jpg"
 
