@@ -83,10 +83,15 @@ def check_goals(goals: Sequence[Goal], figures: Mapping[str, Sequence[float]]) -
     ]
 
 
+def plain_table(title: str, figures: Mapping[str, Sequence[float]], goals: Sequence[Goal]) -> TextTable:
+    """Return a table of the figures without a goal."""
+    rows = tuple((name, summary(values)) for name, values in figures.items() if _goal_of(name, goals) is None)
+    return TextTable(title, ("what", ">measured"), rows)
+
+
 def figure_tables(title: str, figures: Mapping[str, Sequence[float]], goals: Sequence[Goal]) -> list[TextTable]:
     """Return a table of the figures without a goal and one of those with a goal; empty tables are left out."""
-    plain = tuple((name, summary(values)) for name, values in figures.items() if _goal_of(name, goals) is None)
-    tables = [TextTable(title, ("what", ">measured"), plain), goals_table(check_goals(goals, figures))]
+    tables = [plain_table(title, figures, goals), goals_table(check_goals(goals, figures))]
     return [table for table in tables if table.rows]
 
 

@@ -100,7 +100,7 @@ def tables(results: Results, figures: Figures) -> list[TextTable]:
         reports.columns_table("Closed loop", ("engine", ">clients", "server", "body"), cells),
         reports.columns_table("Overload", ("engine",), results.overload),
         reports.columns_table("Several cores", (">cores", ">processes", ">threads"), cores),
-        *reports.figure_tables("Ratios, start and memory", results.costs, GOALS)[:1],
+        reports.plain_table("Ratios, start and memory", results.costs, GOALS),
         reports.goals_table(reports.check_goals(GOALS, figures)),
     ]
     return [table for table in found if table.rows]
