@@ -121,7 +121,7 @@ constraints:
 	grep -vE '$(OF_TORCH)' .venv-constraints/newest.txt > constraints.txt
 	$(COMPILE) --extra serve --resolution lowest-direct --no-deps --output-file .venv-constraints/oldest.txt
 	cp .venv-constraints/oldest.txt constraints-oldest.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --output-file .venv-constraints/serve.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra oidc --output-file .venv-constraints/serve.txt
 	cp .venv-constraints/serve.txt requirements-serve.txt
 	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra training --output-file .venv-constraints/worker.txt
 	$(WITHOUT_TORCH) .venv-constraints/worker.txt > requirements-worker.txt
