@@ -62,13 +62,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServiceProcess
         yield running
 
 
-@pytest.mark.slow
 @one_each.parametrize()
 def test_generated_request_matches_the_openapi_document(case: schemathesis.Case[Any], service: ServiceProcess) -> None:
     case.call_and_validate(base_url=service.url)
 
 
-@pytest.mark.full
 @pytest.mark.timeout(1800)
 @many_each.parametrize()
 def test_responses_match_the_openapi_document(case: schemathesis.Case[Any], service: ServiceProcess) -> None:
