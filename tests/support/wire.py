@@ -94,6 +94,14 @@ class Peer:
         """Return all bytes until the server closes the connection."""
         return await self._reader.read()
 
+    async def until_reset(self) -> bytes:
+        """Return all bytes until the server closes or resets the connection."""
+        received = bytearray()
+        with suppress(ConnectionError):
+            while piece := await self._reader.read(65_536):
+                received += piece
+        return bytes(received)
+
     def hang_up_sending(self) -> None:
         """Close the sending half of the connection."""
         self._writer.write_eof()

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.progress import DownloadColumn, Progress, TimeRemainingColumn
-from torchvision.datasets import CIFAR10
 
 from core.errors import DataError
 from core.files.home import duet_home, ensure_home
@@ -22,9 +21,7 @@ from core.images.cifar_files import (
     CIFAR10_FILES,
     DOWNLOAD_BYTES,
     FOLDER_NAME,
-    META_FILE,
     NAME,
-    TEST_FILE,
     batches_folder,
     cifar10_folder,
     download_folder,
@@ -106,20 +103,12 @@ def _check_files(folder: Path, files: Sequence[tuple[str, str]]) -> None:
 
 
 def _read(folder: Path, files: Sequence[tuple[str, str]], *, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
+    # torchvision imports a compiler, which takes 2 s of processor time.
+    from training.data.torchvision_files import TorchvisionFiles
+
     with warnings.catch_warnings():
         # The files were pickled by a numpy of 2009; numpy 2.4 warns about its dtypes.
         warnings.simplefilter("ignore")
-        source = _TorchvisionFiles(folder, files, train=train)
+        source = TorchvisionFiles(folder, files, train=train)
     images_NHWC = np.ascontiguousarray(source.data, dtype=np.uint8)
     return LabelledImages(images_NHWC, np.asarray(source.targets, dtype=np.int64)), tuple(source.classes)
-
-
-class _TorchvisionFiles(CIFAR10):  # type: ignore[misc]
-    """torchvision's reader for a folder of any name and any list of files; it checks every md5 again."""
-
-    def __init__(self, folder: Path, files: Sequence[tuple[str, str]], *, train: bool) -> None:
-        self.train_list = [list(file) for file in files if file[0] not in (TEST_FILE, META_FILE)]
-        self.test_list = [list(file) for file in files if file[0] == TEST_FILE]
-        self.meta = {**CIFAR10.meta, "md5": dict(files)[META_FILE]}
-        self.base_folder = folder.name
-        super().__init__(folder.parent, train=train)

@@ -27,7 +27,6 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
-from sklearn.datasets import load_digits, load_sample_image
 
 from core.repository.evaluation import StrangeImages, StrangeKind
 from core.repository.graph_records import Calibration
@@ -114,6 +113,8 @@ def _textures(count: int, height: int, width: int, random: np.random.Generator) 
 
 def _digits(count: int, height: int, width: int) -> Pixels:
     """The first `count` digits, white on black."""
+    from sklearn.datasets import load_digits  # imports scipy.stats, 1 s
+
     small_N88 = np.rint(load_digits().images[:count] * (255 / 16)).astype(np.uint8)
     large_NHW = [
         np.asarray(Image.fromarray(digit_88).resize((width, height), Image.Resampling.BILINEAR))
@@ -142,6 +143,8 @@ def _text(count: int, height: int, width: int, random: np.random.Generator) -> P
 
 def _photographs(count: int, height: int, width: int, random: np.random.Generator) -> Pixels:
     """Square crops of three photographs in turn, from a quarter of the shorter side to all of it."""
+    from sklearn.datasets import load_sample_image
+
     with Image.open(Path(get_data_path(), "sample_data", "grace_hopper.jpg")) as opened:
         portrait = opened.convert("RGB")
     pictures = [*(Image.fromarray(load_sample_image(name)) for name in ("china.jpg", "flower.jpg")), portrait]

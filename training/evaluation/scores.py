@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, top_k_accuracy_score
 
 from core.repository.evaluation import (
     MATRIX_CLASSES,
@@ -54,6 +53,8 @@ def score(
         calibration: temperature and thresholds of the graph.
         calibration_images: number of holdout images that the calibration was fitted on.
     """
+    from sklearn.metrics import confusion_matrix, top_k_accuracy_score  # imports scipy.stats, 1 s
+
     classes = len(class_names)
     probabilities_NK = softmax(logits_NK, calibration.temperature)
     predicted_N = probabilities_NK.argmax(axis=1)

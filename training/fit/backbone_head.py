@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.optimize import minimize
-from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
@@ -136,6 +134,8 @@ def solve(rows: Rows, penalty: float, start_KF1: Floats | None = None) -> Floats
         loss = -float((share_M1 * rows.target_MK * log_MK).sum(dtype=np.float64))
         return loss + 0.5 * penalty * squares, gradient_KF1.ravel()
 
+    from scipy.optimize import minimize  # 0.5 s, only used for pretrained networks
+
     start = np.zeros(shape) if start_KF1 is None else start_KF1.astype(np.float64)
     result = minimize(
         loss_and_gradient,
@@ -197,5 +197,7 @@ def _best_penalty(rows: Rows, target_MK: Floats, fold_M: npt.NDArray[np.int64]) 
 
 
 def _log_probabilities(head_KF1: Floats, features_MF: Floats) -> Floats:
+    from scipy.special import log_softmax
+
     logits_MK = features_MF @ head_KF1[:, :-1].T + head_KF1[:, -1]
     return np.asarray(log_softmax(logits_MK, axis=1), np.float32)

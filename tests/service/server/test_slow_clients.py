@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +31,17 @@ async def listening(home: Path) -> AsyncIterator[ListeningApp]:
 
 
 async def drip(peer: Peer, data: bytes = b"") -> bytes:
-    """Send `data`, then single bytes until the connection is closed; returns the response."""
+    """Send `data`, then single bytes until the connection is closed; returns the response.
+
+    A byte that arrives after the response resets the connection.
+    """
     await peer.send(data)
-    answered = asyncio.create_task(peer.rest())
+    answered = asyncio.create_task(peer.until_reset())
     while not answered.done():
-        try:
+        with suppress(ConnectionError):
             await peer.send(b"x")
-        except ConnectionError:
-            break
         await asyncio.wait([answered], timeout=0.05)
-    try:
-        return await answered
-    except ConnectionError:
-        return b""
+    return await answered
 
 
 async def is_served(app: ListeningApp) -> bool:

@@ -52,6 +52,11 @@ async def eventually(condition: Callable[[], bool]) -> None:
     await until(holds)
 
 
+async def until_open(store: JobStore, receivers: int = 1) -> None:
+    """Wait until the outboxes of all receivers are open; they take no event from before."""
+    await eventually(lambda: len(list(store.client.scan_iter("duet:webhooks:*:since"))) == receivers)
+
+
 async def counted(client: Any) -> dict[str, float]:
     """Webhook attempts by outcome, without outcomes that have not occurred."""
     text = (await client.get("/metrics")).text
@@ -62,6 +67,7 @@ async def counted(client: Any) -> dict[str, float]:
 async def test_ended_job_reaches_the_receiver(home: Path, broker: Broker, store: JobStore, shop: Receiver) -> None:
     before = webhook_threads()
     async with running_app(settings(home, broker, shop.url)) as app:
+        await until_open(store)
         claim = running(store)
         store.finish(claim.record.id, claim.token, "succeeded", result={"version": "cnn@2"})
         await eventually(lambda: len(shop.received) == 1)
@@ -87,6 +93,7 @@ async def test_message_outlives_receiver_and_service(home: Path, broker: Broker,
         async def has_failed() -> bool:
             return bool((await counted(app.client)).get("failed"))
 
+        await until_open(store)
         store.request_cancel(submit(store).id)
         await until(has_failed)
     with receiver(port) as shop:
@@ -104,7 +111,7 @@ async def test_alarm_of_live_traffic_reaches_all_receivers(
     with receiver() as other:
         urls = f"{shop.url},{other.url}"
         async with running_app(settings(home, broker, urls, capture_share=1.0)):
-            await eventually(lambda: len(list(store.client.scan_iter("duet:webhooks:*:since"))) == 2)
+            await until_open(store, 2)
             answer = gray_answer("white", confidence=0.6, flagged=True)
             write_segment(home, [captured(f"d{number}", answers=(answer,)) for number in range(400)])
             await eventually(lambda: "alarm.raised" in shop.types() and "alarm.raised" in other.types())
@@ -118,6 +125,7 @@ async def test_private_receiver_is_refused_at_delivery(
 ) -> None:
     url = f"http://localhost:{shop.port}/"
     async with running_app(settings(home, broker, url, webhook_private=False)) as app:
+        await until_open(store)
         store.request_cancel(submit(store).id)
 
         async def has_failed() -> bool:
@@ -135,7 +143,7 @@ async def test_outage_of_the_broker_is_logged_once(
     with running_broker() as broker:
         async with running_app(settings(home, broker, shop.url)):
             store = JobStore.open(broker.url)
-            await eventually(lambda: bool(list(store.client.scan_iter("duet:webhooks:*:since"))))
+            await until_open(store)
             broker.kill()
             await eventually(lambda: caplog.text.count("webhooks are paused") == 2)
             broker.restart()
