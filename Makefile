@@ -121,9 +121,11 @@ constraints:
 	grep -vE '$(OF_TORCH)' .venv-constraints/newest.txt > constraints.txt
 	$(COMPILE) --extra serve --resolution lowest-direct --no-deps --output-file .venv-constraints/oldest.txt
 	cp .venv-constraints/oldest.txt constraints-oldest.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra oidc --output-file .venv-constraints/serve.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra oidc --extra remote \
+	  --output-file .venv-constraints/serve.txt
 	cp .venv-constraints/serve.txt requirements-serve.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra training --output-file .venv-constraints/worker.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra remote --extra training \
+	  --output-file .venv-constraints/worker.txt
 	$(WITHOUT_TORCH) .venv-constraints/worker.txt > requirements-worker.txt
 	printf '%s\n' 'cyclonedx-bom>=7.5,<8' > .venv-constraints/sbom.in
 	$(HASHED) .venv-constraints/sbom.in --output-file .venv-constraints/sbom.txt

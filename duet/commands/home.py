@@ -39,7 +39,7 @@ def backup(
     if done.links:
         listed = ", ".join(done.links[:5]) + (", ..." if len(done.links) > 5 else "")
         note(f"links are not followed, back up their targets yourself: {listed}")
-    note("the archive contains the API key: keep it as safe as the home")
+    note("the archive contains keys of the API: keep it as safe as the home")
 
 
 @app.command()
@@ -64,7 +64,7 @@ def restore(
 
 @app.command()
 def check() -> None:
-    """Check versions, champions, data sets, captured traffic and leftovers; exit code 1 if anything is wrong."""
+    """Check versions, champions, data sets, captured traffic, keys and leftovers; exit code 1 if anything is wrong."""
     require_serve("duet home check")
     from core.errors import ConfigurationError
     from core.repository.repository import ModelRepository
