@@ -39,7 +39,7 @@ def backup(
     if done.links:
         listed = ", ".join(done.links[:5]) + (", ..." if len(done.links) > 5 else "")
         note(f"links are not followed, back up their targets yourself: {listed}")
-    note("the archive contains keys of the API: keep it as safe as the home")
+    note("the archive contains the API key: keep it as safe as the home")
 
 
 @app.command()
