@@ -67,9 +67,12 @@ lint: .venv-dev/ready
 
 ## manifests: check deploy/kubernetes against the schemas of Kubernetes and with checkov (needs kubectl, no cluster)
 manifests: .venv-manifests/ready
-	mkdir -p build/manifests
-	for overlay in trial external-redis monitoring; do \
-	  kubectl kustomize deploy/kubernetes/$$overlay > build/manifests/$$overlay.yaml || exit; \
+	mkdir -p build/manifests build/overlays/components
+	printf '%s\n' 'resources: [../trial]' 'components: [../webhooks, ../oidc, ../tracing]' \
+	  > build/overlays/components/kustomization.yaml
+	cp -r deploy/kubernetes/* build/overlays/
+	for overlay in trial external-redis monitoring components; do \
+	  kubectl kustomize build/overlays/$$overlay > build/manifests/$$overlay.yaml || exit; \
 	  for version in $(KUBERNETES); do \
 	    .venv-manifests/bin/kubernetes-validate --strict --quiet --no-warn --kubernetes-version $$version \
 	      build/manifests/$$overlay.yaml || exit; \
@@ -137,4 +140,4 @@ constraints:
 
 ## clean: remove the environments
 clean:
-	rm -rf .venv .venv-training .venv-dev .venv-oldest .venv-manifests build/manifests
+	rm -rf .venv .venv-training .venv-dev .venv-oldest .venv-manifests build/manifests build/overlays

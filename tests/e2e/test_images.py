@@ -86,7 +86,9 @@ def test_image_has_the_extras_that_its_file_names(name: str) -> None:
     extras = re.findall(r"`(\w+)`", said[0])
     assert {"serve", "openvino", "tracing", "remote"} <= set(extras)
     installed = {line.split("==")[0] for line in hashed(f"requirements-{'serve' if name == 'service' else name}.txt")}
-    asked = [canonicalize_name(Requirement(line).name) for each in extras for line in PROJECT["optional-dependencies"][each]]
+    asked = [
+        canonicalize_name(Requirement(line).name) for each in extras for line in PROJECT["optional-dependencies"][each]
+    ]
     assert set(asked) - installed <= {"torch", "torchvision"}, "run: make constraints"
     [recipe] = re.findall(rf"--output-file \.venv-constraints/{'serve' if name == 'service' else name}\.txt", MAKEFILE)
     command = MAKEFILE[: MAKEFILE.index(recipe)].rpartition("$(HASHED)")[2]
