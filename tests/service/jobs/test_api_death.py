@@ -74,6 +74,7 @@ def test_api_killed_before_the_message_loses_no_job(broker: Broker, jobs: Jobs, 
     assert len(jobs.store.list().records) == 1
 
 
+@pytest.mark.full
 def test_api_killed_during_a_job_loses_no_event(broker: Broker, jobs: Jobs, home: Path, tmp_path: Path) -> None:
     with workers(broker, tmp_path, double(tmp_path / "python", STEPS), home=home) as start:
         start()

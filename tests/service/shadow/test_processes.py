@@ -58,6 +58,7 @@ def wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.full
 def test_trial_of_one_process_runs_in_all_and_gives_one_verdict(home: Path) -> None:
     with service_process(home, DUET_WORKERS="2", DUET_THREADS="1", DUET_API_KEYS=KEYS) as service:
         begun = start(service.url)

@@ -76,7 +76,7 @@ def test_kill_while_capturing_loses_only_the_unflushed_batch(tmp_path: Path) -> 
     assert len(segment_paths(segments_folder(tmp_path))) >= 2  # the torn segment is not extended
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_processes_write_their_own_segments(tmp_path: Path) -> None:
     write_home(tmp_path)
     png = {"content-type": "image/png"}

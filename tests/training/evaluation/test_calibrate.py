@@ -135,6 +135,7 @@ def publish(
     return repository, publish_version(biased, origin, images, repository, "mlp", reporter=RecordingReporter())
 
 
+@pytest.mark.full
 def test_kept_biases_are_in_every_file_also_after_republish(
     images: Images, biased: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

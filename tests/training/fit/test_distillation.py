@@ -209,6 +209,7 @@ def test_teacher_none_or_missing(trained: Trained, images: Images) -> None:
         read_teachers(student(**{"distillation.teacher": "cnn@7"}), images, trained[0])
 
 
+@pytest.mark.full
 def test_distilled_run_resumes_to_the_same_weights(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +336,7 @@ def test_resumed_run_keeps_its_teacher_when_the_champion_changes(
         )
 
 
+@pytest.mark.full
 def test_teacher_can_be_distilled_itself(
     trained: Trained, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -108,6 +108,7 @@ def test_run_with_init_from_resumes_to_the_same_weights(base: Base, tmp_path: Pa
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 
+@pytest.mark.full
 def test_provenance_names_init_from_also_after_republish(base: Base, tmp_path: Path) -> None:
     config = recipe(init_from="base@1", epochs=1)
     manifest = run(config, base.repository, base.images, tmp_path / "run")

@@ -134,7 +134,12 @@ small_fit(small_recipe(sys.argv[1]), small_images(), Path(sys.argv[2]), reporter
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("kind", "step", "epochs"), [("mlp", 5, 1), pytest.param("cnn", 6, 1, marks=pytest.mark.full), ("cnn", 10, 2)]
+    ("kind", "step", "epochs"),
+    [
+        ("mlp", 5, 1),
+        pytest.param("cnn", 6, 1, marks=pytest.mark.full),
+        pytest.param("cnn", 10, 2, marks=pytest.mark.full),
+    ],
 )
 def test_killed_run_resumes_to_the_same_weights(
     kind: str, step: int, epochs: int, images: Images, tmp_path: Path

@@ -100,8 +100,13 @@ def remove_images(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "image_size"),
-    [(add_images, 8), (add_a_class, 8), (correct_labels, 8), (remove_images, 8), (add_images, 12)],
-    ids=["images added", "class added", "labels corrected", "images removed", "image size changed"],
+    [
+        pytest.param(add_images, 8, id="images added"),
+        pytest.param(add_a_class, 8, id="class added"),
+        pytest.param(correct_labels, 8, id="labels corrected", marks=pytest.mark.full),
+        pytest.param(remove_images, 8, id="images removed", marks=pytest.mark.full),
+        pytest.param(add_images, 12, id="image size changed", marks=pytest.mark.full),
+    ],
 )
 def test_better_version_of_a_changed_folder_is_promoted(
     home: Path, change: Callable[[Path], None], image_size: int

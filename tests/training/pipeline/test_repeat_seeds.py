@@ -42,6 +42,7 @@ def test_goal_with_one_seed_is_never_reached(goal: float, side: str) -> None:
     assert single.sentence.startswith(f"One run: 94.00%, {side} {goal:.2%}. One run gives no confidence bound")
 
 
+@pytest.mark.full
 def test_interrupted_seeds_resume_to_the_same_weights(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_seed_killed_after_publishing_is_not_trained_again(
     assert trained == [0, 1]
 
 
+@pytest.mark.full
 def test_all_seeds_use_the_teacher_of_the_first(
     pair: PublishedPair, images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,6 +83,7 @@ def test_folder_run_publishes_its_classes_and_image_size(home: Path, repository:
     assert images_for(manifest, "folder:others").dataset.test.images_NHWC.shape[1:] == (20, 20, 3)
 
 
+@pytest.mark.full
 def test_tiny_folder_gives_no_overconfident_model(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", {"night": 4, "snow": 4})
     manifest = run(recipe(epochs=10), repository)
@@ -107,6 +108,7 @@ def test_image_size_and_images_are_checked_on_resume(home: Path, repository: Mod
         run(recipe(), repository, resume=True)
 
 
+@pytest.mark.full
 def test_version_records_the_geometry_of_its_images(home: Path, repository: ModelRepository) -> None:
     write_labelled_folder(home, "colors", COLORS)
     manifest = run(recipe(epochs=1), repository)

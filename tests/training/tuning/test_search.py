@@ -88,7 +88,7 @@ class Stopped(StudyProgress):
         self._here("line")
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_search_stopped_and_killed_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     trials = 11
     tuned(tmp_path / "whole", trials=trials)

@@ -229,7 +229,9 @@ def test_cancel_asks_the_child_before_any_signal(setup: RunnerSetup) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("child", [STUBBORN, DEAF], ids=["stubborn", "deaf"])
+@pytest.mark.parametrize(
+    "child", [pytest.param(STUBBORN, id="stubborn"), pytest.param(DEAF, id="deaf", marks=pytest.mark.full)]
+)
 def test_cancel_kills_the_whole_group_in_ten_seconds(child: str, setup: RunnerSetup) -> None:
     runner, job = setup.runner(child), setup.jobs.submit(send=False)
     with setup.running(runner, job):

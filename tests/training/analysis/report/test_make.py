@@ -80,6 +80,7 @@ def of(context: ReportContext, first: Model, second: Model) -> ReportContext:
     return dataclasses.replace(context, work=dataclasses.replace(context.work, models=(first, second)))
 
 
+@pytest.mark.full
 def test_make_missing_keeps_current_records(context: ReportContext, monkeypatch: pytest.MonkeyPatch) -> None:
     forbid(
         monkeypatch,
