@@ -67,9 +67,12 @@ lint: .venv-dev/ready
 
 ## manifests: check deploy/kubernetes against the schemas of Kubernetes and with checkov (needs kubectl, no cluster)
 manifests: .venv-manifests/ready
-	mkdir -p build/manifests
-	for overlay in trial external-redis monitoring; do \
-	  kubectl kustomize deploy/kubernetes/$$overlay > build/manifests/$$overlay.yaml || exit; \
+	mkdir -p build/manifests build/overlays/components
+	printf '%s\n' 'resources: [../trial]' 'components: [../webhooks, ../oidc, ../tracing]' \
+	  > build/overlays/components/kustomization.yaml
+	cp -r deploy/kubernetes/* build/overlays/
+	for overlay in trial external-redis monitoring components; do \
+	  kubectl kustomize build/overlays/$$overlay > build/manifests/$$overlay.yaml || exit; \
 	  for version in $(KUBERNETES); do \
 	    .venv-manifests/bin/kubernetes-validate --strict --quiet --no-warn --kubernetes-version $$version \
 	      build/manifests/$$overlay.yaml || exit; \
@@ -121,9 +124,11 @@ constraints:
 	grep -vE '$(OF_TORCH)' .venv-constraints/newest.txt > constraints.txt
 	$(COMPILE) --extra serve --resolution lowest-direct --no-deps --output-file .venv-constraints/oldest.txt
 	cp .venv-constraints/oldest.txt constraints-oldest.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra oidc --output-file .venv-constraints/serve.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra oidc --extra remote \
+	  --output-file .venv-constraints/serve.txt
 	cp .venv-constraints/serve.txt requirements-serve.txt
-	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra training --output-file .venv-constraints/worker.txt
+	$(HASHED) pyproject.toml --extra serve --extra openvino --extra tracing --extra remote --extra training \
+	  --output-file .venv-constraints/worker.txt
 	$(WITHOUT_TORCH) .venv-constraints/worker.txt > requirements-worker.txt
 	printf '%s\n' 'cyclonedx-bom>=7.5,<8' > .venv-constraints/sbom.in
 	$(HASHED) .venv-constraints/sbom.in --output-file .venv-constraints/sbom.txt
@@ -135,4 +140,4 @@ constraints:
 
 ## clean: remove the environments
 clean:
-	rm -rf .venv .venv-training .venv-dev .venv-oldest .venv-manifests build/manifests
+	rm -rf .venv .venv-training .venv-dev .venv-oldest .venv-manifests build/manifests build/overlays

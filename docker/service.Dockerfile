@@ -1,4 +1,5 @@
-# Image of the API: the extras `serve`, `openvino`, `tracing` and `oidc`, and the shipped champions, without torch.
+# Image of the API: the extras `serve`, `openvino`, `tracing`, `oidc` and `remote`, and the shipped champions,
+# without torch.
 # Build from the root of the repository; the second image has no OpenVINO plugin and is 103 MB smaller:
 #   docker build -f docker/service.Dockerfile -t duet-service .
 #   docker build -f docker/service.Dockerfile -t duet-service:cpu --build-arg OPENVINO=0 .

@@ -1,4 +1,4 @@
-# Image of the worker, which trains and evaluates, with torch. Build from the root of the repository:
+# Image of the worker, which trains and evaluates: the extras `serve`, `openvino`, `tracing`, `remote` and `training`. Build from the root of the repository:
 #   docker build -f docker/worker.Dockerfile -t duet-worker .
 # Uses only instructions that both the classic builder and BuildKit support.
 

@@ -29,6 +29,10 @@ MAX_MANIFEST_BYTES = 4 * 1024 * 1024
 MAX_OBJECTS = 100_000
 """Maximum number of objects that are listed."""
 CHUNK_BYTES = 1024 * 1024
+RANGE_BYTES = 8 * 1024 * 1024
+"""Bytes of a file that one request downloads: the time limit of a request covers its body."""
+_UPLOADS = 4
+"""Parts of 5 MiB that are uploaded concurrently; with more, each is slower, and the time limit covers its body too."""
 _DIGEST = "sha256"
 """Metadata of an object in S3 with the digest of its content."""
 _VERSION = re.compile(rf"({FAMILY_PATTERN[1:-1]})/([1-9][0-9]{{0,8}})/{re.escape(MANIFEST_NAME)}")
@@ -116,7 +120,7 @@ class RemoteVersions:
         """
         with self._errors(path):
             attributes = None if self._local else {_DIGEST: record.sha256}
-            self._obstore.put(self._store, path, file, attributes=attributes)
+            self._obstore.put(self._store, path, file, attributes=attributes, max_concurrency=_UPLOADS)
 
     def create_manifest(self, folder: str, content: bytes) -> bool:
         """Store a manifest if there is none, in one step.
@@ -150,10 +154,8 @@ class RemoteVersions:
         """
         digest, size = hashlib.sha256(), 0
         with file.open("xb") as stream:
-            for chunk in self._chunks(path):
+            for chunk in self._ranges(path, record.bytes):
                 size += len(chunk)
-                if size > record.bytes:
-                    break
                 digest.update(chunk)
                 stream.write(chunk)
                 advance(len(chunk))
@@ -178,9 +180,14 @@ class RemoteVersions:
                 found += [match for each in page if (match := _VERSION.fullmatch(each["path"]))]
         return sorted((match[1], int(match[2])) for match in found)
 
-    def _chunks(self, path: str) -> Iterator[Bytes]:
+    def _ranges(self, path: str, size: int) -> Iterator[Bytes]:
+        """Content of an object in parts; nothing if its size is another."""
         with self._errors(path):
-            yield from self._obstore.get(self._store, path).stream(min_chunk_size=CHUNK_BYTES)
+            if self._obstore.head(self._store, path)["size"] != size:
+                return
+            for start in range(0, size, RANGE_BYTES):
+                end = min(start + RANGE_BYTES, size)
+                yield self._obstore.get_range(self._store, path, start=start, end=end)
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:

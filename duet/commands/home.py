@@ -64,7 +64,7 @@ def restore(
 
 @app.command()
 def check() -> None:
-    """Check versions, champions, data sets, captured traffic and leftovers; exit code 1 if anything is wrong."""
+    """Check versions, champions, data sets, captured traffic, keys and leftovers; exit code 1 if anything is wrong."""
     require_serve("duet home check")
     from core.errors import ConfigurationError
     from core.repository.repository import ModelRepository

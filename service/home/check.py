@@ -27,7 +27,8 @@ from core.repository.repository import MODELS_NAME, ModelRepository
 from service.datasets.staging import UPLOADS_NAME
 from service.home.broker_files import APPEND_FOLDER, MANIFEST, listed_files
 from service.home.contents import is_leftover, list_home
-from service.security.key_file import KEY_FILE
+from service.security.key_file import KEY_FILE, SESSION_SECRET_FILE
+from service.security.key_store import KEYS_NAME, read_key_file
 from service.traffic.record import RecordError, decode_key
 from service.traffic.segments import damage, read_frames, segment_paths, segments_folder
 
@@ -67,7 +68,7 @@ def check_home(repository: ModelRepository) -> Iterator[Finding]:
     yield from _datasets(home)
     yield from _segments(home)
     yield from _documents(home)
-    yield from _key(home)
+    yield from _keys(home)
     yield from _broker(home)
     yield from _leftovers(home)
 
@@ -157,7 +158,7 @@ def _documents(home: Path) -> Iterator[Finding]:
     """JSON files and the complete lines of JSON Lines files outside of versions and data sets."""
     for name in list_home(home, without=(MODELS_NAME, DATASETS_NAME)).files:
         suffix = PurePosixPath(name).suffix
-        if suffix not in (".json", ".jsonl"):
+        if suffix not in (".json", ".jsonl") or name == KEYS_NAME:
             continue
         try:
             content = read_regular(home / name)
@@ -180,13 +181,18 @@ def _is_json(text: bytes, *, blank: bool) -> bool:
     return True
 
 
-def _key(home: Path) -> Iterator[Finding]:
+def _keys(home: Path) -> Iterator[Finding]:
+    for name in (KEY_FILE, SESSION_SECRET_FILE):
+        try:
+            mode = stat.S_IMODE((home / name).stat().st_mode)
+        except FileNotFoundError:
+            continue
+        if mode & 0o077:
+            yield Finding(name, f"other users can read it (mode {mode:o})", f"run `chmod 600 {home / name}`")
     try:
-        mode = stat.S_IMODE((home / KEY_FILE).stat().st_mode)
-    except FileNotFoundError:
-        return
-    if mode & 0o077:
-        yield Finding(KEY_FILE, f"other users can read it (mode {mode:o})", f"run `chmod 600 {home / KEY_FILE}`")
+        read_key_file(home)
+    except ConfigurationError as error:
+        yield Finding(KEYS_NAME, str(error), _BACKUP)
 
 
 def _broker(home: Path) -> Iterator[Finding]:

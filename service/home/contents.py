@@ -24,8 +24,8 @@ _REMOVED_PREFIX = ".removed-"
 _UNPACKING_PREFIX = ".unpacking-"
 _DOWNLOAD_SUFFIX = ".part"
 """Folder and file of an unfinished download, see `training/data/download.py`."""
-_TEMPORARY = re.compile(r"\..+\.\d+\.tmp|\.api_key\..+")
-"""Files that `core.files.durable.atomic_replace` and the generated key have not renamed yet."""
+_TEMPORARY = re.compile(r"\..+\.\d+\.tmp|\.(api_key|session_secret)\..+")
+"""Files that `core.files.durable.atomic_replace` and the generated secrets have not renamed yet."""
 _APPENDED_LINES = (".jsonl", ".partial", ".journal")
 _APPENDED_TEXT = (".txt", ".log")
 _BLOCK = 64 * 1024

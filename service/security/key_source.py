@@ -35,19 +35,26 @@ class KeySource:
         self._home = home
         self._fixed = read_fixed_keys(configured, home).keys
         self._version = self._current_version()
+        self._problem = ""
         self.keyring = Keyring((*self._fixed, *self._stored()))
 
     def refresh(self) -> None:
-        """Read the stored keys if their file has changed; blocks. If it is not valid, the last valid keys stay."""
+        """Read the stored keys if their file has changed; blocks.
+
+        If they cannot be read, the last keys stay until the next call, which tries again: a key that was revoked must
+        not stay valid because of one failed read. The same problem is logged once.
+        """
         version = self._current_version()
         if version == self._version:
             return
-        self._version = version
         try:
             stored = self._stored()
         except ConfigurationError as error:
-            log.error("the keys of this process stay as they were: %s", error)
+            if str(error) != self._problem:
+                log.error("the keys of this process stay as they were: %s", error)
+            self._problem = str(error)
             return
+        self._version, self._problem = version, ""
         self.keyring = Keyring((*self._fixed, *stored))
         log.info("read %d stored keys", len({key.id for key in stored}))
 

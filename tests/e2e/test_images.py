@@ -20,6 +20,7 @@ from tests.e2e.test_constraints import hashed, lines
 ROOT = Path(__file__).resolve().parents[2]
 BAKE: dict[str, Any] = json.loads((ROOT / "docker-bake.json").read_text(encoding="utf-8"))
 TARGETS = {name: target for name, target in BAKE["target"].items() if not name.startswith("_")}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
@@ -76,6 +77,22 @@ def test_worker_is_installed_with_hashes_except_torch() -> None:
     missing = {canonicalize_name(Requirement(line).name) for line in asked} - names
     assert missing == {"torch", "torchvision"}, "run: make constraints"
     assert not [name for name in names if re.match(r"(cuda|nvidia|triton|torch)", name)]
+
+
+@pytest.mark.parametrize("name", ["service", "worker"])
+def test_image_has_the_extras_that_its_file_names(name: str) -> None:
+    said = re.match(r"# Image of the .*?\.", (ROOT / "docker" / f"{name}.Dockerfile").read_text(encoding="utf-8"), re.S)
+    assert said is not None
+    extras = re.findall(r"`(\w+)`", said[0])
+    assert {"serve", "openvino", "tracing", "remote"} <= set(extras)
+    installed = {line.split("==")[0] for line in hashed(f"requirements-{'serve' if name == 'service' else name}.txt")}
+    asked = [
+        canonicalize_name(Requirement(line).name) for each in extras for line in PROJECT["optional-dependencies"][each]
+    ]
+    assert set(asked) - installed <= {"torch", "torchvision"}, "run: make constraints"
+    [recipe] = re.findall(rf"--output-file \.venv-constraints/{'serve' if name == 'service' else name}\.txt", MAKEFILE)
+    command = MAKEFILE[: MAKEFILE.index(recipe)].rpartition("$(HASHED)")[2]
+    assert set(re.findall(r"--extra (\w+)", command)) == set(extras)
 
 
 def test_sbom_tool_is_installed_with_hashes() -> None:

@@ -12,6 +12,7 @@ from filelock import FileLock
 from core.files.home_lock import RESTORING_NAME
 from core.repository.repository import ModelRepository
 from service.home.check import Finding, check_home
+from service.security.key_store import add_key
 from service.traffic.segments import FRAME_BYTES, erase, read_frames
 from tests.support.labelled_folders import picture, write_labelled_folder
 from tests.support.traffic import captured, write_segment
@@ -132,10 +133,22 @@ def test_damaged_documents_are_found(repository: ModelRepository, home: Path) ->
     ]
 
 
-def test_key_that_others_can_read_is_found(repository: ModelRepository, home: Path) -> None:
-    (home / "api_key").chmod(0o644)
+@pytest.mark.parametrize("name", ["api_key", "session_secret"])
+def test_secret_that_others_can_read_is_found(repository: ModelRepository, home: Path, name: str) -> None:
+    (home / name).write_text("k" * 43, encoding="ascii")
+    (home / name).chmod(0o644)
     found = only(repository)
-    assert (found.where, found.advice) == ("api_key", f"run `chmod 600 {home / 'api_key'}`")
+    assert (found.where, found.advice) == (name, f"run `chmod 600 {home / name}`")
+
+
+@pytest.mark.parametrize(("content", "said"), [(b"{", "EOF"), (b'{"version": 2}', "version")])
+def test_malformed_key_file_is_found(repository: ModelRepository, home: Path, content: bytes, said: str) -> None:
+    add_key(home, "ci", "jobs")
+    assert list(check_home(repository)) == []
+    (home / "keys.json").write_bytes(content)
+    found = only(repository)
+    assert found.where == "keys.json"
+    assert said in found.problem
 
 
 def test_missing_files_of_the_broker_are_found(repository: ModelRepository, home: Path) -> None:

@@ -12,6 +12,8 @@ from tests.support.traffic import captured, write_segment
 
 KEPT = (
     "api_key",
+    "keys.json",
+    "session_secret",
     "models/aliases.json",
     "models/promotions.jsonl",
     "models/cnn/1/manifest.json",
@@ -25,6 +27,7 @@ KEPT = (
 LEFT_OUT = (
     ".running",
     ".api_key.7.abc",
+    ".session_secret.7.abc",
     "broker/log.txt",
     "broker/serve.lock",
     "cache/teachers/a.npz",
@@ -55,8 +58,10 @@ def test_locks_caches_and_unfinished_work_are_left_out(home: Path) -> None:
     assert list_home(home).files == sorted(KEPT)
     assert list_home(home, without=("datasets", "models")).files == [
         "api_key",
+        "keys.json",
         "reports/robustness/cnn@1.json",
         "runs/one/checkpoint.pt",
+        "session_secret",
         "traffic/labels/.erased",
     ]
     only = list_home(home, only="models")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import resource
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -144,6 +145,22 @@ def test_file_that_becomes_malformed_keeps_the_last_keys(tmp_path: Path, caplog:
     assert len(caplog.records) == 1
     assert "stay as they were" in caplog.text
     assert source.keyring.find(secret) is not None
+
+
+def test_revocation_is_followed_after_a_failed_read(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    key, secret = add_key(tmp_path, "ci", "jobs")
+    source = KeySource(FIXED, tmp_path)
+    revoke_key(tmp_path, key.id)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))  # no descriptor is left
+    try:
+        source.refresh()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert source.keyring.find(secret) is not None
+    assert "cannot read the API keys" in caplog.text
+    source.refresh()
+    assert source.keyring.find(secret) is None
 
 
 def test_pipe_in_place_of_the_file_does_not_hang(tmp_path: Path) -> None:
