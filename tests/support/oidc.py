@@ -22,6 +22,7 @@ class Provider:
     Attributes:
         requests: number of requests so far.
         fault: kind of wrong answers; empty for none. `hang` waits for `released`.
+        hangs: set when a request waits.
         released: ends the fault `hang`.
     """
 
@@ -29,6 +30,7 @@ class Provider:
         self.keys = keys
         self.requests = 0
         self.fault = ""
+        self.hangs = threading.Event()
         self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
@@ -60,6 +62,7 @@ class Provider:
 
     def _answer(self, path: str) -> tuple[int, bytes]:
         if self.fault == "hang":
+            self.hangs.set()
             self.released.wait(30)
         document: dict[str, Any] = {"keys": []}
         if path == "/realms/test/.well-known/openid-configuration":

@@ -183,8 +183,7 @@ async def test_provider_that_hangs_delays_one_request(running: Provider, monkeyp
     running.fault = "hang"
     monkeypatch.setattr(checked._keys, "_now", lambda: time.monotonic() + 7200)
     first = asyncio.create_task(checked.verify(running.token("rsa-1", sub="bob")))
-    while running.requests == 2:
-        await asyncio.sleep(0.01)
+    assert await asyncio.to_thread(running.hangs.wait, 30)
     assert (await checked.verify(running.token("rsa-1", sub="eve"))).name == "eve"
     assert not first.done()
     running.released.set()
