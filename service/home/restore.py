@@ -115,7 +115,7 @@ def _extract(path: Path, staging: Path) -> Restored:
             header, listed, written = _read(archive, staging)
         _check(listed, written, staging)
         _tidy(listed, written, staging)
-    except (tarfile.TarError, zlib.error, EOFError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, ValueError) as error:  # ValueError: a name with a null byte
         raise BackupError(f"cannot restore {path}: {_NOT_A_BACKUP} ({error})") from error
     except OSError as error:
         raise BackupError(f"cannot restore {path}: {describe(error)}") from error

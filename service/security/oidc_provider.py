@@ -76,9 +76,10 @@ class ProviderKeys:
         Raises:
             NotReadyError: the keys were never fetched, and cannot be fetched now.
         """
-        if not self._is_known(key_id):
+        # While another request fetches the keys again, those that are known are used, also if the provider hangs.
+        if not self._is_fresh(key_id) and not (self._has(key_id) and self._fetching.locked()):
             async with self._fetching:
-                if not self._is_known(key_id) and self._now() - self._tried >= REFETCH_SECONDS:
+                if not self._is_fresh(key_id) and self._now() - self._tried >= REFETCH_SECONDS:
                     self._tried = self._now()
                     await self._fetch()
         if not self._keys:
@@ -87,9 +88,11 @@ class ProviderKeys:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
 
-    def _is_known(self, key_id: str | None) -> bool:
-        is_fresh = self._now() - self._fetched < KEYS_SECONDS
-        return is_fresh and (key_id in self._keys or (key_id is None and bool(self._keys)))
+    def _is_fresh(self, key_id: str | None) -> bool:
+        return self._has(key_id) and self._now() - self._fetched < KEYS_SECONDS
+
+    def _has(self, key_id: str | None) -> bool:
+        return key_id in self._keys or (key_id is None and bool(self._keys))
 
     async def _fetch(self) -> None:
         """Replace the keys; those that are known stay if the provider cannot be reached."""

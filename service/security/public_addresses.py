@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 """Prefix of IPv6 addresses that stand for IPv4 addresses behind a gateway (RFC 6052)."""
+_RESERVED = (IPv4Network("192.88.99.0/24"), IPv6Network("3fff::/20"))
+"""Networks that the registries of Python 3.11 contain as global: 6to4 relays (RFC 7526), documentation (RFC 9637)."""
 
 
 def is_public(address: str) -> bool:
@@ -28,5 +30,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
             return _is_public(IPv4Address(address.packed[-4:]))
         if address.is_site_local or (address.sixtofour is not None and not _is_public(address.sixtofour)):
             return False
+    if any(address in network for network in _RESERVED):
+        return False
     # A multicast address may be global, and the registries of Python 3.11 contain some reserved networks as global.
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)

@@ -54,7 +54,7 @@ class ShadowTrials:
         Args:
             home: the home of the service.
             repository: of the versions.
-            engine: answers requests, and runs the challengers on its idle lane.
+            engine: answers requests, and runs the challengers while no prediction waits.
             traffic: stores the disagreements.
             promotions: promotes after a verdict.
             publish: called with the trials that are running or have just ended.

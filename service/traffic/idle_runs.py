@@ -1,6 +1,6 @@
-"""Runs of models on the idle lane, limited to a share of the time of one thread.
+"""Runs of models in idle time, limited to a share of the time of one thread.
 
-The lane runs them only while no prediction waits. Under full load the queue of predictions is often empty for a moment,
+They run only while no prediction waits. Under full load the queue of predictions is often empty for a moment,
 so the time of these runs is limited too.
 """
 

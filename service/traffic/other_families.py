@@ -1,4 +1,4 @@
-"""Answers of other families for captured pictures, on the idle lane and with little of the processor's time.
+"""Answers of other families for captured pictures, in idle time and with little of the processor's time.
 
 Pictures for which there is no time are stored without an answer.
 """

@@ -21,13 +21,17 @@ class Provider:
 
     Attributes:
         requests: number of requests so far.
-        fault: kind of wrong answers; empty for none.
+        fault: kind of wrong answers; empty for none. `hang` waits for `released`.
+        hangs: set when a request waits.
+        released: ends the fault `hang`.
     """
 
     def __init__(self, keys: list[RSAKey | ECKey]) -> None:
         self.keys = keys
         self.requests = 0
         self.fault = ""
+        self.hangs = threading.Event()
+        self.released = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         self._thread.start()
@@ -57,6 +61,9 @@ class Provider:
             self._thread.join()
 
     def _answer(self, path: str) -> tuple[int, bytes]:
+        if self.fault == "hang":
+            self.hangs.set()
+            self.released.wait(30)
         document: dict[str, Any] = {"keys": []}
         if path == "/realms/test/.well-known/openid-configuration":
             document = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys"}

@@ -143,6 +143,16 @@ def test_unsafe_member_is_refused(archive: Path, tmp_path: Path, hostile: tuple[
     assert not (tmp_path / "escaped").exists()
 
 
+def test_names_with_a_null_byte_are_refused(archive: Path, tmp_path: Path) -> None:
+    hostile = member("home/a", pax_headers={"path": "home/a\0b"})
+    refused(rewritten(archive, lambda members: members.insert(1, hostile)), tmp_path / "new", "null byte")
+
+    def change(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
+        members[-1] = (members[-1][0], members[-1][1].replace(b'"folders":["', b'"folders":["a%00b","'))
+
+    refused(rewritten(archive, change), tmp_path / "new", "null byte")
+
+
 def test_unsafe_folder_in_the_list_is_refused(archive: Path, tmp_path: Path) -> None:
     def change(members: list[tuple[tarfile.TarInfo, bytes]]) -> None:
         members[-1] = (members[-1][0], members[-1][1].replace(b'"folders":["', b'"folders":["../escaped","'))

@@ -45,6 +45,8 @@ def test_public_addresses(address: str) -> None:
         "64:ff9b::a00:1",
         "64:ff9b:1::1",
         "2001::1",
+        "192.88.99.1",
+        "3fff::1",
     ],
 )
 def test_other_addresses_are_not_public(address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import time
@@ -174,6 +175,19 @@ async def test_known_keys_survive_an_outage(running: Provider, monkeypatch: pyte
     running.close()
     monkeypatch.setattr(checked._keys, "_now", lambda: time.monotonic() + 7200)
     assert (await checked.verify(running.token("rsa-1", sub="bob"))).name == "bob"
+
+
+async def test_provider_that_hangs_delays_one_request(running: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = verifier(running)
+    await checked.verify(running.token("rsa-1"))
+    running.fault = "hang"
+    monkeypatch.setattr(checked._keys, "_now", lambda: time.monotonic() + 7200)
+    first = asyncio.create_task(checked.verify(running.token("rsa-1", sub="bob")))
+    assert await asyncio.to_thread(running.hangs.wait, 30)
+    assert (await checked.verify(running.token("rsa-1", sub="eve"))).name == "eve"
+    assert not first.done()
+    running.released.set()
+    assert (await first).name == "bob"
 
 
 @pytest.fixture
