@@ -65,11 +65,12 @@ def print_manifest(manifest: Manifest, *, folder: Path, layer: Layer, champion: 
 
 
 def print_promotions(promotions: Iterable[Promotion], *, title: str | None = None) -> None:
-    """Print one line per entry of the audit trail."""
+    """Print one line per entry of the audit trail; promotions that the gate refused are marked as forced."""
     table = _table(">entry", "time", "family", "action", "version", "by", "reason", title=title)
     for entry in promotions:
         moved = f"deleted {entry.from_version}" if entry.action == "delete" else _moved(entry)
-        _add(table, str(entry.entry), _time(entry.at), entry.family, entry.action, moved, entry.actor, entry.reason)
+        action = f"{entry.action} (forced)" if (entry.evidence or {}).get("forced") else entry.action
+        _add(table, str(entry.entry), _time(entry.at), entry.family, action, moved, entry.actor, entry.reason)
     Console().print(table)
 
 

@@ -144,7 +144,7 @@ class MethodDoesNotFitError(ProblemError):
             else f"the feature maps of a convolutional network, and {reference} has none"
         )
         super().__init__(
-            f"{method} needs {reason}: use one of {', '.join(fitting)}",
+            f"{method} needs {reason}: use {'one of ' if len(fitting) > 1 else ''}{', '.join(fitting)}",
             method=method,
             available=list(fitting),
         )

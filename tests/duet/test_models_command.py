@@ -252,6 +252,8 @@ def test_promote_with_force_overrides_the_gate(duet: Duet, measured: ModelReposi
     assert outcome.json["gate"]["passed"] is False
     assert outcome.json["promotion"]["evidence"]["forced"] is True
     assert measured.champion("cnn") == 3
+    history = duet("models", "history", "cnn").out.split()
+    assert history[history.index("promote") + 1] == "(forced)"
 
 
 def test_gate_of_a_first_version_prints_the_floor(duet: Duet, measured: ModelRepository) -> None:
