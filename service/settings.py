@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     auto, the fastest installed one. The predictions of each must agree with those of cpu, which is used if no other
     provider passes this check."""
 
-    precision: Precision | Literal["auto"] = "auto"
+    precision: Literal["auto", Precision] = "auto"
     """Precision of requests that do not name one: fp32, bf16, int8, or auto, the faster of fp32 and bf16. fp32 is used
     if no execution provider has bf16 or the version has no int8 graph."""
 
@@ -286,7 +286,8 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         problems = [
-            f"{'_'.join(['DUET', *map(str, problem['loc'])]).upper()}: {problem['msg']}" for problem in error.errors()
+            f"DUET_{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+            for problem in error.errors()
         ]
         raise ConfigurationError("; ".join(problems)) from None
 

@@ -39,7 +39,7 @@ _CUDA = "CUDAExecutionProvider"
 _OPENVINO_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 """Number format in which OpenVINO computes; for the int8 graph, that of the layers that are not quantized."""
 _INSTALL: dict[ProviderName, str] = {
-    "openvino": "install the extra `openvino` (`pip install 'duet-vision[openvino]'`), on x86-64 Linux",
+    "openvino": "install the extra `openvino` (`pip install 'duet-vision[openvino]'`), on Linux with an Intel CPU",
     "cuda": "replace the package onnxruntime by onnxruntime-gpu, on a machine with an NVIDIA GPU",
 }
 
@@ -157,7 +157,7 @@ def _find_openvino() -> Provider | str:
     except Exception as error:  # onnxruntime has no common base class for its errors
         return f"onnxruntime {runtime_version()} cannot load the plugin: {str(error).strip().splitlines()[0]}"
     if device is None:
-        return "the plugin does not support this CPU"
+        return "the plugin has no device for this CPU, it supports CPUs of Intel only"
     precisions: set[Precision] = {"fp32", "int8"}
     if "BF16" in device.ep_metadata.get("OPTIMIZATION_CAPABILITIES", "").split():
         precisions.add("bf16")

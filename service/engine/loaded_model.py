@@ -28,8 +28,8 @@ log = logging.getLogger("duet.models")
 _HASHED = (".onnx", ".safetensors")
 """Suffixes of files that onnxruntime opens."""
 _NO_BF16 = (
-    "no execution provider of this machine computes in bf16, which needs avx512_bf16 or amx_bf16, the extra `openvino` "
-    "and DUET_PROVIDERS with openvino or auto"
+    "no execution provider of this machine computes in bf16, which needs an Intel CPU with avx512_bf16 or amx_bf16, "
+    "the extra `openvino` and DUET_PROVIDERS with openvino or auto"
 )
 
 

@@ -82,6 +82,18 @@ def test_unknown_provider_gives_a_clear_error(text: str, problem: str, monkeypat
         read_settings()
 
 
+def test_errors_name_the_variable_and_every_choice_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUET_PRECISION", "fp16")
+    monkeypatch.setenv("DUET_PROVIDERS", "opnvino")
+    monkeypatch.setenv("DUET_CORS_ORIGINS", "https://a.example,nowhere")
+    with pytest.raises(ConfigurationError) as caught:
+        read_settings()
+    problems = dict(problem.split(": ", 1) for problem in str(caught.value).split("; "))
+    assert problems.keys() == {"DUET_PRECISION", "DUET_PROVIDERS", "DUET_CORS_ORIGINS"}
+    assert problems["DUET_PRECISION"] == "Input should be 'auto', 'fp32', 'bf16' or 'int8'"
+    assert problems["DUET_PROVIDERS"].startswith("unknown execution provider 'opnvino'")
+
+
 def test_thresholds_of_the_gate_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_GATE", '{"significance": 0.01}')
     assert Settings().gate == GateThresholds(significance=0.01)

@@ -21,13 +21,17 @@ def write_foreign_graph(
     dtype: Literal["float32", "uint8"] = "float32",
     side: int = 16,
     softmax: bool = False,
+    reshape: bool = False,
     mean: float = 0.0,
     std: float = 1.0,
     batch: int | str = "N",
     opset: int = 17,
     **save: Any,
 ) -> Path:
-    """Write a graph that predicts the label whose color is nearest to the image's mean color."""
+    """Write a graph that predicts the label whose color is nearest to the image's mean color.
+
+    With `reshape`, the mean color has two more dimensions, which a Reshape removes, as torch exports Flatten.
+    """
     colors_KC = np.array([COLORS[label] for label in labels]) / 255
     # -|x - c|^2 without its term in x, for x = y * std + mean.
     weights_CK = 40 * std * 2 * colors_KC.T
@@ -37,7 +41,10 @@ def write_foreign_graph(
     axes = [2, 3] if layout == "NCHW" else [1, 2]
     nodes = [] if dtype == "float32" else [helper.make_node("Cast", ["x"], ["y"], to=TensorProto.FLOAT)]
     nodes += [
-        helper.make_node("ReduceMean", ["x" if dtype == "float32" else "y"], ["color"], axes=axes, keepdims=0),
+        helper.make_node(
+            "ReduceMean", ["x" if dtype == "float32" else "y"], ["mean"], axes=axes, keepdims=int(reshape)
+        ),
+        helper.make_node("Reshape" if reshape else "Identity", ["mean", "shape"] if reshape else ["mean"], ["color"]),
         helper.make_node("Gemm", ["color", "weights", "bias"], ["scores"]),
     ]
     if softmax:
@@ -52,6 +59,7 @@ def write_foreign_graph(
         [
             numpy_helper.from_array(weights_CK.astype(np.float32), "weights"),
             numpy_helper.from_array(bias_K.astype(np.float32), "bias"),
+            *([numpy_helper.from_array(np.array([-1, 3], np.int64), "shape")] if reshape else []),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)

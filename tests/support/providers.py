@@ -24,7 +24,7 @@ needs_openvino = pytest.mark.skipif(
 )
 needs_bf16 = pytest.mark.skipif(
     all("bf16" not in provider.precisions for provider in installed_providers()),
-    reason="needs the extra `openvino` and a CPU with avx512_bf16 or amx_bf16",
+    reason="needs the extra `openvino` and an Intel CPU with avx512_bf16 or amx_bf16",
 )
 STAND_IN = Provider("openvino", frozenset({"fp32", "bf16", "int8"}), "stand-in 1")
 Pixels = npt.NDArray[np.uint8]

@@ -23,6 +23,9 @@ from training.export.source_graph import SourceGraph, graph_inputs
 from training.export.weights import WEIGHTS_NAME, point_into_weights
 
 _SMALLEST_PROBABILITY = 1e-7
+_INLINE_BYTES = 1_024
+"""Maximum size of weights that remain in the graph. Shape inference needs the shape of a Reshape, for example, and does
+not read external data."""
 
 
 def write_served_graph(
@@ -45,7 +48,7 @@ def write_served_graph(
         probabilities: the file returns probabilities, whose logarithms are the logits.
 
     Raises:
-        DataError: safetensors cannot store the type of a weight.
+        DataError: safetensors cannot store the type of a weight, or the wrapped graph is not valid.
     """
     inner = compose.add_prefix(source.model, "imported/")
     graph = inner.graph
@@ -95,9 +98,12 @@ def write_served_graph(
         path.write_bytes(save({one.name: numpy_helper.to_array(one) for one in weights}))
     except SafetensorError as error:
         raise DataError(f"{source.path} has weights of a type that cannot be stored: {error}") from error
-    point_into_weights(served, path, "")
+    point_into_weights(served, path, "", inline_bytes=_INLINE_BYTES)
     onnx.save(served, folder / GRAPHS["fp32"])
-    onnx.checker.check_model(str(folder / GRAPHS["fp32"]), full_check=True)
+    try:
+        onnx.checker.check_model(str(folder / GRAPHS["fp32"]), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise DataError(f"{source.path} cannot be served: {str(error).splitlines()[0]}") from error
 
 
 def as_logits(

@@ -62,13 +62,14 @@ def load_weights(classifier: Classifier, folder: Path) -> None:
         )
 
 
-def point_into_weights(graph: onnx.ModelProto, weights: Path, prefix: str) -> None:
+def point_into_weights(graph: onnx.ModelProto, weights: Path, prefix: str, *, inline_bytes: int = 0) -> None:
     """Turn every initializer that is stored in `weights` into external data in that file, in place.
 
     Args:
         graph: graph with initializers named `prefix` + torch name.
         weights: safetensors file. The graph must be saved to the same folder.
         prefix: prefix of the torch names in the graph.
+        inline_bytes: maximum size of stored initializers that also remain in the graph.
 
     Raises:
         ExportError: an initializer differs from the stored tensor, or a large initializer is not a weight.
@@ -91,8 +92,9 @@ def point_into_weights(graph: onnx.ModelProto, weights: Path, prefix: str) -> No
             stream.seek(offset)
             if not np.array_equal(np.frombuffer(stream.read(end - start), data.dtype), data.ravel()):
                 raise ExportError(f"the exporter changed {initializer.name}: the graph and {weights.name} differ")
-            set_external_data(initializer, weights.name, offset, end - start)
-            initializer.ClearField("raw_data")
+            if data.nbytes > inline_bytes:
+                set_external_data(initializer, weights.name, offset, end - start)
+                initializer.ClearField("raw_data")
 
 
 def stored_classifier(manifest: Manifest, folder: Path) -> Classifier:

@@ -43,6 +43,13 @@ def test_missing_provider_is_named_with_its_package(forgotten: None, monkeypatch
     assert [provider.name for provider in installed_providers()] == ["cpu"]
 
 
+def test_plugin_without_a_device_names_the_supported_cpus(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_session, "_OPENVINO_PACKAGE", "onnxruntime")
+    monkeypatch.setattr(onnx_session, "_register_openvino", lambda _plugin: None)
+    with pytest.raises(ProviderMissingError, match=r"openvino is not available .*CPUs of Intel only"):
+        find_provider("openvino")
+
+
 @needs_openvino
 def test_onnxruntime_without_plugins_is_named(forgotten: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("onnxruntime.register_execution_provider_library")

@@ -39,6 +39,7 @@ MEAN, STD = (0.4, 0.4, 0.4), (0.2, 0.2, 0.2)
         {"layout": "NHWC", "dtype": "uint8"},
         {"dtype": "uint8", "softmax": True},
         {"softmax": True, "mean": 0.4, "std": 0.2},
+        {"reshape": True, "mean": 0.4, "std": 0.2},
         {"mean": 0.4, "std": 0.2, "save_as_external_data": True, "location": "data.bin", "size_threshold": 0},
     ],
 )
@@ -60,6 +61,23 @@ def test_served_graph_gives_the_logits_of_the_file(tmp_path: Path, form: dict[st
     assert sorted(path.name for path in folder.iterdir()) == [GRAPHS["fp32"], WEIGHTS_NAME]
     assert count_parameters(source.model) == 12
     assert count_macs(source.model) == 9
+
+
+def test_large_weights_are_stored_once(tmp_path: Path) -> None:
+    def add_weight(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(1_000, np.float32), "large"))
+        model.graph.node.append(onnx.helper.make_node("ReduceSum", ["large"], ["sum"], keepdims=1))
+        model.graph.node.append(onnx.helper.make_node("Add", ["scores", "sum"], ["out"]))
+        model.graph.output[0].name = "out"
+
+    source = read_graph(edited_graph(write_foreign_graph(tmp_path / "model.onnx", LABELS), add_weight))
+    folder = tmp_path / "version"
+    folder.mkdir()
+    write_served_graph(source, folder, mean=MEAN, std=STD, order=ORDER, probabilities=False)
+    served = onnx.load(folder / GRAPHS["fp32"], load_external_data=False)
+    external = {each.name: onnx.external_data_helper.uses_external_data(each) for each in served.graph.initializer}
+    assert [name for name, outside in external.items() if outside] == ["imported/large"]
+    assert predict_logits(folder / GRAPHS["fp32"], np.zeros((1, 16, 16, 3), np.uint8), threads=1).shape == (1, 3)
 
 
 def test_weights_of_a_type_that_cannot_be_stored_are_refused(tmp_path: Path) -> None:
