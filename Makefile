@@ -34,7 +34,7 @@ dev: .venv-dev/ready
 	.venv-dev/bin/uvicorn service.app:create_app --factory --reload --reload-dir core --reload-dir service \
 	  --port $${DUET_PORT:-8000}
 
-## check: unit tests and ruff before a commit, under two minutes on two cores
+## check: unit tests and ruff before a commit
 check: .venv-dev/ready
 	.venv-dev/bin/ruff check .
 	.venv-dev/bin/ruff format --check .
