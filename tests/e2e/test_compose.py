@@ -120,7 +120,8 @@ def test_state_outlives_the_container(stack: Stack) -> None:
 def test_stop_completes_a_started_upload_and_exits_with_zero(stack: Stack) -> None:
     (api,) = stack.containers("api")
     head = (
-        f"POST /predict?model=cnn HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {len(PICTURE)}"
+        "POST /predict?model=cnn HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {len(PICTURE)}"
     )
     with socket.create_connection(("127.0.0.1", stack.port), timeout=60) as connection:
         connection.sendall(f"{head}\r\n\r\n".encode() + PICTURE[:1000])
