@@ -29,7 +29,7 @@ class TrialEnded(ResponseModel):
 
 
 class ShadowTrial(ResponseModel):
-    """A shadow trial with its evidence, which is valid whenever it is looked at."""
+    """A shadow trial with its evidence, which is valid no matter how often the trial is checked."""
 
     id: str
     model: str

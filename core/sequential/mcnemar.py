@@ -119,7 +119,7 @@ class SequentialMcNemar:
     def first_result(self, scores: Sequence[int], *, agreements: int, disagreements: int) -> TrialResult:
         """Verdict and evidence at the first label at which a model is declared better, or at the last label.
 
-        The result is that of looking after every label, however many labels arrive between two looks.
+        The result is the same as with a check after every label, no matter how many labels arrive between two calls.
 
         Args:
             scores: of the labelled disagreements in the order of their labels: 1, -1 or 0.

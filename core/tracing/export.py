@@ -1,6 +1,6 @@
 """Export of spans by OTLP over HTTP, in a background thread. The only module that imports the SDK of OpenTelemetry.
 
-A collector that does not respond costs no request anything: spans wait in a queue of bounded length, and the oldest are
+A collector that does not respond does not delay requests: spans wait in a queue of bounded length, and the oldest are
 dropped. The log gets one line when the export begins to fail, and one when it works again.
 """
 
@@ -78,7 +78,7 @@ class TraceIds(RandomIdGenerator):
 
 
 class _QuietExporter(OTLPSpanExporter):
-    """OTLP exporter that logs the begin and the end of an outage instead of each failed attempt."""
+    """OTLP exporter that logs the start and the end of an outage instead of each failed attempt."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from core.sequential.mcnemar import SequentialMcNemar, TrialResult
 from core.strict_model import StrictModel
 
 ERROR_RATE = 0.05
-"""Probability of a wrong verdict, at any number of looks."""
+"""Maximum probability of a wrong verdict, no matter how often the trial is checked."""
 MIN_LABELS = 10
 MAX_LABELS = 10_000
 MAX_DAYS = 90.0

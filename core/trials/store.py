@@ -89,7 +89,7 @@ class TrialStore:
         return next(reversed(self.all(family)), None)
 
     def end(self, trial: Trial, end: TrialEnd) -> bool:
-        """End a trial; False if it has already ended, which nothing changes.
+        """End a trial; if it has already ended, change nothing and return False.
 
         Raises:
             RepositoryError: another process holds the lock.

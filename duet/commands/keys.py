@@ -21,7 +21,7 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="Name or id of the key."
 
 @app.command("list")
 def list_() -> None:
-    """List the stored keys; those of DUET_API_KEYS and the one of `duet key` are not among them."""
+    """List the stored keys; keys of DUET_API_KEYS and the generated key of `duet key` are not listed."""
     require_serve("duet keys list")
     from rich.console import Console
     from rich.table import Table

@@ -69,5 +69,5 @@ def _read(folder: Path) -> UploadedBytes:
         return UploadedBytes(bytes={})
     except ValidationError as error:
         raise NotReadyError(
-            f"{path} is not valid ({explain(error)}): delete it; its uploads then count to no quota"
+            f"{path} is not valid ({explain(error)}): delete it; its uploads then no longer count toward a quota"
         ) from None

@@ -1,6 +1,6 @@
 """Backup of a home into one archive, also while services, workers and trainings use the home.
 
-The order makes the backup consistent: what refers to something is copied before it.
+The order makes the backup consistent: a file is copied before the files that it refers to.
 
 1. The broker's append-only files, up to their current ends. Jobs refer to runs, data sets and versions.
 2. Runs, captured traffic and everything else. Files that are being appended to are cut at the last complete record.

@@ -224,7 +224,7 @@ def _leftovers(home: Path) -> Iterator[Finding]:
         except FileNotFoundError:
             continue
         if is_left:
-            yield Finding(name.as_posix(), "is left of a process that was killed", "remove it", is_fault=False)
+            yield Finding(name.as_posix(), "was left by a process that was killed", "remove it", is_fault=False)
 
 
 def _unfinished(home: Path) -> Iterator[Path]:

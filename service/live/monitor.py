@@ -1,4 +1,4 @@
-"""Monitor of live figures: keeps the process that collects them running, and the current ones at hand."""
+"""Monitor of live figures: keeps their collector process running, and reads the figures that it stores."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Challenger of a shadow trial in one process: answers chosen requests in idle time and compares the answers.
 
 The event loop only appends chosen requests to a bounded queue. The challenger runs while no prediction waits and takes
-at most TIME_SHARE of the time of a thread. A request for which there is no time is dropped, whatever its answer was.
+at most TIME_SHARE of the time of a thread. A request for which there is no time is dropped, regardless of its answer.
 """
 
 from __future__ import annotations

@@ -29,12 +29,12 @@ _CHANGE_ERRORS: Errors = (StorageFullError, HomeNotWritableError, *CALLER_ERRORS
     openapi_extra=json_body(TrialPlan, load_example("shadow_request")),
 )
 async def start_shadow_trial(model: ModelName, state: StateDep, caller: AdminCaller, body: JsonBody) -> ShadowTrial:
-    """Let a version answer a share of the live requests beside the champion; clients get the champion's answers only.
+    """Let a version and the champion answer a share of the live requests; clients get only the champion's answers.
 
     The challenger runs while no prediction waits. Pictures with different answers are stored under `DUET_HOME`, also
     without random capture, and come first in the labelling queue. The trial ends with a verdict, or when the label
-    budget or the time is used up, on request, or if the champion changes. The verdict is right with 95 %, however often
-    the trial is looked at.
+    budget or the time is used up, on request, or if the champion changes. The probability of a wrong verdict is at
+    most 5 %, no matter how often the trial is checked.
     """
     plan = read_body(TrialPlan, body)
     try:
