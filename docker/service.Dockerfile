@@ -1,6 +1,6 @@
 # Image of the API: the extras `serve`, `openvino`, `tracing`, `oidc` and `remote`, and the shipped champions,
 # without torch.
-# Build from the root of the repository; the second image has no OpenVINO plugin and is 103 MB smaller:
+# Build from the root of the repository; the second image has no OpenVINO plugin and is 102 MB smaller:
 #   docker build -f docker/service.Dockerfile -t duet-service .
 #   docker build -f docker/service.Dockerfile -t duet-service:cpu --build-arg OPENVINO=0 .
 # Uses only instructions that both the classic builder and BuildKit support.
