@@ -29,7 +29,7 @@ _CHANGE_ERRORS: Errors = (StorageFullError, HomeNotWritableError, *CALLER_ERRORS
     openapi_extra=json_body(TrialPlan, load_example("shadow_request")),
 )
 async def start_shadow_trial(model: ModelName, state: StateDep, caller: AdminCaller, body: JsonBody) -> ShadowTrial:
-    """Let a version and the champion answer a share of the live requests; clients get only the champion's answers.
+    """Let a version answer a share of the live requests too; clients get only the champion's answers.
 
     The challenger runs while no prediction waits. Pictures with different answers are stored under `DUET_HOME`, also
     without random capture, and come first in the labelling queue. The trial ends with a verdict, or when the label
