@@ -17,7 +17,7 @@ from tests.support.duet_command import Duet, duet_command, interrupt
 from tests.support.published_pair import PublishedPair, copied_pair, published_pair
 from training.pipeline import requests
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("exported_once")]
+pytestmark = [pytest.mark.full, pytest.mark.usefixtures("exported_once")]
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,6 @@ def duet(published: tuple[Path, PublishedPair], monkeypatch: pytest.MonkeyPatch)
     return duet_command(monkeypatch)
 
 
-@pytest.mark.full
 def test_interpret_records_mistakes_and_figures(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,7 +48,6 @@ def test_interpret_records_mistakes_and_figures(
     assert {f"mlp@1-cnn@1.quick.{name}.png" for name in ("classes", "confusions", "patterns")} <= figures
 
 
-@pytest.mark.full
 def test_robustness_of_two_versions_is_recorded(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -120,7 +118,6 @@ def test_report_without_predictions_fails(
     assert not (home / "report").exists()
 
 
-@pytest.mark.full
 def test_report_writes_its_page(
     duet: Duet, published: tuple[Path, PublishedPair], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,7 +127,6 @@ def test_report_writes_its_page(
     assert f"{published[1].cnn.metrics.test_accuracy:.1%}" in page
 
 
-@pytest.mark.full
 def test_robustness_of_all_images_fills_the_holdout_record(
     duet: Duet, published: tuple[Path, PublishedPair], capsys: pytest.CaptureFixture[str]
 ) -> None:

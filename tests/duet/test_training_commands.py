@@ -57,6 +57,7 @@ def test_invalid_setting_is_noticed_before_the_training(
     assert not (home / "runs").exists()
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("small_data")
 def test_version_is_trained_evaluated_and_exported(
     duet: Duet, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -59,6 +59,7 @@ def test_bounds_hold_together_with_their_probability() -> None:
     assert low_J[2] > 0.44
 
 
+@pytest.mark.full
 def test_false_alarms_are_rare_whatever_the_holdout() -> None:
     """400 streams of 2,000 images, each with a holdout of its own from the same population."""
     random = np.random.default_rng(0)

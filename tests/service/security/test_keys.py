@@ -43,7 +43,7 @@ def test_malformed_keys_error_shows_no_key(text: str, said: str) -> None:
 
 def test_malformed_keys_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DUET_API_KEYS", f"jobs:{JOBS},nonsense-that-is-secret")
-    with pytest.raises(ConfigurationError, match=r"DUET_API_KEYS: .* entry 2") as caught:
+    with pytest.raises(ConfigurationError, match=r"DUET_API_KEYS: entry 2") as caught:
         read_settings()
     assert "nonsense" not in str(caught.value)
     with pytest.raises(ValidationError) as raw:

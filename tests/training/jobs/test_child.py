@@ -88,6 +88,7 @@ def test_training_job_sends_events_and_publishes(published: tuple[Path, WorkerEn
     }  # fmt: skip
 
 
+@pytest.mark.full
 def test_attempt_after_publishing_only_reports_the_result(data: Path, published: tuple[Path, WorkerEnd]) -> None:
     home, _ = published
     with training(data, home) as worker:

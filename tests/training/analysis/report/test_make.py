@@ -221,6 +221,7 @@ def test_together_counts_agreement_of_predictions(
     assert found.second_right_when_sure.value == pytest.approx((labels == other)[surest].mean())
 
 
+@pytest.mark.full
 def test_make_report_writes_page_and_docs(report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = write_page(report, tmp_path / "out")
     assert page.read_text(encoding="utf-8") == html(report.text, report.figures)

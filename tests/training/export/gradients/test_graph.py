@@ -132,6 +132,7 @@ def test_features_are_the_activation_of_the_last_convolution(exported: Exported)
     assert relative_errors(answers["feature_gradient"], gradient.numpy()).max() < 1e-5
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("kind", [pytest.param("mlp", marks=pytest.mark.full), "cnn"])
 @pytest.mark.parametrize("activation", ["gelu", "silu", pytest.param("tanh", marks=pytest.mark.full)])
 def test_every_activation_has_its_gradient(kind: str, activation: str, tmp_path: Path) -> None:
